@@ -1,0 +1,14 @@
+# Libraries, by what needs them.
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson>=2.13)
+pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
+pkg_check_modules(MICROHTTPD REQUIRED IMPORTED_TARGET libmicrohttpd>=0.9.75)
+# The helper program alone links espeak-ng: it is GPL-3, and its state and its crashes stay out of the server.
+pkg_check_modules(ESPEAK IMPORTED_TARGET espeak-ng)
+
+add_library(kk_library_deps INTERFACE)
+target_link_libraries(kk_library_deps INTERFACE
+    PkgConfig::JANSSON PkgConfig::UTF8PROC Threads::Threads ${CMAKE_DL_LIBS} m)
+add_library(kk_program_deps INTERFACE)
+target_link_libraries(kk_program_deps INTERFACE PkgConfig::MICROHTTPD)

@@ -1,0 +1,291 @@
+/*
+ * kokoro.h - text to speech with the Kokoro-82M voice model.
+ *
+ *     kokoro_options options;
+ *     kokoro_options_init(&options);
+ *     options.model_path = "kokoro-v1.0.int8.onnx"; ... voices_path, lexicon_path ...
+ *     kokoro_engine *engine = NULL;
+ *     kokoro_error error;
+ *     if (kokoro_open(&engine, &options, &error) != KOKORO_OK)
+ *         return complain(error.message);
+ *
+ *     kokoro_request request;
+ *     kokoro_request_init(&request);
+ *     request.text = "Hello world.";
+ *     request.text_len = strlen(request.text);
+ *     status = kokoro_speak(engine, &request, write_samples, file, NULL, &error);
+ *     kokoro_close(&engine);
+ *
+ * Audio is 24 kHz, mono, float in [-1, 1]. Text is UTF-8 and need not end in NUL.
+ *
+ * Functions return 0 (KOKORO_OK) or a negative kokoro_status. The last parameter `err` may be NULL;
+ * where it is given it is filled on failure and left alone on success. On failure an out-parameter
+ * is left NULL or zero: nothing needs to be released. The library never exits, prints or aborts on
+ * input.
+ *
+ * Threads: one engine may be used by many threads at once. Closing it is the caller's last use of
+ * it.
+ */
+#ifndef KOKORO_KOKORO_H
+#define KOKORO_KOKORO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define KOKORO_VERSION_MAJOR 0
+#define KOKORO_VERSION_MINOR 1
+#define KOKORO_VERSION_PATCH 0
+
+#define KOKORO_SAMPLE_RATE_HZ 24000
+/* One duration unit of the model: 600 samples = 25 ms. */
+#define KOKORO_SAMPLES_PER_FRAME 600
+/* The model's limit of phonemes in one chunk (512 ids less a pad in front and behind). */
+#define KOKORO_MAX_PHONEMES 510
+#define KOKORO_SPEED_MIN 0.25
+#define KOKORO_SPEED_MAX 4.0
+
+#if defined(__GNUC__)
+#define KOKORO_API __attribute__((visibility("default")))
+#define KOKORO_WARN_UNUSED __attribute__((warn_unused_result))
+#else
+#define KOKORO_API
+#define KOKORO_WARN_UNUSED
+#endif
+
+/* X(name, value, text): the one list of statuses. */
+#define KOKORO_STATUS_MAP(X)                                                                       \
+    X(OK, 0, "success")                                                                            \
+    X(INVALID, -1, "invalid argument")                                                             \
+    X(NO_MEMORY, -2, "out of memory")                                                              \
+    X(IO, -3, "input or output failed")                                                            \
+    X(NOT_FOUND, -4, "file not found")                                                             \
+    X(BAD_DATA, -5, "a data file is damaged or of another kind")                                   \
+    X(BAD_MODEL, -6, "the model file is unusable")                                                 \
+    X(PROVIDER, -7, "the provider is unavailable or failed")                                       \
+    X(CANCELLED, -8, "cancelled by the caller")                                                    \
+    X(TOO_LONG, -9, "the input is over a limit")                                                   \
+    X(NO_SPEECH, -10, "the text holds nothing that can be spoken")                                 \
+    X(BAD_TEXT, -11, "the text is not valid UTF-8")                                                \
+    X(VOICE, -12, "unknown voice")                                                                 \
+    X(LANGUAGE, -13, "unknown or unsupported language")                                            \
+    X(SPEED, -14, "speed out of range")                                                            \
+    X(BUSY, -15, "busy")
+
+enum kokoro_status {
+#define KOKORO_X(name, value, text) KOKORO_##name = (value),
+    KOKORO_STATUS_MAP(KOKORO_X)
+#undef KOKORO_X
+};
+
+/* The text of a status in the list above; "unknown status" for any other number. Never NULL. */
+KOKORO_API const char *kokoro_status_text(int status);
+
+typedef struct kokoro_error {
+    int status;        /* a kokoro_status */
+    char message[512]; /* one sentence for a person: what is wrong and what would be right */
+} kokoro_error;
+
+/* "0.1.0" */
+KOKORO_API const char *kokoro_version(void);
+
+/* ---- engine ------------------------------------------------------------------------------- */
+
+enum kokoro_log_level { KOKORO_LOG_ERROR, KOKORO_LOG_WARNING, KOKORO_LOG_INFO, KOKORO_LOG_DEBUG };
+
+/* Called with one line, without newline. `line` is the library's, valid during the call. */
+typedef void kokoro_log_fn(void *user, int level, const char *line);
+
+typedef struct kokoro_options {
+    size_t struct_size;        /* set by kokoro_options_init */
+    const char *model_path;    /* the ONNX export; required */
+    const char *voices_path;   /* packed voices (kokoro_pack_voices); required */
+    const char *lexicon_path;  /* packed English lexicons (kokoro_pack_lexicon); NULL: none */
+    const char *espeak_helper; /* program kokoro-espeak; NULL: none, unknown words are spelt */
+    const char *ort_library;   /* libonnxruntime.so; NULL: none */
+    const char *cache_dir;     /* optimised models are kept here; NULL: nothing is kept */
+    const char *provider;      /* "auto" (default), "onnxruntime" */
+    int n_threads;             /* 0: physical cores this process may use */
+    kokoro_log_fn *log;        /* NULL: silent */
+    void *log_user;
+} kokoro_options;
+
+KOKORO_API void kokoro_options_init(kokoro_options *options);
+
+typedef struct kokoro_engine kokoro_engine;
+
+/*
+ * Open the model, voices and lexicon and make the provider ready. Strings are copied.
+ * Returns KOKORO_OK and an engine in *out that the caller closes; else *out is NULL:
+ * INVALID, NO_MEMORY, NOT_FOUND, IO, BAD_DATA, BAD_MODEL, PROVIDER.
+ */
+KOKORO_API KOKORO_WARN_UNUSED int kokoro_open(kokoro_engine **out, const kokoro_options *options,
+                                              kokoro_error *err);
+
+/* Close the engine and set *engine to NULL. NULL and a pointer to NULL are allowed. */
+KOKORO_API void kokoro_close(kokoro_engine **engine);
+
+/* What runs the model, as /status and --stats show it. Strings live as long as the engine. */
+typedef struct kokoro_engine_info {
+    size_t struct_size;
+    const char *provider;           /* "onnxruntime" */
+    const char *execution_provider; /* "CPUExecutionProvider" */
+    const char *precision;          /* "file" */
+    const char *runtime_version;    /* "1.32.0" */
+    int n_threads;
+    double load_ms; /* model load */
+    double pack_ms; /* of which making the cached form; 0 when it was there */
+} kokoro_engine_info;
+
+KOKORO_API void kokoro_get_engine_info(const kokoro_engine *engine, kokoro_engine_info *info);
+
+/* ---- speech ------------------------------------------------------------------------------- */
+
+typedef struct kokoro_request {
+    size_t struct_size;
+    const char *text; /* UTF-8, text_len bytes */
+    size_t text_len;
+    bool is_phonemes;     /* text holds the model's phonemes, not words */
+    const char *voice;    /* "af_heart", or a blend "af_bella(2)+af_sky(1)"; NULL: af_heart */
+    const char *language; /* "en-us", "en-gb" or an alias; NULL: from the voice */
+    double speed;         /* 0.25 to 4; 1 is the voice's own */
+} kokoro_request;
+
+KOKORO_API void kokoro_request_init(kokoro_request *request);
+
+/* One chunk of speech, in order. Memory is the library's, valid during the call. */
+typedef struct kokoro_chunk {
+    const float *samples; /* [n_samples], 24 kHz mono */
+    size_t n_samples;
+    const int32_t *durations; /* [n_durations] frames of 25 ms, a token each, pads included */
+    size_t n_durations;       /* 0 when the model does not give them */
+    size_t index;             /* this chunk of ... */
+    size_t n_chunks;          /* ... so many */
+} kokoro_chunk;
+
+/* Return 0 to go on, anything else to stop: the call then returns KOKORO_CANCELLED. */
+typedef int kokoro_chunk_fn(void *user, const kokoro_chunk *chunk);
+
+/* Where the phonemes of a word came from. X(name, text) */
+#define KOKORO_SOURCE_MAP(X)                                                                       \
+    X(GOLD, "gold")                                                                                \
+    X(SILVER, "silver")                                                                            \
+    X(RULE, "rule")                                                                                \
+    X(OOV, "oov")                                                                                  \
+    X(ESPEAK, "espeak")                                                                            \
+    X(LETTERS, "letters")
+
+enum kokoro_source {
+#define KOKORO_X(name, text) KOKORO_SOURCE_##name,
+    KOKORO_SOURCE_MAP(KOKORO_X)
+#undef KOKORO_X
+        KOKORO_N_SOURCES
+};
+
+KOKORO_API const char *kokoro_source_text(int source);
+
+typedef struct kokoro_stats {
+    double audio_s;        /* speech made, as the model returned it */
+    double g2p_ms;         /* text to phonemes */
+    double model_ms;       /* inference */
+    double wait_ms;        /* waiting for other requests' inferences */
+    double first_audio_ms; /* from the call to the first chunk */
+    size_t n_chunks;
+    size_t n_phonemes;
+    size_t g2p_sources[KOKORO_N_SOURCES]; /* words by source */
+    size_t unknown_symbols;               /* phoneme symbols the model does not know, dropped */
+} kokoro_stats;
+
+/*
+ * Speak the request; `fn` receives each chunk as it is made, on the calling thread.
+ * `stats` may be NULL; it is filled, as far as the work went, on failure too.
+ * Returns KOKORO_OK; INVALID, NO_MEMORY, BAD_TEXT, NO_SPEECH, VOICE, LANGUAGE, SPEED (all before
+ * any sound), PROVIDER, CANCELLED.
+ */
+KOKORO_API KOKORO_WARN_UNUSED int kokoro_speak(kokoro_engine *engine, const kokoro_request *request,
+                                               kokoro_chunk_fn *fn, void *user, kokoro_stats *stats,
+                                               kokoro_error *err);
+
+/* Check voice, language and speed of a request without speaking; the statuses of kokoro_speak. */
+KOKORO_API int kokoro_check_request(kokoro_engine *engine, const kokoro_request *request,
+                                    kokoro_error *err);
+
+/* ---- phonemes ----------------------------------------------------------------------------- */
+
+typedef struct kokoro_word {
+    size_t offset; /* bytes into the text given */
+    size_t len;
+    const char *text;     /* as it was read, after normalisation */
+    const char *phonemes; /* the model's symbols */
+    int source;           /* a kokoro_source */
+} kokoro_word;
+
+typedef struct kokoro_phonemes {
+    char *text;         /* the whole phoneme string; "" for text without speech */
+    kokoro_word *words; /* [n_words] */
+    size_t n_words;
+    void *owner;
+} kokoro_phonemes;
+
+/*
+ * Text to the model's phonemes. `language` NULL: en-us.
+ * Only lexicon_path and espeak_helper of the options are used: see kokoro_open_phonemizer.
+ */
+KOKORO_API KOKORO_WARN_UNUSED int kokoro_phonemize(kokoro_engine *engine, const char *text,
+                                                   size_t text_len, const char *language,
+                                                   kokoro_phonemes **out, kokoro_error *err);
+KOKORO_API void kokoro_phonemes_free(kokoro_phonemes **phonemes);
+
+/* An engine that phonemizes but has no model and no voices: quick to open. kokoro_speak on it is
+ * INVALID. */
+KOKORO_API KOKORO_WARN_UNUSED int
+kokoro_open_phonemizer(kokoro_engine **out, const kokoro_options *options, kokoro_error *err);
+
+/* ---- voices and providers ----------------------------------------------------------------- */
+
+typedef struct kokoro_voice {
+    const char *id;       /* "af_heart" */
+    const char *language; /* "en-us" */
+    const char *gender;   /* "female" or "male" */
+} kokoro_voice;
+
+/* Voices in alphabetical order. Strings live as long as the engine. */
+KOKORO_API size_t kokoro_voice_count(const kokoro_engine *engine);
+KOKORO_API int kokoro_get_voice(const kokoro_engine *engine, size_t index, kokoro_voice *out);
+
+/* List voices without opening a model: `fn` gets each; returns NOT_FOUND, BAD_DATA, IO. */
+KOKORO_API int kokoro_list_voices(const char *voices_path,
+                                  void (*fn)(void *user, const kokoro_voice *voice), void *user,
+                                  kokoro_error *err);
+
+typedef struct kokoro_provider {
+    const char *name; /* "onnxruntime" */
+    bool available;
+    const char *version;             /* of its library; "" when absent */
+    const char *execution_providers; /* "CPUExecutionProvider", comma-separated */
+    const char *reason;              /* why not available, and what would help; "" else */
+} kokoro_provider;
+
+/* Every provider this build knows, present or not. Strings are valid during the call. */
+KOKORO_API int kokoro_list_providers(const kokoro_options *options,
+                                     void (*fn)(void *user, const kokoro_provider *provider),
+                                     void *user, kokoro_error *err);
+
+/* ---- set-up ------------------------------------------------------------------------------- */
+
+/* Pack a directory of <voice>.bin (little-endian float32 [510][256]) into one mapped file,
+ * atomically. */
+KOKORO_API int kokoro_pack_voices(const char *dst_path, const char *src_dir, kokoro_error *err);
+
+/* Pack misaki's {us,gb}_{gold,silver}.json of a directory into one mapped file, atomically. */
+KOKORO_API int kokoro_pack_lexicon(const char *dst_path, const char *src_dir, kokoro_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,67 @@
+/*
+ * model.h - stage 4, the seam: whatever can run the network, behind one table of functions.
+ *
+ *     ids[n + 2], style[256], speed  ->  pcm[samples], durations[n + 2]
+ */
+#ifndef KK_MODEL_MODEL_H
+#define KK_MODEL_MODEL_H
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "kokoro/kokoro.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct kk_model kk_model;
+typedef struct kk_provider kk_provider;
+
+typedef struct kk_model_options {
+    const char *model_path;
+    const char *cache_dir; /* NULL: nothing is kept */
+    const char *library;   /* of the provider's runtime */
+    int n_threads;         /* 1 or more */
+    const kk_log *log;
+} kk_model_options;
+
+/* Speech of one chunk; memory of the caller's arena. */
+typedef struct kk_pcm {
+    float *samples; /* [n_samples] 24 kHz mono */
+    size_t n_samples;
+    int32_t *durations; /* [n_durations] frames of 25 ms; NULL when the model does not give them */
+    size_t n_durations; /* ids of the chunk, or 0 */
+} kk_pcm;
+
+typedef struct kk_model_info {
+    const char *execution_provider; /* "CPUExecutionProvider" */
+    const char *precision;          /* "file" */
+    const char *version;            /* of the runtime */
+    double load_ms;
+    double pack_ms; /* of which making the cached form */
+} kk_model_info;
+
+struct kk_model {
+    const kk_provider *provider;
+    kk_model_info info;
+};
+
+struct kk_provider {
+    const char *name;
+    /* Opens the model: NOT_FOUND, BAD_MODEL, PROVIDER, IO, NO_MEMORY. */
+    int (*open)(kk_model **out, const kk_model_options *options, kokoro_error *err);
+    void (*close)(kk_model *model);
+    /* ids[n_ids] with pads, style[256]. One call at a time a model. PROVIDER, NO_MEMORY. */
+    int (*infer)(kk_model *model, kk_arena *arena, const int64_t *ids, size_t n_ids,
+                 const float *style, float speed, kk_pcm *out, kokoro_error *err);
+    /* Fills *out without opening a model; strings are static or in the arena. */
+    void (*describe)(kk_arena *arena, const char *library, kokoro_provider *out);
+};
+
+/* The provider table, best first; kk_n_providers entries. */
+extern const kk_provider *const kk_providers[];
+extern const size_t kk_n_providers;
+
+/* NULL for an unknown name. */
+const kk_provider *kk_provider_find(const char *name);
+
+#endif

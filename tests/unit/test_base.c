@@ -1,0 +1,147 @@
+/* The contracts of src/base. */
+#include "check.h"
+
+#include "base/alloc.h"
+#include "base/arena.h"
+#include "base/file.h"
+#include "base/str.h"
+#include "base/utf8.h"
+#include "kokoro/kokoro.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+TEST(alloc_fails_where_it_is_told)
+{
+    kk_alloc_fail_at(2, 0);
+    void *a = kk_alloc(1), *b = kk_alloc(1), *c = kk_alloc(1);
+    CHECK(a != NULL && b == NULL && c != NULL);
+    CHECK_INT(kk_alloc_count(), 3);
+    kk_alloc_fail_at(1, 1);
+    CHECK(kk_alloc(1) == NULL && kk_calloc(1, 1) == NULL && kk_realloc(a, 9) == NULL);
+    kk_alloc_fail_at(0, 0);
+    CHECK(kk_calloc(SIZE_MAX, 2) == NULL);
+    kk_free(a);
+    kk_free(c);
+}
+
+TEST(arena_aligns_and_grows)
+{
+    kk_arena arena = KK_ARENA_INIT;
+    for (size_t size = 0; size < 300000; size = size * 3 + 1) {
+        unsigned char *block = kk_arena_alloc(&arena, size);
+        CHECK(block != NULL && (uintptr_t)block % (size >= 64 ? 64 : 16) == 0);
+        if (block != NULL)
+            memset(block, 0xA5, size);
+    }
+    size_t capacity = 0;
+    int *items = NULL;
+    for (int i = 0; i < 1000; i++) {
+        items = kk_arena_grow(&arena, items, (size_t)i, (size_t)i + 1, sizeof(int), &capacity);
+        items[i] = i;
+    }
+    CHECK_INT(items[0] + items[999], 999);
+    kk_arena_fini(&arena);
+    CHECK_STR(kk_arena_strdup(&arena, "again"), "again");
+    kk_arena_fini(&arena);
+}
+
+TEST(buf_keeps_its_failure)
+{
+    kk_buf buf = KK_BUF_INIT;
+    kk_buf_appendf(&buf, "%d %s", 42, "voices");
+    kk_buf_append_code_point(&buf, 0x20AC);
+    CHECK_STR(kk_buf_str(&buf), "42 voices\xE2\x82\xAC");
+    kk_alloc_fail_at(1, 1);
+    for (int i = 0; i < 100; i++)
+        kk_buf_append_char(&buf, 'x');
+    kk_alloc_fail_at(0, 0);
+    CHECK(buf.failed);
+    CHECK_STR(kk_buf_str(&buf), "");
+    kk_buf_fini(&buf);
+}
+
+TEST(utf8_takes_only_the_shortest_form)
+{
+    static const struct {
+        const char *bytes;
+        size_t valid;
+    } rows[] = {{"abc", 3},
+                {"\xC3\xA9", 2},
+                {"\xC0\x80", 0},
+                {"a\xED\xA0\x80", 1},
+                {"\xF4\x90\x80\x80", 0},
+                {"\xE2\x82", 0},
+                {"\xF0\x9F\x98\x80", 4},
+                {"\xE0\x80\xAF", 0},
+                {"\xFF", 0},
+                {"\x80", 0}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        CHECK_INT(kk_utf8_valid_len(kk_slice_of(rows[i].bytes)), rows[i].valid);
+    for (uint32_t c = 0; c <= 0x110000; c++) {
+        char bytes[4];
+        uint32_t back;
+        size_t len = kk_utf8_encode(bytes, c);
+        bool is_code_point = c <= 0x10FFFF && (c < 0xD800 || c > 0xDFFF);
+        if ((len > 0) != is_code_point ||
+            (len > 0 && (kk_utf8_decode((kk_slice){bytes, len}, &back) != len || back != c)))
+            CHECK_INT(c, -1);
+    }
+}
+
+TEST(numbers_are_read_whole_or_not)
+{
+    long long n;
+    double x;
+    bool b;
+    CHECK(kk_parse_int("8000", &n) && n == 8000);
+    CHECK(!kk_parse_int("8000x", &n) && !kk_parse_int("", &n) && !kk_parse_int(" 1", &n));
+    CHECK(!kk_parse_int("99999999999999999999", &n));
+    CHECK(kk_parse_real("1.25", &x) && x > 1.2 && x < 1.3);
+    CHECK(!kk_parse_real("nan", &x) && !kk_parse_real("inf", &x) && !kk_parse_real("0x10", &x));
+    CHECK(kk_parse_bool("Yes", &b) && b && kk_parse_bool("0", &b) && !b && !kk_parse_bool("2", &b));
+}
+
+TEST(writer_leaves_all_or_nothing)
+{
+    char dir[] = "/tmp/kokoro-test-XXXXXX";
+    CHECK(mkdtemp(dir) != NULL);
+    char *path = kk_path_join(dir, "file");
+    kk_writer writer;
+    kokoro_error err;
+    CHECK_INT(kk_writer_open(&writer, path, &err), KOKORO_OK);
+    kk_writer_write(&writer, "....data", 8);
+    kk_writer_rewrite(&writer, 0, "head", 4);
+    CHECK(!kk_file_exists(path));
+    CHECK_INT(kk_writer_commit(&writer, &err), KOKORO_OK);
+    kk_buf buf = KK_BUF_INIT;
+    CHECK_INT(kk_file_read(&buf, path, 100, &err), KOKORO_OK);
+    CHECK_STR(kk_buf_str(&buf), "headdata");
+    CHECK_INT(kk_file_read(&buf, path, 7, &err), KOKORO_TOO_LONG);
+    CHECK_INT(kk_writer_open(&writer, path, &err), KOKORO_OK);
+    kk_writer_write(&writer, "other", 5);
+    kk_writer_abort(&writer);
+    kk_map map;
+    CHECK_INT(kk_map_open(&map, path, "file", &err), KOKORO_OK);
+    CHECK_INT(map.len, 8);
+    kk_map_close(&map);
+    CHECK_INT(kk_map_open(&map, dir, "model", &err), KOKORO_IO);
+    CHECK_HAS(err.message, "not a regular file");
+    (void)unlink(path);
+    CHECK_INT(kk_map_open(&map, path, "model", &err), KOKORO_NOT_FOUND);
+    CHECK_INT(rmdir(dir), 0);
+    kk_buf_fini(&buf);
+    kk_free(path);
+}
+
+TEST(status_has_a_text)
+{
+    CHECK_STR(kokoro_status_text(KOKORO_OK), "success");
+    CHECK_STR(kokoro_status_text(KOKORO_VOICE), "unknown voice");
+    CHECK_STR(kokoro_status_text(12345), "unknown status");
+}
+
+TEST_MAIN(T(alloc_fails_where_it_is_told), T(arena_aligns_and_grows), T(buf_keeps_its_failure),
+          T(utf8_takes_only_the_shortest_form), T(numbers_are_read_whole_or_not),
+          T(writer_leaves_all_or_nothing), T(status_has_a_text))
