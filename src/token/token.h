@@ -31,7 +31,7 @@ typedef struct kk_chunks {
     size_t unknown_symbols; /* dropped */
 } kk_chunks;
 
-/* One sentence's phonemes; `joins`: it may share a chunk with the one before. */
+/* One sentence's phonemes, UTF-8 ended by NUL. */
 typedef struct kk_utterance {
     const char *phonemes;
     bool ends_paragraph;
