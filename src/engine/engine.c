@@ -1,0 +1,209 @@
+/*
+ * engine.c - opening and closing: voices, lexicon, helper and model come together here.
+ */
+#include "engine/engine.h"
+
+#include "base/alloc.h"
+#include "base/status.h"
+#include "hardware/hardware.h"
+
+#include <string.h>
+
+const char *kokoro_version(void)
+{
+#define KK_STRING_(x) #x
+#define KK_STRING(x) KK_STRING_(x)
+    return KK_STRING(KOKORO_VERSION_MAJOR) "." KK_STRING(KOKORO_VERSION_MINOR) "." KK_STRING(
+        KOKORO_VERSION_PATCH);
+}
+
+const char *kokoro_source_text(int source)
+{
+    static const char *const texts[] = {
+#define KOKORO_X(name, text) text,
+        KOKORO_SOURCE_MAP(KOKORO_X)
+#undef KOKORO_X
+    };
+    return source >= 0 && source < KOKORO_N_SOURCES ? texts[source] : "none";
+}
+
+void kokoro_options_init(kokoro_options *options)
+{
+    *options = (kokoro_options){.struct_size = sizeof(*options), .provider = "auto"};
+}
+
+/* A caller compiled against an older header passes a shorter struct: the rest is as
+ * kokoro_options_init leaves it. */
+static int copy_options(kokoro_options *dst, const kokoro_options *src, kokoro_error *err)
+{
+    if (src == NULL || src->struct_size < sizeof(size_t) || src->struct_size > sizeof(*dst))
+        return kk_fail(err, KOKORO_INVALID, "options must be filled by kokoro_options_init first");
+    size_t len = src->struct_size;
+    kokoro_options_init(dst);
+    memcpy(dst, src, len);
+    if (dst->provider == NULL)
+        dst->provider = "auto";
+    return KOKORO_OK;
+}
+
+static int new_engine(kokoro_engine **out, const kokoro_options *options, kokoro_error *err)
+{
+    kokoro_engine *engine = kk_calloc(1, sizeof(*engine));
+    if (engine == NULL)
+        return kk_fail_memory(err);
+    engine->log = (kk_log){options->log, options->log_user};
+    if (kk_turn_init(&engine->turn) != 0) {
+        kk_free(engine);
+        return kk_fail_memory(err);
+    }
+    const kk_phonemizer_options phonemizer = {.lexicon_path = options->lexicon_path,
+                                              .espeak_helper = options->espeak_helper,
+                                              .log = &engine->log};
+    int status = kk_phonemizer_open(&engine->phonemizer, &phonemizer, err);
+    if (status != KOKORO_OK)
+        kokoro_close(&engine);
+    *out = engine;
+    return status;
+}
+
+/*
+ * The provider asked for by name, whose failure is an error; or with "auto" the first that opens,
+ * the reasons of those before it in the log.
+ */
+static int open_model(kokoro_engine *engine, const kokoro_options *options, kokoro_error *err)
+{
+    const kk_model_options model = {.model_path = options->model_path,
+                                    .cache_dir = options->cache_dir,
+                                    .library = options->ort_library,
+                                    .n_threads = engine->n_threads,
+                                    .log = &engine->log};
+    if (strcmp(options->provider, "auto") != 0) {
+        const kk_provider *provider = kk_provider_find(options->provider);
+        if (provider == NULL)
+            return kk_fail(err, KOKORO_INVALID,
+                           "unknown provider '%.40s'; known are auto and onnxruntime",
+                           options->provider);
+        return provider->open(&engine->model, &model, err);
+    }
+    int status = KOKORO_PROVIDER;
+    for (size_t i = 0; i < kk_n_providers; i++) {
+        kokoro_error reason;
+        status = kk_providers[i]->open(&engine->model, &model, &reason);
+        if (status == KOKORO_OK)
+            break;
+        kk_log_write(&engine->log, KOKORO_LOG_WARNING, "provider %s: %s", kk_providers[i]->name,
+                     reason.message);
+        (void)kk_fail(err, status, "%s", reason.message);
+    }
+    return status;
+}
+
+static int check_options(const kokoro_options *options, kokoro_error *err)
+{
+    if (options->model_path == NULL || options->model_path[0] == '\0')
+        return kk_fail(err, KOKORO_INVALID, "no model: set KOKORO_MODEL, or run: ./run setup");
+    if (options->voices_path == NULL || options->voices_path[0] == '\0')
+        return kk_fail(err, KOKORO_INVALID, "no voices: set KOKORO_VOICES, or run: ./run setup");
+    if (options->n_threads < 0 || options->n_threads > 1024)
+        return kk_fail(err, KOKORO_INVALID, "threads must be 0 to 1024, not %d",
+                       options->n_threads);
+    return KOKORO_OK;
+}
+
+int kokoro_open(kokoro_engine **out, const kokoro_options *options, kokoro_error *err)
+{
+    kokoro_options copy;
+    kokoro_engine *engine = NULL;
+    *out = NULL;
+    int status = copy_options(&copy, options, err);
+    if (status == KOKORO_OK)
+        status = check_options(&copy, err);
+    if (status == KOKORO_OK)
+        status = new_engine(&engine, &copy, err);
+    if (status != KOKORO_OK)
+        return status;
+    engine->n_threads = copy.n_threads;
+    if (engine->n_threads == 0) {
+        kk_hardware hardware;
+        kk_hardware_read(&hardware);
+        engine->n_threads = kk_hardware_threads(&hardware);
+    }
+    status = kk_voices_open(&engine->voices, copy.voices_path, err);
+    if (status == KOKORO_OK)
+        status = open_model(engine, &copy, err);
+    if (status != KOKORO_OK)
+        kokoro_close(&engine);
+    *out = engine;
+    return status;
+}
+
+int kokoro_open_phonemizer(kokoro_engine **out, const kokoro_options *options, kokoro_error *err)
+{
+    kokoro_options copy;
+    *out = NULL;
+    int status = copy_options(&copy, options, err);
+    return status == KOKORO_OK ? new_engine(out, &copy, err) : status;
+}
+
+void kokoro_close(kokoro_engine **engine_ptr)
+{
+    kokoro_engine *engine = engine_ptr != NULL ? *engine_ptr : NULL;
+    if (engine == NULL)
+        return;
+    if (engine->model != NULL)
+        engine->model->provider->close(engine->model);
+    kk_voices_close(&engine->voices);
+    kk_phonemizer_close(&engine->phonemizer);
+    kk_turn_fini(&engine->turn);
+    kk_free(engine);
+    *engine_ptr = NULL;
+}
+
+void kokoro_get_engine_info(const kokoro_engine *engine, kokoro_engine_info *info)
+{
+    kokoro_engine_info full = {.struct_size = info->struct_size,
+                               .provider = "none",
+                               .execution_provider = "none",
+                               .precision = "none",
+                               .runtime_version = ""};
+    if (engine->model != NULL) {
+        const kk_model_info *model = &engine->model->info;
+        full.provider = engine->model->provider->name;
+        full.execution_provider = model->execution_provider;
+        full.precision = model->precision;
+        full.runtime_version = model->version;
+        full.n_threads = engine->n_threads;
+        full.load_ms = model->load_ms;
+        full.pack_ms = model->pack_ms;
+    }
+    memcpy(info, &full, info->struct_size < sizeof(full) ? info->struct_size : sizeof(full));
+}
+
+size_t kokoro_voice_count(const kokoro_engine *engine)
+{
+    return engine->voices != NULL ? kk_voices_count(engine->voices) : 0;
+}
+
+int kokoro_get_voice(const kokoro_engine *engine, size_t index, kokoro_voice *out)
+{
+    if (index >= kokoro_voice_count(engine))
+        return KOKORO_INVALID;
+    *out = kk_voices_get(engine->voices, index);
+    return KOKORO_OK;
+}
+
+int kokoro_list_providers(const kokoro_options *options,
+                          void (*fn)(void *user, const kokoro_provider *provider), void *user,
+                          kokoro_error *err)
+{
+    kokoro_options copy;
+    int status = copy_options(&copy, options, err);
+    for (size_t i = 0; status == KOKORO_OK && i < kk_n_providers; i++) {
+        kk_arena arena = KK_ARENA_INIT;
+        kokoro_provider provider;
+        kk_providers[i]->describe(&arena, copy.ort_library, &provider);
+        fn(user, &provider);
+        kk_arena_fini(&arena);
+    }
+    return status;
+}

@@ -1,0 +1,193 @@
+/*
+ * speak.c - how text becomes sound. Read this file first: the stages in their order.
+ *
+ *     text -> sentences -> phonemes -> chunks of ids -> style + model -> pcm -> the caller
+ */
+#include "base/clock.h"
+#include "base/status.h"
+#include "base/utf8.h"
+#include "engine/engine.h"
+
+#include "audio/audio.h"
+#include "text/text.h"
+#include "token/token.h"
+
+#include <math.h>
+#include <string.h>
+
+/* One request on its way through the stages. */
+typedef struct speech {
+    kokoro_engine *engine;
+    const kokoro_request *request;
+    kokoro_stats *stats;
+    kk_arena arena; /* of the whole request */
+    kk_blend voice;
+    enum kk_language language;
+    kk_utterance *utterances;
+    size_t n_utterances;
+    kk_chunks chunks;
+    double start_s;
+} speech;
+
+static int check_request(speech *s, kokoro_error *err);
+static int read_phonemes(speech *s, kokoro_error *err);
+static int read_text(speech *s, kokoro_error *err);
+static int speak_chunk(speech *s, size_t index, kokoro_chunk_fn *fn, void *user, kokoro_error *err);
+
+int kokoro_speak(kokoro_engine *engine, const kokoro_request *request, kokoro_chunk_fn *fn,
+                 void *user, kokoro_stats *stats, kokoro_error *err)
+{
+    kokoro_stats unused;
+    speech s = {.engine = engine,
+                .request = request,
+                .stats = stats != NULL ? stats : &unused,
+                .arena = KK_ARENA_INIT,
+                .start_s = kk_now_s()};
+    memset(s.stats, 0, sizeof(*s.stats));
+
+    int status = check_request(&s, err);
+    if (status == KOKORO_OK)
+        status = request->is_phonemes ? read_phonemes(&s, err) : read_text(&s, err);
+    if (status == KOKORO_OK)
+        status = kk_chunks_make(&s.arena, s.utterances, s.n_utterances, &s.chunks, err);
+    s.stats->g2p_ms = 1e3 * (kk_now_s() - s.start_s);
+    s.stats->unknown_symbols = s.chunks.unknown_symbols;
+    if (status == KOKORO_OK && s.chunks.n == 0)
+        status = kk_fail(err, KOKORO_NO_SPEECH, "the text holds no word that can be spoken");
+    for (size_t i = 0; i < s.chunks.n && status == KOKORO_OK; i++)
+        status = speak_chunk(&s, i, fn, user, err);
+
+    kk_arena_fini(&s.arena);
+    return status;
+}
+
+void kokoro_request_init(kokoro_request *request)
+{
+    *request = (kokoro_request){.struct_size = sizeof(*request), .speed = 1.0};
+}
+
+static int check_request(speech *s, kokoro_error *err)
+{
+    const kokoro_request *request = s->request;
+    if (request->struct_size != sizeof(*request))
+        return kk_fail(err, KOKORO_INVALID,
+                       "the request must be filled by kokoro_request_init first");
+    if (s->engine->model == NULL)
+        return kk_fail(err, KOKORO_INVALID, "this engine was opened for phonemes only");
+    /* Written so that NaN fails. */
+    if (!(request->speed >= KOKORO_SPEED_MIN && request->speed <= KOKORO_SPEED_MAX))
+        return kk_fail(err, KOKORO_SPEED, "speed must be %g to %g, not %g", KOKORO_SPEED_MIN,
+                       KOKORO_SPEED_MAX, request->speed);
+    const char *voice =
+        request->voice != NULL && request->voice[0] != '\0' ? request->voice : "af_heart";
+    int status = kk_blend_parse(s->engine->voices, voice, &s->voice, err);
+    if (status != KOKORO_OK || request->is_phonemes)
+        return status;
+    if (request->language != NULL && request->language[0] != '\0')
+        return kk_language_parse(request->language, &s->language, err);
+    return kk_blend_language(s->engine->voices, &s->voice, &s->language, err);
+}
+
+int kokoro_check_request(kokoro_engine *engine, const kokoro_request *request, kokoro_error *err)
+{
+    speech s = {.engine = engine, .request = request};
+    return check_request(&s, err);
+}
+
+/* The request's text is phonemes already: one utterance, checked and copied to end in NUL. */
+static int read_phonemes(speech *s, kokoro_error *err)
+{
+    kk_slice text = {s->request->text, s->request->text_len};
+    size_t valid = kk_utf8_valid_len(text);
+    if (valid < text.len)
+        return kk_fail(err, KOKORO_BAD_TEXT, "the phonemes are not valid UTF-8 at byte %zu", valid);
+    char *phonemes = kk_arena_strndup(&s->arena, text.data, text.len);
+    s->utterances = kk_arena_calloc(&s->arena, 1, sizeof(*s->utterances));
+    if (phonemes == NULL || s->utterances == NULL)
+        return kk_fail_memory(err);
+    /* A NUL or a line break inside is a space: the rest must not be lost. */
+    for (size_t i = 0; i < text.len; i++) {
+        if (phonemes[i] == '\0' || phonemes[i] == '\n' || phonemes[i] == '\r' ||
+            phonemes[i] == '\t')
+            phonemes[i] = ' ';
+    }
+    s->utterances[0] = (kk_utterance){phonemes, true};
+    s->n_utterances = 1;
+    return KOKORO_OK;
+}
+
+static int read_text(speech *s, kokoro_error *err)
+{
+    kk_text text;
+    int status = kk_text_read(&s->arena, (kk_slice){s->request->text, s->request->text_len},
+                              s->language, &text, err);
+    if (status != KOKORO_OK)
+        return status;
+    s->utterances = kk_arena_calloc(&s->arena, text.n_sentences, sizeof(*s->utterances));
+    if (s->utterances == NULL)
+        return kk_fail_memory(err);
+    for (size_t i = 0; i < text.n_sentences; i++) {
+        kk_spoken spoken;
+        status = kk_phonemize(s->engine->phonemizer, &s->arena, &text.sentences[i], s->language,
+                              &spoken, err);
+        if (status != KOKORO_OK)
+            return status;
+        for (size_t k = 0; k < spoken.n_words; k++) {
+            if (spoken.words[k].source >= 0 && spoken.words[k].source < KOKORO_N_SOURCES)
+                s->stats->g2p_sources[spoken.words[k].source]++;
+        }
+        s->utterances[i] = (kk_utterance){spoken.phonemes, text.sentences[i].ends_paragraph};
+    }
+    s->n_utterances = text.n_sentences;
+    return KOKORO_OK;
+}
+
+/* Run the model on a chunk when it is this request's turn. */
+static int infer(speech *s, kk_arena *arena, const kk_chunk *chunk, kk_pcm *pcm, kokoro_error *err)
+{
+    float style[KK_STYLE_SIZE];
+    kk_model *model = s->engine->model;
+    kk_blend_style(s->engine->voices, &s->voice, chunk->n_phonemes, style);
+    double asked_s = kk_now_s();
+    kk_turn_take(&s->engine->turn);
+    double start_s = kk_now_s();
+    int status = model->provider->infer(model, arena, chunk->ids, chunk->n_phonemes + 2, style,
+                                        (float)s->request->speed, pcm, err);
+    double end_s = kk_now_s();
+    kk_turn_pass(&s->engine->turn);
+    s->stats->wait_ms += 1e3 * (start_s - asked_s);
+    s->stats->model_ms += 1e3 * (end_s - start_s);
+    return status;
+}
+
+static int speak_chunk(speech *s, size_t index, kokoro_chunk_fn *fn, void *user, kokoro_error *err)
+{
+    const kk_chunk *chunk = &s->chunks.items[index];
+    kk_arena arena = KK_ARENA_INIT; /* of this chunk, so that a long text needs no more memory than
+                                       a short one */
+    kk_pcm pcm;
+    int status = infer(s, &arena, chunk, &pcm, err);
+    if (status == KOKORO_OK) {
+        const kk_seam seam = {.before = index > 0,
+                              .after = index + 1 < s->chunks.n,
+                              .cut_before = index > 0 && !s->chunks.items[index - 1].ends_sentence,
+                              .cut_after = !chunk->ends_sentence};
+        size_t start = 0, n = 0;
+        kk_audio_join(pcm.samples, pcm.n_samples, seam, &start, &n);
+        if (index == 0)
+            s->stats->first_audio_ms = 1e3 * (kk_now_s() - s->start_s);
+        s->stats->audio_s += (double)n / KOKORO_SAMPLE_RATE_HZ;
+        s->stats->n_phonemes += chunk->n_phonemes;
+        s->stats->n_chunks++;
+        const kokoro_chunk out = {.samples = pcm.samples + start,
+                                  .n_samples = n,
+                                  .durations = pcm.durations,
+                                  .n_durations = pcm.n_durations,
+                                  .index = index,
+                                  .n_chunks = s->chunks.n};
+        if (fn(user, &out) != 0)
+            status = kk_fail(err, KOKORO_CANCELLED, "cancelled by the caller");
+    }
+    kk_arena_fini(&arena);
+    return status;
+}

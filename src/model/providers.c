@@ -1,0 +1,17 @@
+/* providers.c - the providers that this build knows, best first. */
+#include "model/model.h"
+#include "model/ort/ort_provider.h"
+
+#include <string.h>
+
+const kk_provider *const kk_providers[] = {&kk_provider_onnxruntime};
+const size_t kk_n_providers = sizeof(kk_providers) / sizeof(kk_providers[0]);
+
+const kk_provider *kk_provider_find(const char *name)
+{
+    for (size_t i = 0; i < kk_n_providers; i++) {
+        if (strcmp(kk_providers[i]->name, name) == 0)
+            return kk_providers[i];
+    }
+    return NULL;
+}
