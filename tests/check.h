@@ -24,6 +24,16 @@ typedef struct check_test {
 
 static int check_failures;
 static int check_count;
+static int check_skips;
+
+/* Leave a test whose means are missing; a program that ran nothing else ends with 77, which ctest
+ * shows as skipped. */
+#define SKIP(reason)                                                                               \
+    do {                                                                                           \
+        check_skips++;                                                                             \
+        printf("skip: %s\n", reason);                                                              \
+        return;                                                                                    \
+    } while (0)
 
 #define TEST(name) static void test_##name(void)
 #define T(name)                                                                                    \
@@ -82,6 +92,8 @@ static int check_count;
             printf("%s %s\n", check_failures == before ? "ok  " : "FAIL", tests[i].name);          \
         }                                                                                          \
         printf("%d tests, %d checks, %d failed\n", n_run, check_count, check_failures);            \
+        if (check_failures == 0 && check_skips > 0 && check_skips == n_run)                        \
+            return 77;                                                                             \
         return check_failures > 0 || n_run == 0 || check_count == 0;                               \
     }
 

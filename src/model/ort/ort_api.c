@@ -4,6 +4,7 @@
 
 #include <dlfcn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 typedef void any_function(void);
@@ -41,6 +42,11 @@ int kk_ort_api_open(kk_ort_api *api, const char *library, kokoro_error *err)
     if (library == NULL || library[0] == '\0')
         return kk_fail(err, KOKORO_PROVIDER,
                        "no ONNX Runtime library: set KOKORO_ORT_LIBRARY, or run: ./run setup");
+    /*
+     * From 1.32 on the runtime makes a device id, a database in the user's cache and uploads usage figures, unless this
+     * variable is set before it is loaded. A user who wants that sets it to 0.
+     */
+    (void)setenv("ORT_DISABLE_TELEMETRY", "1", 0);
     api->library = dlopen(library, RTLD_NOW | RTLD_LOCAL);
     if (api->library == NULL) {
         const char *reason = dlerror();

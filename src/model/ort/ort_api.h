@@ -28,8 +28,8 @@ typedef struct OrtTensorTypeAndShapeInfo OrtTensorTypeAndShapeInfo;
 typedef struct OrtMemoryInfo OrtMemoryInfo;
 typedef struct OrtAllocator OrtAllocator;
 
-typedef void OrtLoggingFunction(void *param, int severity, const char *category, const char *logid,
-                                const char *code_location, const char *message);
+typedef void kk_ort_log_fn(void *param, int severity, const char *category, const char *logid,
+                           const char *code_location, const char *message);
 
 /* ONNXTensorElementDataType, OrtAllocatorType, OrtMemType, OrtLoggingLevel, GraphOptimizationLevel
  */
@@ -50,7 +50,7 @@ enum { KK_ORT_API_VERSION = 17 };
 #define KK_ORT_API_MAP(X)                                                                          \
     X(const char *, GetErrorMessage, 2, (const OrtStatus *))                                       \
     X(OrtStatus *, CreateEnvWithCustomLogger, 4,                                                   \
-      (OrtLoggingFunction *, void *, int, const char *, OrtEnv **))                                \
+      (kk_ort_log_fn *, void *, int, const char *, OrtEnv **))                                     \
     X(OrtStatus *, CreateSessionFromArray, 8,                                                      \
       (const OrtEnv *, const void *, size_t, const OrtSessionOptions *, OrtSession **))            \
     X(OrtStatus *, Run, 9,                                                                         \
