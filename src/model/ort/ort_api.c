@@ -43,8 +43,8 @@ int kk_ort_api_open(kk_ort_api *api, const char *library, kokoro_error *err)
         return kk_fail(err, KOKORO_PROVIDER,
                        "no ONNX Runtime library: set KOKORO_ORT_LIBRARY, or run: ./run setup");
     /*
-     * From 1.32 on the runtime makes a device id, a database in the user's cache and uploads usage figures, unless this
-     * variable is set before it is loaded. A user who wants that sets it to 0.
+     * From 1.32 on the runtime makes a device id, a database in the user's cache and uploads usage
+     * figures, unless this variable is set before it is loaded. A user who wants that sets it to 0.
      */
     (void)setenv("ORT_DISABLE_TELEMETRY", "1", 0);
     api->library = dlopen(library, RTLD_NOW | RTLD_LOCAL);
