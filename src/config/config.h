@@ -15,42 +15,54 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* X(id, variable, option or "", type, min, max, default, safe, help) */
+/*
+ * X(id, variable, option or "", type, min, max, choices, default, safe, help)
+ * min and max are the range of an INT; choices are the words of a CHOICE, separated by single
+ * spaces.
+ */
 #define KK_SETTING_MAP(X)                                                                          \
-    X(HOME, "KOKORO_HOME", "home", PATH, 0, 0, "", false,                                          \
+    X(HOME, "KOKORO_HOME", "home", PATH, 0, 0, "", "", false,                                      \
       "directory of model, voices, lexicons, history and reports")                                 \
-    X(CACHE, "KOKORO_CACHE", "cache-dir", PATH, 0, 0, "", false,                                   \
+    X(CACHE, "KOKORO_CACHE", "cache-dir", PATH, 0, 0, "", "", false,                               \
       "directory of cached files; default: cache in the home directory")                           \
-    X(MODEL, "KOKORO_MODEL", "model", PATH, 0, 0, "", false,                                       \
+    X(MODEL, "KOKORO_MODEL", "model", PATH, 0, 0, "", "", false,                                   \
       "the Kokoro-82M model, an ONNX export")                                                      \
-    X(VOICES, "KOKORO_VOICES", "voices", PATH, 0, 0, "", false, "the packed voices")               \
-    X(LEXICON, "KOKORO_LEXICON", "lexicon", PATH, 0, 0, "", false, "the packed English lexicons")  \
-    X(ORT_LIBRARY, "KOKORO_ORT_LIBRARY", "ort-library", PATH, 0, 0, "", false,                     \
+    X(VOICES, "KOKORO_VOICES", "voices", PATH, 0, 0, "", "", false, "the packed voices")           \
+    X(LEXICON, "KOKORO_LEXICON", "lexicon", PATH, 0, 0, "", "", false,                             \
+      "the packed English lexicons")                                                               \
+    X(ORT_LIBRARY, "KOKORO_ORT_LIBRARY", "ort-library", PATH, 0, 0, "", "", false,                 \
       "the ONNX Runtime library")                                                                  \
-    X(OPENVINO_LIBRARY, "KOKORO_OPENVINO_LIBRARY", "openvino-library", PATH, 0, 0, "", false,      \
+    X(OPENVINO_LIBRARY, "KOKORO_OPENVINO_LIBRARY", "openvino-library", PATH, 0, 0, "", "", false,  \
       "the OpenVINO C library")                                                                    \
-    X(ESPEAK_HELPER, "KOKORO_ESPEAK_HELPER", "espeak-helper", PATH, 0, 0, "", false,               \
+    X(ESPEAK_HELPER, "KOKORO_ESPEAK_HELPER", "espeak-helper", PATH, 0, 0, "", "", false,           \
       "the program that pronounces unknown words with espeak-ng")                                  \
-    X(HOST, "KOKORO_HOST", "host", TEXT, 0, 0, "127.0.0.1", true, "address to listen on")          \
-    X(PORT, "KOKORO_PORT", "port", INT, 0, 65535, "8000", true,                                    \
+    X(HOST, "KOKORO_HOST", "host", TEXT, 0, 0, "", "127.0.0.1", true, "address to listen on")      \
+    X(PORT, "KOKORO_PORT", "port", INT, 0, 65535, "", "8000", true,                                \
       "port to listen on; 0: any free one")                                                        \
-    X(PROVIDER, "KOKORO_PROVIDER", "provider", TEXT, 0, 0, "auto", true, "what runs the model")    \
-    X(THREADS, "KOKORO_THREADS", "threads", INT, 0, 1024, "0", true,                               \
+    X(PROVIDER, "KOKORO_PROVIDER", "provider", TEXT, 0, 0, "", "auto", true,                       \
+      "what runs the model; kokoro providers lists them")                                          \
+    X(THREADS, "KOKORO_THREADS", "threads", INT, 0, 1024, "", "0", true,                           \
       "threads of the model; 0: the physical cores this process may use")                          \
-    X(CPU_MASK, "KOKORO_CPU_MASK", "", TEXT, 0, 0, "", true,                                       \
-      "highest instruction set to use: ref, avx2, avx512, avx512bf16, neon")                       \
-    X(VOICE, "KOKORO_VOICE", "voice", TEXT, 0, 0, "af_heart", true, "default voice")               \
-    X(LOG_LEVEL, "KOKORO_LOG_LEVEL", "log-level", TEXT, 0, 0, "info", true,                        \
-      "error, warning, info or debug")                                                             \
-    X(LOG_JSON, "KOKORO_LOG_JSON", "log-json", BOOL, 0, 0, "false", true,                          \
+    X(CPU_MASK, "KOKORO_CPU_MASK", "", CHOICE, 0, 0, "ref avx2 avx512 avx512bf16 neon", "", true,  \
+      "highest instruction set to use; default: what the CPU has")                                 \
+    X(VOICE, "KOKORO_VOICE", "voice", TEXT, 0, 0, "", "af_heart", true, "default voice")           \
+    X(LOG_LEVEL, "KOKORO_LOG_LEVEL", "log-level", CHOICE, 0, 0, "error warning info debug",        \
+      "info", true, "least urgent kind of line to log")                                            \
+    X(LOG_JSON, "KOKORO_LOG_JSON", "log-json", BOOL, 0, 0, "", "false", true,                      \
       "log lines as JSON objects")                                                                 \
-    X(MAX_INPUT_CHARS, "KOKORO_MAX_INPUT_CHARS", "max-input-chars", INT, 1, 100000000, "100000",   \
-      true, "longest text of one request, in characters")
+    X(MAX_INPUT_CHARS, "KOKORO_MAX_INPUT_CHARS", "max-input-chars", INT, 1, 100000000, "",         \
+      "100000", true, "longest text of one request, in characters")
 
-enum kk_setting_type { KK_SETTING_PATH, KK_SETTING_TEXT, KK_SETTING_INT, KK_SETTING_BOOL };
+enum kk_setting_type {
+    KK_SETTING_PATH,
+    KK_SETTING_TEXT,
+    KK_SETTING_INT,
+    KK_SETTING_BOOL,
+    KK_SETTING_CHOICE
+};
 
 enum kk_setting_id {
-#define KK_X(id, variable, option, type, min, max, def, safe, help) KK_SET_##id,
+#define KK_X(id, variable, option, type, min, max, choices, def, safe, help) KK_SET_##id,
     KK_SETTING_MAP(KK_X)
 #undef KK_X
         KK_N_SETTINGS
@@ -60,7 +72,8 @@ typedef struct kk_setting {
     const char *variable; /* "KOKORO_PORT" */
     const char *option;   /* "port" for --port; "" for none */
     enum kk_setting_type type;
-    long long min, max; /* of INT */
+    long long min, max;  /* of INT */
+    const char *choices; /* of CHOICE, "error warning info debug"; "" else */
     const char *def;
     bool safe; /* may be set by .env */
     const char *help;
@@ -80,16 +93,17 @@ typedef struct kk_config {
 void kk_config_init(kk_config *config);
 void kk_config_fini(kk_config *config);
 
-/* An option of the command line. INVALID (bad value: names the option, the value and what is
- * right), NO_MEMORY. */
+/* An option of the command line; the last one of a setting wins. INVALID (bad value: names the
+ * option, the value and what is right), NO_MEMORY. */
 int kk_config_set_option(kk_config *config, enum kk_setting_id id, const char *value,
                          kokoro_error *err);
 
 /*
  * Fill what no option set from the environment, `dotenv_path` (NULL or absent file: none) and the
- * defaults, and work out the paths that hang on others: HOME, CACHE, MODEL, VOICES, LEXICON,
- * ORT_LIBRARY, ESPEAK_HELPER (beside the program, else in HOME/bin). INVALID names the variable and
- * where it was set; an unsafe name in .env is a warning.
+ * defaults; an empty value sets nothing, and a value that is not used is not judged. Then work out
+ * the paths that hang on others: HOME, CACHE, MODEL, VOICES, LEXICON, ORT_LIBRARY, ESPEAK_HELPER
+ * (beside the program, else in HOME/bin). INVALID names the variable and where it was set; an
+ * unsafe name in .env is a warning.
  */
 int kk_config_load(kk_config *config, const char *dotenv_path,
                    void (*warn)(void *user, const char *line), void *user, kokoro_error *err);
@@ -97,16 +111,22 @@ int kk_config_load(kk_config *config, const char *dotenv_path,
 const char *kk_config_text(const kk_config *config, enum kk_setting_id id);
 long long kk_config_int(const kk_config *config, enum kk_setting_id id);
 bool kk_config_bool(const kk_config *config, enum kk_setting_id id);
+/* Place of the value among the choices of a CHOICE; -1 where nothing is set. Of LOG_LEVEL it is a
+ * kokoro_log_level. */
+int kk_config_choice(const kk_config *config, enum kk_setting_id id);
 
 /* kokoro_options of these settings; the strings belong to the config. Paths that do not exist stay
  * as they are. */
 void kk_config_engine_options(const kk_config *config, kokoro_options *options);
 
 /* Where things lie below KOKORO_HOME. */
+#define KK_HOME_CACHE "cache"
 #define KK_HOME_MODEL "model/kokoro-v1.0.int8.onnx"
 #define KK_HOME_VOICES "voices/voices.pack"
 #define KK_HOME_LEXICON "lexicon/english.pack"
 #define KK_HOME_ORT_LIBRARY "lib/libonnxruntime.so"
-#define KK_HOME_ESPEAK_HELPER "bin/kokoro-espeak"
+/* The name of that program, also when it stands beside the running one. */
+#define KK_ESPEAK_HELPER_NAME "kokoro-espeak"
+#define KK_HOME_ESPEAK_HELPER "bin/" KK_ESPEAK_HELPER_NAME
 
 #endif
