@@ -1,0 +1,140 @@
+/*
+ * kokoro.c - the program: its table of subcommands, and the way from the command line to one.
+ */
+#define _XOPEN_SOURCE 700 /* SIGXFSZ */
+#include "cli.h"
+
+#include "base/clock.h"
+#include "options.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#define OPTIONS(table) (table), sizeof(table) / sizeof((table)[0])
+
+static int run_serve(kk_app *app)
+{
+    return kk_app_serve(&app->config);
+}
+
+static const kk_option say_options[] = {
+    [KK_SAY_FILE] = {"file", 'f', "FILE", "speak the text of FILE; - is standard input", 0},
+    [KK_SAY_VOICE] = {"voice", 'v', "VOICE", "a voice, or a blend such as af_bella(2)+af_sky(1)",
+                      KK_SET_VOICE + 1},
+    [KK_SAY_OUTPUT] = {"output", 'o', "FILE", "write the sound to FILE; - is standard output", 0},
+    [KK_SAY_FORMAT] = {"format", 0, "FORMAT",
+                       "wav or pcm; default: by the ending of FILE, else wav", 0},
+    [KK_SAY_SPEED] = {"speed", 0, "S", "0.25 to 4; 1 is the voice's own", 0},
+    [KK_SAY_LANG] = {"lang", 0, "LANG", "en-us or en-gb; default: that of the voice", 0},
+    [KK_SAY_PHONEMES] = {"phonemes", 0, NULL, "the text is phonemes of the model, not words", 0},
+    [KK_SAY_PIECES] = {"pieces", 0, NULL,
+                       "give out the sound in pieces while it is made (provider native)", 0},
+    [KK_SAY_REPEAT] = {"repeat", 0, "N",
+                       "speak N times; --stats then shows the first, best and median time", 0},
+    [KK_SAY_PLAY] = {"play", 0, NULL, "play the sound through pw-play, aplay or ffplay", 0},
+    [KK_SAY_STATS] = {"stats", 0, NULL, "figures of the run as one JSON line on standard error", 0},
+};
+
+static const kk_option phonemize_options[] = {
+    [KK_PHONEMIZE_FILE] = {"file", 'f', "FILE", "read the lines of FILE; - is standard input", 0},
+    [KK_PHONEMIZE_LANG] = {"lang", 0, "LANG", "en-us or en-gb; default: that of the voice", 0},
+    [KK_PHONEMIZE_JSON] = {"json", 0, NULL,
+                           "a JSON object a line, with each word's phonemes and source", 0},
+};
+
+static const kk_option json_options[] = {
+    [KK_LIST_JSON] = {"json", 0, NULL, "as JSON", 0},
+};
+
+static const kk_command commands[] = {
+    {"say", "[TEXT ... | -f FILE | -]", "Speak text",
+     "Several words are joined by spaces. Without -o the sound goes to standard output as WAV\n"
+     "(16 bit, 24 kHz, mono); on a terminal it is played.",
+     OPTIONS(say_options), kk_app_say},
+    {"voices", "[--json]", "List the voices", "", OPTIONS(json_options), kk_app_voices},
+    {"phonemize", "[TEXT ... | -f FILE | -]", "Show the phonemes of text, line by line", "",
+     OPTIONS(phonemize_options), kk_app_phonemize},
+    {"providers", "[--json]", "List what can run the model here, or why not", "",
+     OPTIONS(json_options), kk_app_providers},
+    {"doctor", "[--json]", "Check that everything works",
+     "Exit status 0 when everything needed works; what is only useful is a note.",
+     OPTIONS(json_options), kk_app_doctor},
+    {"serve", "", "Serve speech over HTTP, as the OpenAI API does", "", NULL, 0, run_serve},
+    {"pack", "voices SRC [DST] | lexicon SRC [DST] | model",
+     "Make the packed files that set-up needs",
+     "voices: a directory of <voice>.bin into one file.\n"
+     "lexicon: a directory of {us,gb}_{gold,silver}.json into one file.\n"
+     "model: open the model once, so that its optimised form is in the cache.\n"
+     "DST is by default where the other commands look.",
+     NULL, 0, kk_app_pack},
+};
+
+/* Were 0, 1 or 2 closed, the next file opened would take its number and get what is meant for it.
+ * Standard output that cannot be written makes its writer fail, as it should. */
+static void hold_standard_files(void)
+{
+    for (int fd = 0; fd <= 2; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+            (void)open("/dev/null", fd == 2 ? O_WRONLY : O_RDONLY);
+    }
+}
+
+static void keep_warning(void *user, const char *line)
+{
+    kk_app *app = user;
+    kk_buf_appendf(&app->warnings, "%s\n", line);
+}
+
+/* doctor lists the warnings among its findings. */
+static void show_warnings(const kk_app *app)
+{
+    const char *at = kk_buf_str(&app->warnings);
+    while (*at != '\0' && app->command->run != kk_app_doctor) {
+        size_t len = strcspn(at, "\n");
+        kk_complain("%.*s", (int)len, at);
+        at += len + 1;
+    }
+}
+
+static int run(kk_app *app, int argc, char **argv)
+{
+    kokoro_error error;
+    int status = kk_cli_parse(app, argc, argv);
+    if (status != KK_EXIT_OK)
+        return status;
+    if (app->wants_help) {
+        kk_cli_help(app, app->command, stdout);
+        return kk_app_flush();
+    }
+    if (app->wants_version) {
+        (void)printf("kokoro %s\n", kokoro_version());
+        return kk_app_flush();
+    }
+    if (app->command == NULL) {
+        kk_cli_help(app, NULL, stderr);
+        return KK_EXIT_USAGE;
+    }
+    if (kk_config_load(&app->config, ".env", keep_warning, app, &error) != KOKORO_OK)
+        return kk_complain_of(&error);
+    show_warnings(app);
+    return app->command->run(app);
+}
+
+int main(int argc, char **argv)
+{
+    kk_app app = {.commands = commands,
+                  .n_commands = sizeof(commands) / sizeof(commands[0]),
+                  .start_s = kk_now_s(),
+                  .warnings = KK_BUF_INIT};
+    hold_standard_files();
+    /* A reader that goes away and a file over the limit are failed writes, told in a message. */
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN);
+    kk_config_init(&app.config);
+    int status = run(&app, argc, argv);
+    kk_cli_fini(&app);
+    return status;
+}

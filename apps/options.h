@@ -1,0 +1,24 @@
+/* options.h - places of the commands' own options in their tables and in kk_app.values. */
+#ifndef KK_APPS_OPTIONS_H
+#define KK_APPS_OPTIONS_H
+
+enum kk_say_option {
+    KK_SAY_FILE,
+    KK_SAY_VOICE,
+    KK_SAY_OUTPUT,
+    KK_SAY_FORMAT,
+    KK_SAY_SPEED,
+    KK_SAY_LANG,
+    KK_SAY_PHONEMES,
+    KK_SAY_PIECES,
+    KK_SAY_REPEAT,
+    KK_SAY_PLAY,
+    KK_SAY_STATS
+};
+
+enum kk_phonemize_option { KK_PHONEMIZE_FILE, KK_PHONEMIZE_LANG, KK_PHONEMIZE_JSON };
+
+/* voices, providers, doctor */
+enum kk_list_option { KK_LIST_JSON };
+
+#endif

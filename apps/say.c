@@ -1,0 +1,234 @@
+/*
+ * say.c - `kokoro say`: text to sound in a file, a pipe or a player.
+ */
+#include "cli.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/status.h"
+#include "input.h"
+#include "options.h"
+#include "output.h"
+#include "player.h"
+#include "progress.h"
+#include "say_stats.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { MAX_OUTPUTS = 2, MAX_REPEAT = 1000 };
+
+typedef struct say {
+    kk_app *app;
+    kokoro_engine *engine;
+    kokoro_request request;
+    kk_buf text;
+    kk_output *outputs[MAX_OUTPUTS]; /* a file or stream, a player */
+    size_t n_outputs;
+    kk_progress progress;
+    kk_say_stats stats;
+    size_t n_repeats;
+    bool is_kept; /* the first run's samples go out, those of repeats do not */
+    bool write_failed;
+    kokoro_error error;
+} say;
+
+static const char *option(const say *s, enum kk_say_option index)
+{
+    return s->app->values[index];
+}
+
+static int fail_usage(const char *message)
+{
+    kk_complain("%s", message);
+    return KK_EXIT_USAGE;
+}
+
+static int read_numbers(say *s)
+{
+    const char *speed = option(s, KK_SAY_SPEED);
+    const char *repeat = option(s, KK_SAY_REPEAT);
+    double ratio = 1.0;
+    long long n = 1;
+    if (speed != NULL &&
+        (!kk_parse_real(speed, &ratio) || ratio < KOKORO_SPEED_MIN || ratio > KOKORO_SPEED_MAX)) {
+        kk_complain("--speed must be a number from %g to %g, not '%.40s'", KOKORO_SPEED_MIN,
+                    KOKORO_SPEED_MAX, speed);
+        return KK_EXIT_USAGE;
+    }
+    if (repeat != NULL && (!kk_parse_int(repeat, &n) || n < 1 || n > MAX_REPEAT)) {
+        kk_complain("--repeat must be a whole number from 1 to %d, not '%.40s'", MAX_REPEAT,
+                    repeat);
+        return KK_EXIT_USAGE;
+    }
+    s->request.speed = ratio;
+    s->n_repeats = (size_t)n;
+    s->stats.is_repeated = repeat != NULL;
+    return KK_EXIT_OK;
+}
+
+static int read_request(say *s)
+{
+    kokoro_request_init(&s->request);
+    if (option(s, KK_SAY_PIECES) != NULL)
+        return fail_usage("--pieces needs the provider native, which this build does not have; "
+                          "without it the sound comes a chunk at a time");
+    int status = read_numbers(s);
+    if (status == KK_EXIT_OK)
+        status = kk_input_read(s->app, option(s, KK_SAY_FILE), &s->text);
+    s->request.text = kk_buf_str(&s->text);
+    s->request.text_len = s->text.len;
+    s->request.is_phonemes = option(s, KK_SAY_PHONEMES) != NULL;
+    s->request.voice = kk_config_text(&s->app->config, KK_SET_VOICE);
+    s->request.language = option(s, KK_SAY_LANG);
+    return status;
+}
+
+/* By --format, else by the ending of the file, else wav. NULL and a message for one not made. */
+static const kk_codec *choose_codec(const char *format, const char *path)
+{
+    if (format == NULL && (path == NULL || strcmp(path, "-") == 0))
+        return kk_codec_find("wav");
+    const char *slash = path != NULL ? strrchr(path, '/') : NULL;
+    const char *dot = format == NULL ? strrchr(slash != NULL ? slash : path, '.') : NULL;
+    const char *wanted = format != NULL ? format : dot != NULL ? dot + 1 : "wav";
+    for (const kk_codec *codec = kk_codecs; codec->name != NULL; codec++) {
+        if (kk_slice_equal_nocase(kk_slice_of(codec->name), kk_slice_of(wanted)))
+            return codec;
+    }
+    if (format != NULL)
+        kk_complain("--format '%.40s' is not made; made are %s", format, kk_codec_names());
+    else
+        kk_complain("the ending .%.40s is no format that is made; use one of %s, or name one "
+                    "with --format",
+                    wanted, kk_codec_names());
+    return NULL;
+}
+
+static int add_output(say *s, int status, kk_output *output)
+{
+    if (status != KOKORO_OK)
+        return kk_complain_of(&s->error);
+    s->outputs[s->n_outputs++] = output;
+    return KK_EXIT_OK;
+}
+
+/* Before the engine is opened: an unwritable place should fail at once. */
+static int open_outputs(say *s)
+{
+    const char *path = option(s, KK_SAY_OUTPUT);
+    bool plays = option(s, KK_SAY_PLAY) != NULL;
+    kk_output *output = NULL;
+    const kk_codec *codec = choose_codec(option(s, KK_SAY_FORMAT), path);
+    if (codec == NULL)
+        return KK_EXIT_USAGE;
+    if (path == NULL && !plays && isatty(STDOUT_FILENO)) {
+        if (kk_player_find() == NULL) {
+            kk_complain("standard output is a terminal and none of %s is there to play; keep the "
+                        "sound with -o FILE",
+                        kk_player_names());
+            return KK_EXIT_USAGE;
+        }
+        plays = true;
+    } else if (path == NULL && !plays) {
+        path = "-";
+    }
+    int status = KK_EXIT_OK;
+    if (path != NULL) {
+        int opened = kk_output_open(&output, path, codec, &s->error);
+        status = add_output(s, opened, output);
+    }
+    if (status == KK_EXIT_OK && plays) {
+        int opened = kk_output_open_player(&output, &s->error);
+        status = add_output(s, opened, output);
+    }
+    return status;
+}
+
+static int on_chunk(void *user, const kokoro_chunk *chunk)
+{
+    say *s = user;
+    if (!s->is_kept)
+        return 0;
+    if (chunk->index == 0)
+        s->stats.first_audio_ms = 1e3 * (kk_now_s() - s->app->start_s);
+    for (size_t i = 0; i < s->n_outputs; i++) {
+        if (kk_output_write(s->outputs[i], chunk->samples, chunk->n_samples, chunk->n_chunks == 1,
+                            &s->error) != KOKORO_OK) {
+            s->write_failed = true;
+            return 1;
+        }
+    }
+    kk_progress_step(&s->progress, chunk->index + 1, chunk->n_chunks,
+                     (double)chunk->n_samples / KOKORO_SAMPLE_RATE_HZ);
+    return 0;
+}
+
+static int speak_once(say *s, size_t index)
+{
+    kokoro_stats stats;
+    kokoro_error error;
+    s->is_kept = index == 0;
+    kk_progress_start(&s->progress);
+    int status = kokoro_speak(s->engine, &s->request, on_chunk, s, &stats, &error);
+    kk_progress_end(&s->progress);
+    if (s->write_failed)
+        return kk_complain_of(&s->error);
+    if (status != KOKORO_OK)
+        return kk_complain_of(&error);
+    if (index == 0)
+        s->stats.first = stats;
+    s->stats.model_s[index] = stats.model_ms / 1e3;
+    s->stats.n = index + 1;
+    return KK_EXIT_OK;
+}
+
+static int speak(say *s)
+{
+    kokoro_options options;
+    kk_app_engine_options(&s->app->config, &options);
+    s->stats.model_s = kk_calloc(s->n_repeats, sizeof(*s->stats.model_s));
+    if (s->stats.model_s == NULL)
+        return kk_complain_of(&(kokoro_error){KOKORO_NO_MEMORY, "out of memory"});
+    if (kokoro_open(&s->engine, &options, &s->error) != KOKORO_OK)
+        return kk_complain_of(&s->error);
+    int status = KK_EXIT_OK;
+    for (size_t i = 0; status == KK_EXIT_OK && i < s->n_repeats; i++) {
+        status = speak_once(s, i);
+        /* The listener need not wait for the repeats. */
+        for (size_t k = 0; i == 0 && status == KK_EXIT_OK && k < s->n_outputs; k++) {
+            if (kk_output_finish(s->outputs[k], &s->error) != KOKORO_OK)
+                status = kk_complain_of(&s->error);
+        }
+    }
+    return status;
+}
+
+static void report(const say *s)
+{
+    size_t unknown = s->stats.first.unknown_symbols;
+    if (unknown > 0)
+        kk_complain("%zu phoneme symbol%s unknown to the model %s left out", unknown,
+                    unknown == 1 ? "" : "s", unknown == 1 ? "was" : "were");
+    if (option(s, KK_SAY_STATS) != NULL)
+        kk_say_print_stats(&s->stats, s->engine);
+}
+
+int kk_app_say(kk_app *app)
+{
+    say s = {.app = app, .text = KK_BUF_INIT};
+    int status = read_request(&s);
+    if (status == KK_EXIT_OK)
+        status = open_outputs(&s);
+    if (status == KK_EXIT_OK)
+        status = speak(&s);
+    if (status == KK_EXIT_OK)
+        report(&s);
+    for (size_t i = 0; i < s.n_outputs; i++)
+        kk_output_close(&s.outputs[i]);
+    kokoro_close(&s.engine);
+    kk_free(s.stats.model_s);
+    kk_buf_fini(&s.text);
+    return status;
+}

@@ -1,0 +1,85 @@
+/*
+ * talk.c - what goes to standard error: messages and log lines; and the end of standard output.
+ */
+#include "apps.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void kk_complain(const char *format, ...)
+{
+    char line[2048];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(line, sizeof(line), format, args);
+    va_end(args);
+    (void)fprintf(stderr, "kokoro: %s\n", line);
+}
+
+int kk_complain_of(const kokoro_error *err)
+{
+    kk_complain("%s", err->message);
+    switch (err->status) {
+    case KOKORO_INVALID:
+    case KOKORO_VOICE:
+    case KOKORO_LANGUAGE:
+    case KOKORO_SPEED:
+        return KK_EXIT_USAGE;
+    default:
+        return KK_EXIT_FAILED;
+    }
+}
+
+static const char *level_name(int level)
+{
+    static const char *const names[] = {"error", "warning", "info", "debug"};
+    return names[level < 0 ? 0 : level > KOKORO_LOG_DEBUG ? KOKORO_LOG_DEBUG : level];
+}
+
+void kk_app_log(void *user, int level, const char *line)
+{
+    const kk_config *config = user;
+    if (level > kk_config_choice(config, KK_SET_LOG_LEVEL))
+        return;
+    if (!kk_config_bool(config, KK_SET_LOG_JSON)) {
+        (void)fprintf(stderr, "kokoro: %s: %s\n", level_name(level), line);
+        return;
+    }
+    json_t *object = json_pack("{s:f, s:s, s:s}", "time", kk_wall_s(), "level", level_name(level),
+                               "message", line);
+    char *text = object != NULL ? json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(14)) : NULL;
+    if (text != NULL)
+        (void)fprintf(stderr, "%s\n", text);
+    free(text);
+    json_decref(object);
+}
+
+/* A command that ends soon has a reader who waits: what went well need not be told. */
+static void log_quietly(void *user, int level, const char *line)
+{
+    const kk_config *config = user;
+    if (level <= KOKORO_LOG_WARNING || config->origin[KK_SET_LOG_LEVEL] != KK_FROM_DEFAULT)
+        kk_app_log(user, level, line);
+}
+
+void kk_app_engine_options(const kk_config *config, kokoro_options *options)
+{
+    kk_config_engine_options(config, options);
+    options->log = log_quietly;
+    options->log_user = (void *)(uintptr_t)config;
+}
+
+int kk_app_flush(void)
+{
+    errno = 0;
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return KK_EXIT_OK;
+    kk_complain("cannot write standard output: %s", errno != 0 ? strerror(errno) : "write failed");
+    return KK_EXIT_FAILED;
+}
