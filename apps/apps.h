@@ -22,6 +22,9 @@ void kk_complain(const char *format, ...);
  * helps. */
 int kk_complain_of(const kokoro_error *err);
 
+/* The same for an engine that could not be opened: with the way to what is missing. */
+int kk_complain_of_set_up(const kokoro_error *err);
+
 /* Engine options of the settings, with a log on standard error: of warnings and errors only,
  * unless a level was set. */
 void kk_app_engine_options(const kk_config *config, kokoro_options *options);

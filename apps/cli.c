@@ -16,29 +16,31 @@ typedef struct scan {
     bool only_words; /* behind -- */
 } scan;
 
-/* Levenshtein distance of two words of at most 31 bytes; a large number for longer ones. */
+static size_t least_of(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Letters to insert, drop, change or swap with the next one to make b of a (optimal string
+ * alignment); SIZE_MAX for words of 32 bytes and more. */
 static size_t distance(const char *a, const char *b)
 {
-    size_t row[32];
+    size_t d[32][32];
     size_t a_len = strlen(a), b_len = strlen(b);
     if (a_len >= 32 || b_len >= 32)
         return SIZE_MAX;
-    for (size_t j = 0; j <= b_len; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= a_len; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= b_len; j++) {
-            size_t best = diagonal + (a[i - 1] != b[j - 1]);
-            diagonal = row[j];
-            if (row[j] + 1 < best)
-                best = row[j] + 1;
-            if (row[j - 1] + 1 < best)
-                best = row[j - 1] + 1;
-            row[j] = best;
+    for (size_t i = 0; i <= a_len; i++) {
+        for (size_t j = 0; j <= b_len; j++) {
+            d[i][j] = i == 0 ? j : i;
+            if (i == 0 || j == 0)
+                continue;
+            d[i][j] = least_of(d[i - 1][j], d[i][j - 1]) + 1;
+            d[i][j] = least_of(d[i][j], d[i - 1][j - 1] + (a[i - 1] != b[j - 1]));
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                d[i][j] = least_of(d[i][j], d[i - 2][j - 2] + 1);
         }
     }
-    return row[b_len];
+    return d[a_len][b_len];
 }
 
 const char *kk_cli_nearest(const char *word, const char *const *names, size_t n)

@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/status.h"
 #include "hardware/hardware.h"
 
 #include <errno.h>
@@ -103,22 +104,45 @@ static void check_home(doctor *d)
         tell(d, OK, "home", "", "%s", home);
 }
 
+/* Whether a file can be made in `dir`, or `dir` itself where it is not there yet: a check should
+ * leave nothing behind. */
+static int try_directory(const char *dir, kokoro_error *err)
+{
+    kk_writer writer;
+    char *path = kk_path_join(dir, "doctor");
+    if (path == NULL)
+        return kk_fail_memory(err);
+    int status = KOKORO_OK;
+    if (kk_file_exists(dir)) {
+        status = kk_writer_open(&writer, path, err);
+        if (status == KOKORO_OK)
+            kk_writer_abort(&writer);
+    } else {
+        char *slash = path + strlen(path);
+        while (slash > path && !kk_file_exists(path)) {
+            while (slash > path && *slash != '/')
+                slash--;
+            *slash = '\0';
+        }
+        const char *parent = path[0] != '\0' ? path : dir[0] == '/' ? "/" : ".";
+        if (access(parent, W_OK | X_OK) != 0)
+            status = kk_fail(err, KOKORO_IO, "cannot make directory %s: %s", dir, strerror(errno));
+    }
+    kk_free(path);
+    return status;
+}
+
 static void check_cache(doctor *d)
 {
     kokoro_error error;
-    kk_writer writer;
     const char *dir = setting(d, KK_SET_CACHE);
-    int status = kk_make_dirs(dir, &error);
-    char *path = status == KOKORO_OK ? kk_path_join(dir, "doctor") : NULL;
-    if (path != NULL && (status = kk_writer_open(&writer, path, &error)) == KOKORO_OK)
-        kk_writer_abort(&writer);
-    kk_free(path);
-    if (status == KOKORO_OK)
-        tell(d, OK, "cache", "", "%s can be written", dir);
+    if (try_directory(dir, &error) == KOKORO_OK)
+        tell(d, OK, "cache", "", "%s %s", dir,
+             kk_file_exists(dir) ? "can be written" : "can be made");
     else
         tell(d, NOTE, "cache",
-             "set KOKORO_CACHE to a directory that can be written; every start is "
-             "slower without it",
+             "set KOKORO_CACHE to a directory that can be written; every start is slower without "
+             "it",
              "%s", error.message);
 }
 

@@ -69,7 +69,7 @@ static void print_settings(FILE *file)
             (void)snprintf(left, sizeof(left), "--%s%s", kk_settings[i].option,
                            value_name(&kk_settings[i]));
         else
-            (void)snprintf(left, sizeof(left), "(no option)");
+            (void)snprintf(left, sizeof(left), "%s", kk_settings[i].variable);
         describe_setting(&kk_settings[i], &text);
         print_row(file, left, kk_buf_str(&text));
         kk_buf_fini(&text);

@@ -117,9 +117,10 @@ static int run(kk_app *app, int argc, char **argv)
         kk_cli_help(app, NULL, stderr);
         return KK_EXIT_USAGE;
     }
-    if (kk_config_load(&app->config, ".env", keep_warning, app, &error) != KOKORO_OK)
-        return kk_complain_of(&error);
+    int loaded = kk_config_load(&app->config, ".env", keep_warning, app, &error);
     show_warnings(app);
+    if (loaded != KOKORO_OK)
+        return kk_complain_of(&error);
     return app->command->run(app);
 }
 

@@ -53,7 +53,7 @@ int kk_app_voices(kk_app *app)
     if (kokoro_list_voices(kk_config_text(&app->config, KK_SET_VOICES), show_voice, list, &error) !=
         KOKORO_OK) {
         json_decref(list);
-        return kk_complain_of(&error);
+        return kk_complain_of_set_up(&error);
     }
     return print_list(list);
 }

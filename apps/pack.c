@@ -50,7 +50,7 @@ static int pack_model(const kk_app *app)
     }
     kk_app_engine_options(&app->config, &options);
     if (kokoro_open(&engine, &options, &error) != KOKORO_OK)
-        return kk_complain_of(&error);
+        return kk_complain_of_set_up(&error);
     kokoro_close(&engine);
     return KK_EXIT_OK;
 }

@@ -183,7 +183,7 @@ int kk_app_phonemize(kk_app *app)
                    .is_json = app->values[KK_PHONEMIZE_JSON] != NULL};
     kk_app_engine_options(&app->config, &options);
     if (kokoro_open_phonemizer(&p.engine, &options, &error) != KOKORO_OK)
-        return kk_complain_of(&error);
+        return kk_complain_of_set_up(&error);
     int status = take_input(&p, kind, path);
     kokoro_close(&p.engine);
     return status;

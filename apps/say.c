@@ -192,7 +192,7 @@ static int speak(say *s)
     if (s->stats.model_s == NULL)
         return kk_complain_of(&(kokoro_error){KOKORO_NO_MEMORY, "out of memory"});
     if (kokoro_open(&s->engine, &options, &s->error) != KOKORO_OK)
-        return kk_complain_of(&s->error);
+        return kk_complain_of_set_up(&s->error);
     int status = KK_EXIT_OK;
     for (size_t i = 0; status == KK_EXIT_OK && i < s->n_repeats; i++) {
         status = speak_once(s, i);

@@ -36,6 +36,15 @@ int kk_complain_of(const kokoro_error *err)
     }
 }
 
+int kk_complain_of_set_up(const kokoro_error *err)
+{
+    if (err->status != KOKORO_NOT_FOUND)
+        return kk_complain_of(err);
+    kk_complain("%s; kokoro doctor tells what is missing, and ./run setup fetches it",
+                err->message);
+    return KK_EXIT_FAILED;
+}
+
 static const char *level_name(int level)
 {
     static const char *const names[] = {"error", "warning", "info", "debug"};

@@ -22,11 +22,12 @@
  */
 #define KK_SETTING_MAP(X)                                                                          \
     X(HOME, "KOKORO_HOME", "home", PATH, 0, 0, "", "", false,                                      \
-      "directory of model, voices, lexicons, history and reports")                                 \
+      "directory of model, voices, lexicons, history and reports; default: kokoro in "             \
+      "$XDG_DATA_HOME or in ~/.local/share")                                                       \
     X(CACHE, "KOKORO_CACHE", "cache-dir", PATH, 0, 0, "", "", false,                               \
       "directory of cached files; default: cache in the home directory")                           \
     X(MODEL, "KOKORO_MODEL", "model", PATH, 0, 0, "", "", false,                                   \
-      "the Kokoro-82M model, an ONNX export")                                                      \
+      "the Kokoro-82M model, an ONNX export; default: this and the next in the home directory")    \
     X(VOICES, "KOKORO_VOICES", "voices", PATH, 0, 0, "", "", false, "the packed voices")           \
     X(LEXICON, "KOKORO_LEXICON", "lexicon", PATH, 0, 0, "", "", false,                             \
       "the packed English lexicons")                                                               \
