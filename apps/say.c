@@ -85,14 +85,22 @@ static int read_request(say *s)
     return status;
 }
 
+/* "wav" of "a/b.wav"; "" for "b", ".b" and "b." */
+static const char *ending_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    const char *name = slash != NULL ? slash + 1 : path;
+    const char *dot = strrchr(name, '.');
+    return dot != NULL && dot != name ? dot + 1 : "";
+}
+
 /* By --format, else by the ending of the file, else wav. NULL and a message for one not made. */
 static const kk_codec *choose_codec(const char *format, const char *path)
 {
     if (format == NULL && (path == NULL || strcmp(path, "-") == 0))
         return kk_codec_find("wav");
-    const char *slash = path != NULL ? strrchr(path, '/') : NULL;
-    const char *dot = format == NULL ? strrchr(slash != NULL ? slash : path, '.') : NULL;
-    const char *wanted = format != NULL ? format : dot != NULL ? dot + 1 : "wav";
+    const char *ending = path != NULL ? ending_of(path) : "";
+    const char *wanted = format != NULL ? format : ending[0] != '\0' ? ending : "wav";
     for (const kk_codec *codec = kk_codecs; codec->name != NULL; codec++) {
         if (kk_slice_equal_nocase(kk_slice_of(codec->name), kk_slice_of(wanted)))
             return codec;

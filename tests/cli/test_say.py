@@ -1,0 +1,250 @@
+"""`kokoro say` and its neighbours with the real model: bytes, figures, and what failure leaves."""
+
+import json
+import os
+import pty
+import signal
+import struct
+import subprocess
+import time
+
+import cli
+
+HELLO = "həlˈO wˈɜɹld."
+LONG = "ðə kwˈɪk bɹˈWn fˈɑks ʤˈʌmps ˌOvəɹ ðə lˈAzi dˈɔɡ. " * 11
+
+
+class Say(cli.Case):
+    needs_data = True
+
+    def check_wav(self, data):
+        """Samples of a WAV whose sizes are exact."""
+        self.assertEqual(data[:4] + data[8:16] + data[36:40], b"RIFFWAVEfmt data")
+        self.assertEqual(struct.unpack("<HHIIHH", data[20:36]), (1, 1, 24000, 48000, 2, 16))
+        self.assertEqual(struct.unpack("<I", data[4:8])[0], len(data) - 8)
+        self.assertEqual(struct.unpack("<I", data[40:44])[0], len(data) - 44)
+        return data[44:]
+
+    def say(self, *words, **options):
+        done = self.run_kokoro("say", *words, **options)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done
+
+    def test_one_sound_in_every_way_out(self):
+        self.say("Hello", "world.", "-o", "a.wav")
+        samples = self.check_wav((self.dir / "a.wav").read_bytes())
+        self.assertGreater(len(samples), 24000)
+        self.assertEqual(len(samples) % 1200, 0)
+        self.assertEqual(self.check_wav(self.say("Hello world.").stdout), samples)
+        (self.dir / "text").write_text("Hello world.\n")
+        self.say("-f", "text", "-o", "b.PCM")
+        self.assertEqual((self.dir / "b.PCM").read_bytes(), samples)
+        done = self.say("-", "--format", "pcm", "-o", "-", input=b"Hello world.")
+        self.assertEqual((done.stdout, done.stderr), (samples, ""))
+        os.mkfifo(self.dir / "pipe.wav")
+        with subprocess.Popen(["cat", "pipe.wav"], cwd=self.dir, stdout=subprocess.PIPE) as cat:
+            self.say("Hello world.", "-o", "pipe.wav")
+            self.assertEqual(self.check_wav(cat.communicate()[0]), samples)
+        self.check_only("a.wav", "b.PCM", "text", "pipe.wav")
+
+    def test_several_chunks_are_the_same_in_file_and_pipe(self):
+        done = self.say("--phonemes", LONG, "--stats", "-o", "a.wav")
+        self.assertGreater(json.loads(done.stderr)["chunks"], 1)
+        samples = self.check_wav((self.dir / "a.wav").read_bytes())
+        done = self.say("--phonemes", LONG)
+        self.assertEqual((self.check_wav(done.stdout), done.stderr), (samples, ""))
+        self.check_only("a.wav")
+
+    def test_a_link_is_followed(self):
+        (self.dir / "real.wav").write_bytes(b"old")
+        os.symlink("real.wav", self.dir / "link.wav")
+        self.say("--phonemes", HELLO, "-o", "link.wav")
+        self.assertTrue((self.dir / "link.wav").is_symlink())
+        self.check_wav((self.dir / "real.wav").read_bytes())
+
+    def test_the_figures(self):
+        done = self.say("Hello world.", "-o", "a.wav", "--stats", "--repeat", "3")
+        stats = json.loads(done.stderr)
+        self.assertEqual(set(stats), {
+            "audio_s", "g2p_ms", "model_ms", "load_ms", "pack_ms", "first_audio_ms", "rtf",
+            "provider", "precision", "threads", "rss_mb", "chunks", "g2p_sources",
+            "unknown_symbols", "first_s", "best_s", "median_s"})
+        samples = (len((self.dir / "a.wav").read_bytes()) - 44) / 2
+        self.assertAlmostEqual(stats["audio_s"], samples / 24000, places=3)
+        self.assertAlmostEqual(stats["rtf"], stats["model_ms"] / 1e3 / stats["audio_s"], places=4)
+        self.assertEqual(set(stats["g2p_sources"]),
+                         {"gold", "silver", "rule", "oov", "espeak", "letters"})
+        self.assertEqual(stats["g2p_sources"]["gold"], 2)
+        self.assertEqual((stats["provider"], stats["chunks"]), ("onnxruntime", 1))
+        self.assertAlmostEqual(stats["first_s"], stats["model_ms"] / 1e3, places=4)
+        self.assertLessEqual(stats["best_s"], stats["median_s"])
+        self.assertGreater(stats["first_audio_ms"], stats["model_ms"])
+        self.assertGreater(stats["rss_mb"], 50)
+
+    def test_speed_and_voice_change_the_sound(self):
+        plain = self.say("--phonemes", HELLO).stdout
+        self.assertLess(len(self.say("--phonemes", HELLO, "--speed", "2").stdout), len(plain) * 0.7)
+        self.assertNotEqual(self.say("--phonemes", HELLO, "-v", "bm_george").stdout, plain)
+        bella = self.say("--phonemes", HELLO, "-v", "af_bella").stdout
+        blend = self.say("--phonemes", HELLO, "-v", "af_bella(2)+af_sky(1)").stdout
+        self.assertNotIn(blend, (plain, bella))
+
+    def test_unknown_symbols_are_counted(self):
+        done = self.say("--phonemes", "həlˈO ☃☃", "-o", "a.wav")
+        self.assertIn("2 phoneme symbols", done.stderr)
+
+    def test_what_the_engine_refuses(self):
+        self.check_fails(2, "unknown voice 'nobody'", "say", "hello", "-v", "nobody", "-o", "a.wav")
+        self.check_fails(2, "language 'xx'", "say", "hello", "--lang", "xx", "-o", "a.wav")
+        self.check_fails(2, "unknown provider", "say", "hello", "--provider", "x", "-o", "a.wav")
+        self.check_fails(1, "no word", "say", "?!… 🎉", "-o", "a.wav")
+        (self.dir / "bad.onnx").write_bytes(b"no model" * 100)
+        self.check_fails(1, "bad.onnx", "say", "hello", "--model", "bad.onnx", "-o", "a.wav")
+        self.check_fails(1, "bad.onnx", "say", "hello", "--voices", "bad.onnx", "-o", "a.wav")
+        self.check_only("bad.onnx")
+
+    def test_a_place_that_fills_up(self):
+        if os.path.exists("/dev/full"):
+            self.check_fails(1, "cannot write /dev/full", "say", "--phonemes", HELLO, "-o",
+                             "/dev/full")
+            with open("/dev/full", "wb") as full:
+                self.check_fails(1, "No space left", "say", "--phonemes", HELLO, stdout=full)
+        self.check_fails(1, "standard output", "say", "--phonemes", HELLO, stdout=None,
+                         preexec_fn=lambda: os.close(1))
+        self.check_only()
+
+    def test_a_reader_that_goes_away(self):
+        reading, writing = os.pipe()
+        os.close(reading)
+        with os.fdopen(writing, "wb") as pipe:
+            self.check_fails(1, "Broken pipe", "say", "--phonemes", HELLO, stdout=pipe)
+
+    def test_a_signal_leaves_no_file(self):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with subprocess.Popen([cli.PROGRAM, "say", "--phonemes", LONG * 4, "-o", "a.wav"],
+                                  cwd=self.dir, env=self.env) as process:
+                deadline = time.monotonic() + 60
+                while not list(self.dir.iterdir()) and time.monotonic() < deadline:
+                    time.sleep(0.01)
+                self.assertEqual(len(list(self.dir.iterdir())), 1)
+                process.send_signal(number)
+                self.assertEqual(process.wait(60), -number)
+            self.check_only()
+
+    def test_players(self):
+        player = self.dir / "bin" / "aplay"
+        player.parent.mkdir()
+        self.env["PATH"] = f"{player.parent}:/usr/bin:/bin"
+        player.write_text('#!/bin/sh\necho "$@" > arguments\nexec cat > played.wav\n')
+        player.chmod(0o755)
+        self.say("--phonemes", HELLO, "--play", "-o", "a.wav")
+        self.assertEqual((self.dir / "arguments").read_text(), "-q -\n")
+        self.assertEqual((self.dir / "played.wav").read_bytes(),
+                         (self.dir / "a.wav").read_bytes())
+        player.write_text("#!/bin/sh\ncat > /dev/null\nexit 3\n")
+        self.check_fails(1, "aplay failed with status 3", "say", "--phonemes", HELLO, "--play")
+        player.write_text("#!/bin/sh\nexit 0\n")
+        self.check_fails(1, "aplay stopped", "say", "--phonemes", LONG, "--play")
+
+    def test_no_player(self):
+        self.env["PATH"] = str(self.dir)
+        self.check_fails(1, "pw-play, aplay, ffplay", "say", "hello", "--play")
+        self.check_fails(2, "-o FILE", "say", "hello", stdout=self.terminal()[1])
+
+    def terminal(self):
+        ends = pty.openpty()
+        for end in ends:
+            self.addCleanup(os.close, end)
+        return ends
+
+    def test_progress_on_a_terminal(self):
+        ours, theirs = self.terminal()
+        done = subprocess.run([cli.PROGRAM, "say", "--phonemes", LONG, "-o", "a.wav"],
+                              cwd=self.dir, env=self.env, stderr=theirs, timeout=300, check=False)
+        self.assertEqual(done.returncode, 0)
+        shown = os.read(ours, 65536).decode()
+        self.assertIn("chunk 1 of", shown)
+        self.assertTrue(shown.endswith("\r\033[K"))
+
+
+class Lists(cli.Case):
+    needs_data = True
+
+    def test_voices(self):
+        lines = self.run_kokoro("voices").stdout.decode().splitlines()
+        voices = json.loads(self.run_kokoro("voices", "--json").stdout)
+        self.assertEqual(len(voices), 54)
+        self.assertIn({"id": "bf_emma", "language": "en-gb", "gender": "female"}, voices)
+        self.assertEqual([line.split() for line in lines],
+                         [[v["id"], v["language"], v["gender"]] for v in voices])
+
+    def test_providers(self):
+        (provider,) = json.loads(self.run_kokoro("providers", "--json").stdout)
+        self.assertTrue(provider["available"])
+        self.assertIn("CPUExecutionProvider", provider["execution_providers"])
+
+    def test_the_doctor_is_content(self):
+        done = self.run_kokoro("doctor", "--json")
+        report = json.loads(done.stdout)
+        self.assertEqual(done.returncode, 0, report)
+        self.assertTrue(report["ok"])
+        self.assertNotIn("fail", [check["status"] for check in report["checks"]])
+        names = [check["name"] for check in report["checks"]]
+        for name in ("model", "voices", "lexicon", "espeak", "provider", "speech", "port"):
+            self.assertIn(name, names)
+
+
+class Phonemize(cli.Case):
+    needs_data = True
+
+    def test_a_line_for_a_line(self):
+        done = self.run_kokoro("phonemize", "-", input=b"Hello world.\n\nyes\r\n\n12")
+        lines = done.stdout.decode().split("\n")
+        self.assertEqual((done.returncode, len(lines)), (0, 6))
+        self.assertEqual(lines[0], HELLO)
+        self.assertEqual([bool(line) for line in lines], [True, False, True, False, True, False])
+        (self.dir / "text").write_bytes(b"Hello world.\n\nyes\r\n\n12\n")
+        self.assertEqual(self.run_kokoro("phonemize", "-f", "text").stdout, done.stdout)
+        self.assertEqual(self.run_kokoro("phonemize", "Hello", "world.").stdout.decode(),
+                         HELLO + "\n")
+
+    def test_a_bad_line_keeps_its_place(self):
+        done = self.check_fails(1, "line 2: the text is not valid UTF-8", "phonemize", "-",
+                                input=b"yes\n\xff\nyes\n")
+        lines = done.stdout.decode().split("\n")
+        self.assertEqual(lines[0], lines[2])
+        self.assertEqual(lines[1], "")
+
+    def test_lines_come_as_they_are_read(self):
+        with subprocess.Popen([cli.PROGRAM, "phonemize", "-"], cwd=self.dir, env=self.env,
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            for _ in range(3):
+                process.stdin.write(b"Hello world.\n")
+                process.stdin.flush()
+                self.assertEqual(process.stdout.readline().decode(), HELLO + "\n")
+            process.stdin.close()
+            self.assertEqual(process.wait(60), 0)
+
+    def test_json_tells_each_word(self):
+        text = "Hello, world."
+        done = self.run_kokoro("phonemize", "--json", text)
+        line = json.loads(done.stdout)
+        self.assertEqual(line["text"], text)
+        self.assertEqual([w["text"] for w in line["words"]], ["Hello", "world"])
+        for word in line["words"]:
+            self.assertEqual(set(word), {"text", "phonemes", "source", "offset", "len"})
+            self.assertEqual(word["source"], "gold")
+            self.assertEqual(text[word["offset"]:word["offset"] + word["len"]], word["text"])
+            self.assertIn(word["phonemes"], line["phonemes"])
+
+    def test_language(self):
+        us = self.run_kokoro("phonemize", "tomato").stdout
+        gb = self.run_kokoro("phonemize", "--lang", "en-gb", "tomato").stdout
+        self.assertNotEqual(us, gb)
+        self.assertEqual(self.run_kokoro("phonemize", "-v", "x").returncode, 2)
+        self.assertEqual(self.run_kokoro("phonemize", "--voice", "bf_emma", "tomato").stdout, gb)
+        self.check_fails(2, "language 'xx'", "phonemize", "--lang", "xx", "tomato")
+
+
+if __name__ == "__main__":
+    cli.main()
