@@ -1,0 +1,131 @@
+/*
+ * text.c - the stage as a whole: fold, scan, normalise, and cut into sentences.
+ *
+ * A sentence ends behind . ! ? or an ellipsis, with the quotes and brackets that close there, where
+ * white space follows and what comes next does not begin in lower case; and at a blank line.
+ */
+#include "text/text.h"
+
+#include "base/status.h"
+#include "text/normalise.h"
+
+#include <string.h>
+
+static bool is_token(const kk_draft *draft, const char *text)
+{
+    return draft->token.kind == KK_TOKEN_PUNCT &&
+           kk_slice_equal(draft->token.text, kk_slice_of(text));
+}
+
+static bool is_final(const kk_draft *draft)
+{
+    return is_token(draft, ".") || is_token(draft, "!") || is_token(draft, "?") ||
+           is_token(draft, "\xE2\x80\xA6");
+}
+
+static bool is_closing(const kk_draft *draft)
+{
+    return is_token(draft, ")") || is_token(draft, "\xE2\x80\x9D");
+}
+
+static bool starts_lower(const kk_draft *draft)
+{
+    char c = draft->token.text.len > 0 ? draft->token.text.data[0] : '\0';
+    return draft->token.kind == KK_TOKEN_WORD && c >= 'a' && c <= 'z' &&
+           (draft->token.flags & KK_TOKEN_NUMBER) == 0;
+}
+
+/* Index of the first draft after the sentence that starts at `start`. */
+static size_t sentence_end(const kk_drafts *drafts, size_t start)
+{
+    for (size_t i = start; i < drafts->n; i++) {
+        const kk_draft *draft = &drafts->items[i];
+        if (draft->breaks)
+            return i + 1;
+        bool is_end = is_final(draft) || (draft->abbreviation_end && !draft->title);
+        if (!is_end)
+            continue;
+        size_t next = i + 1;
+        while (next < drafts->n &&
+               (is_final(&drafts->items[next]) || is_closing(&drafts->items[next])) &&
+               !drafts->items[next - 1].token.space_after && !drafts->items[next - 1].breaks)
+            next++;
+        if (drafts->items[next - 1].breaks)
+            return next;
+        if (next < drafts->n && drafts->items[next - 1].token.space_after &&
+            !starts_lower(&drafts->items[next]) &&
+            (!draft->abbreviation_end || drafts->items[next].token.kind == KK_TOKEN_WORD))
+            return next;
+        i = next - 1;
+    }
+    return drafts->n;
+}
+
+static bool has_word(const kk_draft *drafts, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (drafts[i].token.kind == KK_TOKEN_WORD)
+            return true;
+    }
+    return false;
+}
+
+/* Whether a full stop is owed: the sentence ended in the dot of an abbreviation. */
+static bool owes_stop(const kk_draft *drafts, size_t n)
+{
+    return n > 0 && drafts[n - 1].abbreviation_end;
+}
+
+static int add_sentence(kk_arena *arena, const kk_draft *drafts, size_t n, kk_text *out,
+                        size_t *capacity, kokoro_error *err)
+{
+    kk_sentence *items = kk_arena_grow(arena, out->sentences, out->n_sentences,
+                                       out->n_sentences + 1, sizeof(*items), capacity);
+    kk_text_token *tokens = kk_arena_calloc(arena, n + 1, sizeof(*tokens));
+    if (items == NULL || tokens == NULL)
+        return kk_fail_memory(err);
+    out->sentences = items;
+    for (size_t i = 0; i < n; i++)
+        tokens[i] = drafts[i].token;
+    size_t n_tokens = n;
+    if (owes_stop(drafts, n)) {
+        tokens[n - 1].space_after = false;
+        tokens[n] = (kk_text_token){.kind = KK_TOKEN_PUNCT,
+                                    .text = KK_SLICE("."),
+                                    .offset = tokens[n - 1].offset + tokens[n - 1].len,
+                                    .space_after = true};
+        n_tokens++;
+    }
+    const kk_text_token *last = &drafts[n - 1].token;
+    items[out->n_sentences++] = (kk_sentence){.tokens = tokens,
+                                              .n_tokens = n_tokens,
+                                              .offset = tokens[0].offset,
+                                              .len = last->offset + last->len - tokens[0].offset,
+                                              .ends_paragraph = drafts[n - 1].breaks};
+    return KOKORO_OK;
+}
+
+int kk_text_read(kk_arena *arena, kk_slice text, enum kk_language language, kk_text *out,
+                 kokoro_error *err)
+{
+    *out = (kk_text){NULL, 0};
+    kk_folded folded;
+    kk_pieces pieces;
+    int status = kk_fold(arena, text, &folded, err);
+    if (status == KOKORO_OK)
+        status = kk_scan(arena, &folded, &pieces, err);
+    if (status != KOKORO_OK)
+        return status;
+    kk_drafts drafts = {.arena = arena};
+    kk_normalise(&drafts, &pieces, language);
+    if (drafts.failed)
+        return kk_fail_memory(err);
+    size_t capacity = 0;
+    for (size_t start = 0; start < drafts.n && status == KOKORO_OK;) {
+        size_t end = sentence_end(&drafts, start);
+        if (has_word(drafts.items + start, end - start))
+            status = add_sentence(arena, drafts.items + start, end - start, out, &capacity, err);
+        start = end;
+    }
+    return status;
+}

@@ -1,0 +1,281 @@
+/*
+ * The public API with the real model: what is refused before any sound, what the stats say, that
+ * chunks add up, that engines and requests leave nothing behind, and that every failed allocation
+ * comes back as an error.
+ */
+#include "check.h"
+#include "data.h"
+
+#include "base/alloc.h"
+#include "kokoro/kokoro.h"
+
+#include <pthread.h>
+#include <stdint.h>
+
+static char model_path[512], voices_path[512], lexicon_path[512], library[512];
+static kokoro_engine *engine;
+
+static void set_options(kokoro_options *options)
+{
+    kokoro_options_init(options);
+    options->model_path = model_path;
+    options->voices_path = voices_path;
+    options->lexicon_path = lexicon_path;
+    options->ort_library = library;
+}
+
+typedef struct sum {
+    size_t n_samples, n_chunks, n_frames, stop_after;
+    float peak, last, largest_step_at_seam;
+} sum;
+
+static int add(void *user, const kokoro_chunk *chunk)
+{
+    sum *s = user;
+    CHECK_INT(chunk->index, s->n_chunks);
+    if (s->n_chunks > 0 && chunk->n_samples > 0) {
+        float step = fabsf(chunk->samples[0] - s->last);
+        if (step > s->largest_step_at_seam)
+            s->largest_step_at_seam = step;
+    }
+    for (size_t i = 0; i < chunk->n_samples; i++)
+        s->peak = fabsf(chunk->samples[i]) > s->peak ? fabsf(chunk->samples[i]) : s->peak;
+    for (size_t i = 0; i < chunk->n_durations; i++)
+        s->n_frames += (size_t)chunk->durations[i];
+    s->last = chunk->n_samples > 0 ? chunk->samples[chunk->n_samples - 1] : 0.0f;
+    s->n_samples += chunk->n_samples;
+    s->n_chunks++;
+    return s->stop_after > 0 && s->n_chunks >= s->stop_after;
+}
+
+static int speak(const char *text, const char *voice, double speed, sum *s, kokoro_stats *stats,
+                 kokoro_error *err)
+{
+    kokoro_request request;
+    kokoro_request_init(&request);
+    request.text = text;
+    request.text_len = strlen(text);
+    request.voice = voice;
+    request.speed = speed;
+    size_t stop_after = s->stop_after;
+    memset(s, 0, sizeof(*s));
+    s->stop_after = stop_after;
+    return kokoro_speak(engine, &request, add, s, stats, err);
+}
+
+#define NEED_DATA()                                                                                \
+    NEED(model_path, "model/kokoro-v1.0.int8.onnx");                                               \
+    NEED(voices_path, "voices/voices.pack");                                                       \
+    NEED(lexicon_path, "lexicon/english.pack");                                                    \
+    NEED(library, "lib/libonnxruntime.so")
+
+TEST(an_engine_opens)
+{
+    NEED_DATA();
+    kokoro_options options;
+    kokoro_error err = {0, ""};
+    set_options(&options);
+    CHECK_INT(kokoro_open(&engine, &options, &err), KOKORO_OK);
+    CHECK_STR(err.message, "");
+    kokoro_engine_info info = {.struct_size = sizeof(info)};
+    kokoro_get_engine_info(engine, &info);
+    CHECK_STR(info.provider, "onnxruntime");
+    CHECK(info.n_threads >= 1);
+    CHECK_INT(kokoro_voice_count(engine), 54);
+}
+
+TEST(a_sentence_is_spoken)
+{
+    NEED_DATA();
+    sum s = {0};
+    kokoro_stats stats;
+    kokoro_error err = {0, ""};
+    CHECK_INT(speak("Hello there, good world.", NULL, 1.0, &s, &stats, &err), KOKORO_OK);
+    CHECK_INT(s.n_chunks, 1);
+    CHECK_INT(s.n_samples, s.n_frames * KOKORO_SAMPLES_PER_FRAME);
+    CHECK(s.peak > 0.05f && s.peak <= 1.5f);
+    CHECK_NEAR(stats.audio_s, (double)s.n_samples / KOKORO_SAMPLE_RATE_HZ, 1e-9);
+    CHECK(stats.audio_s > 1.0 && stats.audio_s < 4.0);
+    CHECK_INT(stats.g2p_sources[KOKORO_SOURCE_LETTERS], 0);
+    CHECK(stats.model_ms > 0 && stats.first_audio_ms >= stats.model_ms);
+    sum fast = {0};
+    CHECK_INT(speak("Hello there, good world.", NULL, 2.0, &fast, &stats, &err), KOKORO_OK);
+    CHECK_NEAR((double)fast.n_samples / (double)s.n_samples, 0.5, 0.12);
+}
+
+TEST(sentences_join_without_a_click)
+{
+    NEED_DATA();
+    sum s = {0};
+    kokoro_error err;
+    CHECK_INT(
+        speak("The river rose in the night, and nobody in the village slept at all until morning. "
+              "By noon the water had gone down again, and the children played in the warm mud.\n\n"
+              "Nobody spoke of it afterwards.",
+              "bf_emma", 1.0, &s, NULL, &err),
+        KOKORO_OK);
+    CHECK(s.n_chunks >= 2);
+    CHECK(s.largest_step_at_seam < 0.002f);
+}
+
+TEST(what_cannot_be_spoken_is_refused_before_any_sound)
+{
+    NEED_DATA();
+    static const struct {
+        const char *text, *voice;
+        double speed;
+        int status;
+        const char *message;
+    } rows[] = {
+        {"", NULL, 1, KOKORO_NO_SPEECH, "no word"},
+        {" \n\t ", NULL, 1, KOKORO_NO_SPEECH, "no word"},
+        {"?!... --", NULL, 1, KOKORO_NO_SPEECH, "no word"},
+        {"\xF0\x9F\x98\x80", NULL, 1, KOKORO_NO_SPEECH, "no word"},
+        {"caf\xC3", NULL, 1, KOKORO_BAD_TEXT, "byte 3"},
+        {"Hello", "nobody", 1, KOKORO_VOICE, "nobody"},
+        {"Hello", "zf_xiaoxiao", 1, KOKORO_LANGUAGE, "zh"},
+        {"Hello", NULL, 0, KOKORO_SPEED, "0.25 to 4"},
+        {"Hello", NULL, 99, KOKORO_SPEED, "99"},
+        {"Hello", NULL, -1, KOKORO_SPEED, "-1"},
+        {"Hello", NULL, NAN, KOKORO_SPEED, "0.25 to 4"},
+        {"Hello", NULL, INFINITY, KOKORO_SPEED, "0.25 to 4"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        sum s = {0};
+        kokoro_error err = {0, ""};
+        CHECK_INT(speak(rows[i].text, rows[i].voice, rows[i].speed, &s, NULL, &err),
+                  rows[i].status);
+        CHECK_INT(err.status, rows[i].status);
+        CHECK_HAS(err.message, rows[i].message);
+        CHECK_INT(s.n_chunks, 0);
+    }
+}
+
+TEST(the_caller_can_stop)
+{
+    NEED_DATA();
+    sum s = {.stop_after = 1};
+    kokoro_error err;
+    CHECK_INT(speak("One sentence stands here for the first chunk alone.\n\nTwo.\n\nThree.", NULL,
+                    1.0, &s, NULL, &err),
+              KOKORO_CANCELLED);
+    CHECK_INT(s.n_chunks, 1);
+}
+
+static void *speak_in_thread(void *text)
+{
+    sum s = {0};
+    kokoro_error err;
+    int status = speak(text, NULL, 1.0, &s, NULL, &err);
+    return (void *)(uintptr_t)(status == KOKORO_OK ? s.n_samples : 0);
+}
+
+TEST(threads_share_an_engine)
+{
+    NEED_DATA();
+    static char first[] = "The first of two voices.", second[] = "And here is the second one.";
+    pthread_t threads[2];
+    void *n[2];
+    CHECK_INT(pthread_create(&threads[0], NULL, speak_in_thread, first), 0);
+    CHECK_INT(pthread_create(&threads[1], NULL, speak_in_thread, second), 0);
+    CHECK_INT(pthread_join(threads[0], &n[0]), 0);
+    CHECK_INT(pthread_join(threads[1], &n[1]), 0);
+    CHECK(n[0] == speak_in_thread(first) && n[1] == speak_in_thread(second) && n[0] != NULL &&
+          n[1] != NULL);
+}
+
+TEST(every_failed_allocation_of_a_request_is_reported)
+{
+    NEED_DATA();
+    int status = KOKORO_NO_MEMORY;
+    size_t k = 1;
+    for (; status != KOKORO_OK && k < 2000; k++) {
+        sum s = {0};
+        kokoro_error err = {0, ""};
+        kk_alloc_fail_at(k, 0);
+        status = speak("Go.", NULL, 1.0, &s, NULL, &err);
+        kk_alloc_fail_at(0, 0);
+        if (status != KOKORO_OK && (status != KOKORO_NO_MEMORY || err.status != KOKORO_NO_MEMORY))
+            CHECK_INT(status, KOKORO_NO_MEMORY);
+    }
+    CHECK_INT(status, KOKORO_OK);
+    CHECK(k > 3);
+}
+
+TEST(every_failed_allocation_of_opening_is_reported)
+{
+    NEED_DATA();
+    kokoro_options options;
+    set_options(&options);
+    options.model_path =
+        "/no/such/model"; /* what comes before the model is ours; the runtime's memory is its own */
+    int status = KOKORO_NO_MEMORY;
+    for (size_t k = 1; status == KOKORO_NO_MEMORY && k < 500; k++) {
+        kokoro_engine *other = NULL;
+        kokoro_error err;
+        kk_alloc_fail_at(k, 0);
+        status = kokoro_open(&other, &options, &err);
+        kk_alloc_fail_at(0, 0);
+        CHECK(other == NULL);
+    }
+    CHECK_INT(status, KOKORO_NOT_FOUND);
+}
+
+TEST(phonemes_come_with_their_source)
+{
+    NEED_DATA();
+    kokoro_phonemes *phonemes = NULL;
+    kokoro_error err;
+    static const char text[] = "Hello world.";
+    CHECK_INT(kokoro_phonemize(engine, text, sizeof(text) - 1, "en-us", &phonemes, &err),
+              KOKORO_OK);
+    CHECK_STR(phonemes->text, "həlˈO wˈɜɹld.");
+    CHECK_INT(phonemes->n_words, 2);
+    CHECK_STR(phonemes->words[1].text, "world");
+    CHECK_INT(phonemes->words[1].offset, 6);
+    CHECK_INT(phonemes->words[1].len, 5);
+    CHECK_STR(kokoro_source_text(phonemes->words[1].source), "gold");
+    kokoro_phonemes_free(&phonemes);
+    CHECK(phonemes == NULL);
+    CHECK_INT(kokoro_phonemize(engine, text, sizeof(text) - 1, "tlh", &phonemes, &err),
+              KOKORO_LANGUAGE);
+    CHECK_HAS(err.message, "tlh");
+}
+
+TEST(wrong_options_are_named)
+{
+    NEED_DATA();
+    kokoro_engine *other = NULL;
+    kokoro_options options;
+    kokoro_error err;
+    memset(&options, 0, sizeof(options));
+    CHECK_INT(kokoro_open(&other, &options, &err), KOKORO_INVALID);
+    CHECK_HAS(err.message, "kokoro_options_init");
+    set_options(&options);
+    options.provider = "abacus";
+    CHECK_INT(kokoro_open(&other, &options, &err), KOKORO_INVALID);
+    CHECK_HAS(err.message, "abacus");
+    set_options(&options);
+    options.voices_path = model_path;
+    CHECK_INT(kokoro_open(&other, &options, &err), KOKORO_BAD_DATA);
+    CHECK_HAS(err.message, "not a packed voices file");
+    set_options(&options);
+    options.model_path = NULL;
+    CHECK_INT(kokoro_open(&other, &options, &err), KOKORO_INVALID);
+    CHECK_HAS(err.message, "KOKORO_MODEL");
+    CHECK(other == NULL);
+}
+
+TEST(closing_sets_the_handle_to_null)
+{
+    kokoro_close(&engine);
+    CHECK(engine == NULL);
+    kokoro_close(&engine);
+    kokoro_close(NULL);
+}
+
+TEST_MAIN(T(an_engine_opens), T(a_sentence_is_spoken), T(sentences_join_without_a_click),
+          T(what_cannot_be_spoken_is_refused_before_any_sound), T(the_caller_can_stop),
+          T(threads_share_an_engine), T(every_failed_allocation_of_a_request_is_reported),
+          T(every_failed_allocation_of_opening_is_reported), T(phonemes_come_with_their_source),
+          T(wrong_options_are_named), T(closing_sets_the_handle_to_null))
