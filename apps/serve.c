@@ -1,0 +1,170 @@
+/*
+ * serve.c - the subcommand serve: starts the server, waits for signals, prints its log.
+ *
+ *     SIGTERM, SIGINT   accept nothing more, finish what was accepted, exit status 0
+ *     a second one      end at once
+ */
+#include "apps.h"
+
+#include "base/clock.h"
+#include "server/server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Bytes in this pipe wake the main thread: 's' a signal, 'l' the end of loading. */
+static int wake_pipe[2] = {-1, -1};
+
+static void write_wake(char what)
+{
+    int saved_errno = errno;
+    ssize_t written = write(wake_pipe[1], &what, 1);
+    (void)written; /* a full pipe has woken the reader already */
+    errno = saved_errno;
+}
+
+static void on_signal(int number)
+{
+    (void)number;
+    write_wake('s');
+}
+
+static void on_loaded(void *user)
+{
+    (void)user;
+    write_wake('l');
+}
+
+static bool open_wake_pipe(void)
+{
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+    (void)sigemptyset(&action.sa_mask);
+    if (pipe(wake_pipe) != 0)
+        return false;
+    for (int i = 0; i < 2; i++) {
+        (void)fcntl(wake_pipe[i], F_SETFD, FD_CLOEXEC);
+        (void)fcntl(wake_pipe[i], F_SETFL, O_NONBLOCK);
+    }
+    (void)signal(SIGPIPE, SIG_IGN);
+    return sigaction(SIGTERM, &action, NULL) == 0 && sigaction(SIGINT, &action, NULL) == 0;
+}
+
+/* One call a line, so that lines of several threads do not mix. */
+static void log_request(void *user, const kk_server_log_line *line)
+{
+    const kk_config *config = user;
+    if (kk_config_choice(config, KK_SET_LOG_LEVEL) < KOKORO_LOG_INFO)
+        return;
+    if (kk_config_bool(config, KK_SET_LOG_JSON)) {
+        json_t *object =
+            json_pack("{s:f, s:s, s:s, s:s, s:s*, s:i, s:f, s:f}", "time", line->time_s, "level",
+                      "info", "id", line->id, "method", line->method, "path", line->path, "status",
+                      line->status, "ms", line->elapsed_ms, "audio_s", line->audio_s);
+        char *text =
+            object != NULL ? json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(14)) : NULL;
+        if (text != NULL)
+            (void)fprintf(stderr, "%s\n", text);
+        free(text);
+        json_decref(object);
+        return;
+    }
+    char when[32] = "";
+    time_t seconds = (time_t)line->time_s;
+    struct tm local;
+    if (localtime_r(&seconds, &local) != NULL)
+        (void)strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S%z", &local);
+    (void)fprintf(stderr, "%s %s %s %s %d %.1f ms %.2f s\n", when, line->id, line->method,
+                  line->path, line->status, line->elapsed_ms, line->audio_s);
+}
+
+static void tell_address(const kk_config *config, const kk_server *server, const char *what)
+{
+    const char *host = kk_config_text(config, KK_SET_HOST);
+    bool needs_brackets = strchr(host, ':') != NULL && host[0] != '[';
+    (void)fprintf(stderr, "%s http://%s%s%s:%d\n", what, needs_brackets ? "[" : "", host,
+                  needs_brackets ? "]" : "", kk_server_port(server));
+}
+
+/* What woke the main thread: 's', 'l', or 0 when a second went by. */
+static char wait_for_event(void)
+{
+    char what = 0;
+    struct pollfd fd = {.fd = wake_pipe[0], .events = POLLIN};
+    if (poll(&fd, 1, 1000) > 0 && read(wake_pipe[0], &what, 1) != 1)
+        what = 0;
+    return what;
+}
+
+/* Until a signal, or loading failed. */
+static int serve(const kk_config *config, kk_server *server)
+{
+    kokoro_error error;
+    for (;;) {
+        char event = wait_for_event();
+        if (event == 's')
+            return KK_EXIT_OK;
+        if (event == 'l' && kk_server_state(server, &error) == KK_SERVER_FAILED) {
+            kk_complain("%s", error.message);
+            return KK_EXIT_FAILED;
+        }
+        if (event == 'l')
+            tell_address(config, server, "listening on");
+        kk_server_tick(server);
+    }
+}
+
+/* Until all accepted requests are answered; a signal ends it at once. */
+static void finish(kk_server *server)
+{
+    const struct timespec pause = {.tv_nsec = 20 * 1000 * 1000};
+    double next_tick_s = kk_now_s() + 1.0;
+    kk_server_drain(server);
+    while (!kk_server_is_idle(server)) {
+        char event = 0;
+        if (read(wake_pipe[0], &event, 1) == 1 && event == 's') {
+            (void)fprintf(stderr, "kokoro: stopped before all requests were answered\n");
+            _exit(KK_EXIT_FAILED);
+        }
+        (void)nanosleep(&pause, NULL);
+        if (kk_now_s() >= next_tick_s) {
+            kk_server_tick(server);
+            next_tick_s += 1.0;
+        }
+    }
+}
+
+int kk_app_serve(const kk_config *config)
+{
+    kokoro_error error;
+    kk_server *server = NULL;
+    kk_server_options options = {.config = config, .log_request = log_request, .wake = on_loaded};
+    options.user = (void *)(uintptr_t)config;
+    kk_app_engine_options(config, &options.engine);
+    options.engine.log = kk_app_log;
+    options.engine.log_user = (void *)(uintptr_t)config;
+    if (!open_wake_pipe()) {
+        kk_complain("cannot prepare for signals: %s", strerror(errno));
+        return KK_EXIT_FAILED;
+    }
+    if (kk_server_start(&server, &options, &error) != KOKORO_OK) {
+        kk_complain("%s", error.message);
+        return KK_EXIT_FAILED;
+    }
+    if (!kk_server_is_loopback(server))
+        kk_complain("warning: other machines can reach this server, and it asks for no key; "
+                    "--host 127.0.0.1 keeps it to this one");
+    tell_address(config, server, "loading the model for");
+    int status = serve(config, server);
+    if (status == KK_EXIT_OK)
+        finish(server);
+    kk_server_stop(&server);
+    return status;
+}

@@ -1,0 +1,109 @@
+/* errors.c - one table from the engine's statuses to HTTP's, one writer of the error object. */
+#include "server/errors.h"
+
+#include "base/utf8.h"
+#include "server/json.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *type_of(int http_status)
+{
+    switch (http_status) {
+    case 401:
+        return "authentication_error";
+    case 403:
+        return "permission_error";
+    case 429:
+        return "rate_limit_error";
+    default:
+        return http_status >= 500 ? "server_error" : "invalid_request_error";
+    }
+}
+
+int kk_api_fail(kk_api_error *error, int http_status, const char *param, const char *code,
+                const char *format, ...)
+{
+    va_list args;
+    *error = (kk_api_error){
+        .http_status = http_status, .type = type_of(http_status), .param = param, .code = code};
+    va_start(args, format);
+    (void)vsnprintf(error->message, sizeof(error->message), format, args);
+    va_end(args);
+    return http_status;
+}
+
+void kk_api_from_engine(kk_api_error *error, const kokoro_error *err, const char *text_param)
+{
+    static const char text[] = ""; /* stands for text_param */
+    static const struct {
+        int status, http_status;
+        const char *param, *code;
+    } table[] = {
+        {KOKORO_BAD_TEXT, 400, text, "invalid_text"},
+        {KOKORO_NO_SPEECH, 400, text, "nothing_to_speak"},
+        {KOKORO_TOO_LONG, 400, text, "string_above_max_length"},
+        {KOKORO_VOICE, 400, "voice", "unknown_voice"},
+        {KOKORO_LANGUAGE, 400, "lang", "unknown_language"},
+        {KOKORO_SPEED, 400, "speed", "invalid_speed"},
+        {KOKORO_NO_MEMORY, 503, NULL, "out_of_memory"},
+        {KOKORO_BUSY, 429, NULL, "queue_full"},
+    };
+    int http_status = 500;
+    const char *param = NULL, *code = "engine_failed";
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        if (table[i].status == err->status) {
+            http_status = table[i].http_status;
+            param = table[i].param == text ? text_param : table[i].param;
+            code = table[i].code;
+        }
+    }
+    char shown[sizeof(err->message)];
+    (void)kk_api_fail(error, http_status, param, code, "%s",
+                      kk_api_shown(shown, sizeof(shown), err->message));
+    if (http_status == 503 || http_status == 429)
+        error->retry_after_s = 1;
+}
+
+void kk_api_write(kk_buf *dst, const kk_api_error *error)
+{
+    char shown[sizeof(error->message)];
+    json_t *object = json_pack("{s:{s:s, s:s, s:s?, s:s?}}", "error", "message",
+                               kk_api_shown(shown, sizeof(shown), error->message), "type",
+                               error->type, "param", error->param, "code", error->code);
+    kk_json_write(dst, object);
+}
+
+void kk_api_respond(kk_http_response *response, const kk_api_error *error)
+{
+    response->status = error->http_status;
+    response->content_type = KK_JSON_TYPE;
+    if (error->retry_after_s > 0)
+        kk_http_add_header(response, "Retry-After", "%d", error->retry_after_s);
+    kk_buf_clear(&response->body);
+    kk_api_write(&response->body, error);
+}
+
+const char *kk_api_shown(char *dst, size_t size, const char *text)
+{
+    size_t len = 0;
+    kk_slice rest = kk_slice_of(text);
+    while (rest.len > 0) {
+        uint32_t code_point;
+        size_t n = kk_utf8_decode(rest, &code_point);
+        bool is_shown = n > 0 && code_point >= 0x20 && !(code_point >= 0x7F && code_point < 0xA0);
+        size_t step = n > 0 ? n : 1, out = is_shown ? n : 1;
+        if (len + out + 1 > size)
+            break;
+        if (is_shown)
+            memcpy(dst + len, rest.data, n);
+        else
+            dst[len] = '?';
+        len += out;
+        rest.data += step;
+        rest.len -= step;
+    }
+    dst[len] = '\0';
+    return dst;
+}

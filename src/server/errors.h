@@ -1,0 +1,41 @@
+/*
+ * errors.h - errors as OpenAI's clients read them:
+ *
+ *     {"error": {"message": "...", "type": "invalid_request_error", "param": "speed", "code":
+ * null}}
+ */
+#ifndef KK_SERVER_ERRORS_H
+#define KK_SERVER_ERRORS_H
+
+#include "server/http.h"
+
+typedef struct kk_api_error {
+    int http_status;
+    const char *type;  /* static */
+    const char *param; /* static; NULL: none */
+    const char *code;  /* static; NULL: none */
+    int retry_after_s; /* 0: no such header */
+    char message[640];
+} kk_api_error;
+
+/* Fill *error and return its http_status; the type follows from that. */
+#if defined(__GNUC__)
+__attribute__((format(printf, 5, 6)))
+#endif
+int kk_api_fail(kk_api_error *error, int http_status, const char *param, const char *code,
+                const char *format, ...);
+
+/* The answer to a failed call of kokoro.h: status and code by the one table, its message. `param`
+ * of the text is "input" or "text". */
+void kk_api_from_engine(kk_api_error *error, const kokoro_error *err, const char *text_param);
+
+/* Make it the whole response. */
+void kk_api_respond(kk_http_response *response, const kk_api_error *error);
+
+/* The JSON object of an error; memory out shows in dst->failed. */
+void kk_api_write(kk_buf *dst, const kk_api_error *error);
+
+/* Text for a message: what is not printable ASCII or valid UTF-8 becomes '?', the rest is cut. */
+const char *kk_api_shown(char *dst, size_t size, const char *text);
+
+#endif

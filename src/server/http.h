@@ -1,0 +1,132 @@
+/*
+ * http.h - the seam to HTTP: what the endpoints see of a request, and the two ways they answer it.
+ *
+ *     at once   fill the response's body and return: health, voices, every error
+ *     later     hold the exchange, return KK_HTTP_LATER, and from another thread
+ *               kk_http_begin, kk_http_write ..., kk_http_end, kk_http_release
+ *
+ * Only http_mhd.c knows which library does the work.
+ */
+#ifndef KK_SERVER_HTTP_H
+#define KK_SERVER_HTTP_H
+
+#include "base/arena.h"
+#include "base/str.h"
+#include "kokoro/kokoro.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { KK_HTTP_MAX_HEADERS = 12, KK_HTTP_ID_LEN = 128 };
+
+typedef struct kk_http_field {
+    const char *name;
+    const char *value; /* never NULL */
+} kk_http_field;
+
+typedef struct kk_http_request {
+    const char *method; /* "POST" */
+    const char *path;   /* decoded, without the query */
+    const kk_http_field *headers;
+    size_t n_headers;
+    const kk_http_field *queries;
+    size_t n_queries;
+    kk_slice body;
+    char id[KK_HTTP_ID_LEN + 1]; /* X-Request-Id, the client's or made here */
+    double start_s;              /* kk_now_s when its first line came */
+} kk_http_request;
+
+/* First value of a header (its name in any case) or query; NULL when it is absent. */
+const char *kk_http_header(const kk_http_request *request, const char *name);
+size_t kk_http_count_headers(const kk_http_request *request, const char *name);
+const char *kk_http_query(const kk_http_request *request, const char *name);
+
+typedef struct kk_http_response {
+    int status;
+    const char *content_type; /* static; NULL: none */
+    struct {
+        const char *name; /* static */
+        char value[160];
+    } headers[KK_HTTP_MAX_HEADERS];
+    size_t n_headers;
+    kk_buf body;     /* of an answer at once; owned */
+    bool must_close; /* the connection cannot be used again */
+} kk_http_response;
+
+/* Add a header; one that does not fit is left out. */
+#if defined(__GNUC__)
+__attribute__((format(printf, 3, 4)))
+#endif
+void kk_http_add_header(kk_http_response *response, const char *name, const char *format, ...);
+
+/* One request and its answer, counted by reference. */
+typedef struct kk_http_exchange kk_http_exchange;
+
+enum kk_http_verdict { KK_HTTP_NOW, KK_HTTP_LATER };
+
+/* What the endpoints give to the connection's side; all run on its thread and must not wait. */
+typedef struct kk_http_handler {
+    void *user;
+    /* Headers are there, the body is not. Sets request->id. KK_HTTP_LATER reads the body,
+     * KK_HTTP_NOW sends the response filled in and closes. */
+    enum kk_http_verdict (*check)(void *user, kk_http_request *request, kk_http_response *response);
+    /* The whole request. For KK_HTTP_LATER it has called kk_http_hold. */
+    enum kk_http_verdict (*handle)(void *user, kk_http_exchange *exchange,
+                                   const kk_http_request *request, kk_http_response *response);
+    /* The answer is over or was cut: `status` 499 when the client went away before its end. */
+    void (*done)(void *user, const kk_http_request *request, int status, double audio_s);
+    /* Bodies of the answers this side must make itself: a request that came too slowly, one whose
+     * body is longer than it may be. Static JSON. */
+    const char *too_slow_body, *too_long_body;
+} kk_http_handler;
+
+typedef struct kk_http_limits {
+    size_t max_body_len;
+    unsigned max_connections;
+    unsigned idle_s;    /* a connection on which nothing moves is closed */
+    unsigned request_s; /* a request must have come whole within this time */
+    size_t buffer_len;  /* bytes made and not yet sent, for one answer */
+} kk_http_limits;
+
+/* --- answering later; any thread --- */
+
+#define KK_HTTP_LENGTH_UNKNOWN UINT64_MAX
+
+void kk_http_hold(kk_http_exchange *exchange);
+void kk_http_release(kk_http_exchange *exchange);
+/* Send status and headers of `response`, whose body (if any) is taken over and sent too. */
+void kk_http_begin(kk_http_exchange *exchange, kk_http_response *response, uint64_t length);
+/* Wait for room and hand over bytes. 0, or -1 when the client is gone or memory is out. */
+int kk_http_write(kk_http_exchange *exchange, const void *data, size_t len);
+/* The last call. Without `is_whole` the connection is cut, so that the client sees a failure. */
+void kk_http_end(kk_http_exchange *exchange, bool is_whole);
+/* The client closed its side, or the connection broke. */
+bool kk_http_is_gone(kk_http_exchange *exchange);
+/* For the log. */
+void kk_http_set_audio(kk_http_exchange *exchange, double audio_s);
+
+/* --- the server --- */
+
+/* Of the library behind this seam. */
+const char *kk_http_library_version(void);
+
+typedef struct kk_http kk_http;
+
+/* Bind host:port and answer. `host` is a name or an address; *is_loopback tells, before the first
+ * request, whether only this machine can reach it. IO with a message that names the port,
+ * NO_MEMORY. */
+int kk_http_start(kk_http **out, const char *host, int port, const kk_http_limits *limits,
+                  const kk_http_handler *handler, bool *is_loopback, kokoro_error *err);
+/* The real port, also when 0 was asked for. */
+int kk_http_port(const kk_http *http);
+/* Call about every second: cuts what is too slow. */
+void kk_http_tick(kk_http *http);
+/* Accept no more connections. */
+void kk_http_stop_accepting(kk_http *http);
+/* Requests whose headers came and whose answer is not over. */
+size_t kk_http_active(kk_http *http);
+/* Close all. Every exchange held must have been ended. Sets *http to NULL. */
+void kk_http_stop(kk_http **http);
+
+#endif

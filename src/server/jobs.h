@@ -1,0 +1,27 @@
+/*
+ * jobs.h - a few threads that work off a bounded queue, first come first served.
+ */
+#ifndef KK_SERVER_JOBS_H
+#define KK_SERVER_JOBS_H
+
+#include "kokoro/kokoro.h"
+
+#include <stddef.h>
+
+typedef struct kk_jobs kk_jobs;
+typedef void kk_job_fn(void *job);
+
+/* NO_MEMORY, also when a thread cannot be made. */
+int kk_jobs_start(kk_jobs **out, size_t n_workers, size_t max_waiting, kokoro_error *err);
+/* OK, or BUSY when max_waiting jobs wait already; then fn is not called. */
+int kk_jobs_add(kk_jobs *jobs, kk_job_fn *fn, void *job);
+
+typedef struct kk_jobs_view {
+    size_t n_waiting, n_running, n_workers, max_waiting;
+} kk_jobs_view;
+void kk_jobs_read(kk_jobs *jobs, kk_jobs_view *view);
+
+/* Work off what is queued, then end the threads. Sets *jobs to NULL. */
+void kk_jobs_stop(kk_jobs **jobs);
+
+#endif

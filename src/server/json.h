@@ -1,0 +1,27 @@
+/* json.h - what the endpoints need besides jansson itself. */
+#ifndef KK_SERVER_JSON_H
+#define KK_SERVER_JSON_H
+
+#include "base/str.h"
+
+#include <jansson.h>
+
+#define KK_JSON_TYPE "application/json"
+
+enum { KK_JSON_MAX_DEPTH = 32 };
+
+/* Make jansson allocate by base/alloc.h. Once, before any other use of it in the program. */
+void kk_json_use_kk_alloc(void);
+
+/* Append the object and give up the reference to it. Memory out (also an object that is NULL for
+ * that reason) shows in dst->failed. */
+void kk_json_write(kk_buf *dst, json_t *object);
+
+/* A milli-unit is precise enough for what is measured here. */
+json_t *kk_json_real(double value);
+
+/* Deepest nesting of arrays and objects, brackets in strings not counted: a cheap look before
+ * parsing, which recurses. */
+size_t kk_json_depth(kk_slice text);
+
+#endif

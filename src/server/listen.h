@@ -1,0 +1,20 @@
+/* listen.h - the socket a server waits at. */
+#ifndef KK_SERVER_LISTEN_H
+#define KK_SERVER_LISTEN_H
+
+#include "kokoro/kokoro.h"
+
+#include <stdbool.h>
+
+typedef struct kk_listener {
+    int fd;
+    int port;         /* the real one, also when 0 was asked for */
+    bool is_loopback; /* only this machine can reach it */
+    bool is_ipv6;
+} kk_listener;
+
+/* `host` is a name or an address, with or without the brackets of IPv6. IO with a message that says
+ * what to do about it; then fd is -1. */
+int kk_listen(kk_listener *out, const char *host, int port, kokoro_error *err);
+
+#endif

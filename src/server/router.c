@@ -1,0 +1,250 @@
+/*
+ * router.c - the one table of routes, and what holds for all of them: framing, method, origin,
+ * identity.
+ */
+#include "server/server_state.h"
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "server/json.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { GET = 1, POST = 2, NO_STORE = 4 };
+
+/* A path that ends in / takes one more part. */
+static const struct route {
+    const char *path;
+    unsigned flags;
+    kk_endpoint *endpoint;
+} routes[] = {
+    {"/v1/audio/speech", POST, kk_post_speech},
+    {"/audio/speech", POST, kk_post_speech},
+    {"/v1/audio/voices", GET, kk_get_audio_voices},
+    {"/audio/voices", GET, kk_get_audio_voices},
+    {"/v1/audio/models", GET, kk_get_audio_models},
+    {"/audio/models", GET, kk_get_audio_models},
+    {"/v1/models", GET, kk_get_models},
+    {"/models", GET, kk_get_models},
+    {"/v1/models/", GET, kk_get_model},
+    {"/models/", GET, kk_get_model},
+    {"/voices", GET, kk_get_voices},
+    {"/v1/voices", GET, kk_get_voices},
+    {"/health", GET | NO_STORE, kk_get_health},
+    {"/startup-progress", GET | NO_STORE, kk_get_startup_progress},
+    {"/status", GET | NO_STORE, kk_get_status},
+};
+
+static const struct route *find_route(const char *path, const char **rest)
+{
+    size_t path_len = strlen(path);
+    for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+        size_t len = strlen(routes[i].path);
+        *rest = path + len;
+        if (strcmp(routes[i].path, path) == 0 && routes[i].path[len - 1] != '/')
+            return &routes[i];
+        if (routes[i].path[len - 1] == '/' && path_len > len &&
+            strncmp(routes[i].path, path, len) == 0 && strchr(path + len, '/') == NULL)
+            return &routes[i];
+    }
+    return NULL;
+}
+
+/* --- identity --- */
+
+static bool is_id(const char *text)
+{
+    size_t len = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._:-");
+    return len > 0 && len <= KK_HTTP_ID_LEN && text[len] == '\0';
+}
+
+/* The client's X-Request-Id where it is harmless in a log and a header, else one made here. */
+static void identify(kk_http_request *request)
+{
+    static atomic_uint_fast64_t counter;
+    const char *given = kk_http_header(request, "X-Request-Id");
+    if (given != NULL && is_id(given)) {
+        (void)snprintf(request->id, sizeof(request->id), "%s", given);
+        return;
+    }
+    const struct {
+        double wall_s, now_s;
+        uint64_t count, process;
+    } seed = {kk_wall_s(), kk_now_s(), atomic_fetch_add(&counter, 1), (uint64_t)getpid()};
+    (void)snprintf(request->id, sizeof(request->id), "req_%016llx",
+                   (unsigned long long)kk_hash(&seed, sizeof(seed)));
+}
+
+/* --- answers --- */
+
+enum kk_http_verdict kk_answer_error(const kk_call *call, const kk_api_error *error)
+{
+    kk_api_respond(call->response, error);
+    return KK_HTTP_NOW;
+}
+
+enum kk_http_verdict kk_answer_json(const kk_call *call, int status, json_t *object)
+{
+    call->response->status = status;
+    call->response->content_type = KK_JSON_TYPE;
+    kk_json_write(&call->response->body, object);
+    return KK_HTTP_NOW;
+}
+
+enum kk_http_verdict kk_answer_not_ready(const kk_call *call)
+{
+    kk_api_error error;
+    kk_progress progress;
+    kk_server_progress(call->server, &progress);
+    kk_api_fail(&error, 503, NULL, "model_loading", "the model is not loaded yet (%d %%): %s",
+                progress.percent, progress.message);
+    error.retry_after_s = 1;
+    return kk_answer_error(call, &error);
+}
+
+static enum kk_http_verdict not_found(const kk_call *call)
+{
+    kk_api_error error;
+    char shown[200], method[24];
+    kk_api_fail(&error, 404, NULL, "unknown_url", "there is no %s %s here",
+                kk_api_shown(method, sizeof(method), call->request->method),
+                kk_api_shown(shown, sizeof(shown), call->request->path));
+    return kk_answer_error(call, &error);
+}
+
+static enum kk_http_verdict wrong_method(const kk_call *call, const struct route *route)
+{
+    kk_api_error error;
+    char shown[24];
+    const char *allowed = (route->flags & POST) != 0 ? "POST" : "GET, HEAD";
+    kk_api_fail(&error, 405, NULL, "method_not_allowed", "%s takes %s, not %s", route->path,
+                allowed, kk_api_shown(shown, sizeof(shown), call->request->method));
+    kk_http_add_header(call->response, "Allow", "%s", allowed);
+    return kk_answer_error(call, &error);
+}
+
+/* --- checks of the headers, before a body is read --- */
+
+/* Two lengths, or a length and chunks, are read differently by different programs: where one of
+ * them stands in front of this server, a request can be hidden in another. */
+static int check_framing(const kk_http_request *request, kk_api_error *error)
+{
+    size_t n_lengths = kk_http_count_headers(request, "Content-Length");
+    size_t n_codings = kk_http_count_headers(request, "Transfer-Encoding");
+    const char *coding = kk_http_header(request, "Transfer-Encoding");
+    if (n_lengths + n_codings > 1)
+        return kk_api_fail(error, 400, NULL, "invalid_framing",
+                           "the request must have one Content-Length or one Transfer-Encoding");
+    if (coding != NULL && !kk_slice_equal_nocase(kk_slice_of(coding), KK_SLICE("chunked")))
+        return kk_api_fail(error, 400, NULL, "invalid_framing",
+                           "Transfer-Encoding must be chunked");
+    if (kk_http_count_headers(request, "Host") > 1)
+        return kk_api_fail(error, 400, NULL, "invalid_host", "the request has more than one Host");
+    for (size_t i = 0; i < request->n_headers; i++) {
+        const char *name = request->headers[i].name;
+        if (name[0] == '\0' || name[strcspn(name, " \t\r\n")] != '\0')
+            return kk_api_fail(error, 400, NULL, "invalid_header",
+                               "the request has a header whose name is empty or has a space");
+    }
+    return 0;
+}
+
+static int check_length(const kk_http_request *request, kk_api_error *error)
+{
+    const char *length = kk_http_header(request, "Content-Length");
+    if (length == NULL || strtoull(length, NULL, 10) <= KK_SERVER_MAX_BODY)
+        return 0;
+    return kk_api_fail(error, 413, NULL, "body_too_large",
+                       "the body has more than %d bytes; send long texts in parts",
+                       KK_SERVER_MAX_BODY);
+}
+
+enum kk_http_verdict kk_route_check(void *user, kk_http_request *request,
+                                    kk_http_response *response)
+{
+    (void)user;
+    kk_api_error error;
+    identify(request);
+    int status = check_framing(request, &error);
+    if (status == 0)
+        status = check_length(request, &error);
+    if (status == 0)
+        return KK_HTTP_LATER;
+    kk_http_add_header(response, "X-Request-Id", "%s", request->id);
+    response->must_close = true;
+    kk_api_respond(response, &error);
+    return KK_HTTP_NOW;
+}
+
+/* --- checks of a POST --- */
+
+static int check_origin(const kk_call *call, kk_api_error *error)
+{
+    const char *host = kk_http_header(call->request, "Host");
+    const char *origin = kk_http_header(call->request, "Origin");
+    char shown[120];
+    if (host != NULL && !kk_host_is_own(&call->server->origin, host))
+        return kk_api_fail(error, 403, NULL, "foreign_host",
+                           "this server is not '%s'; on this machine its name is localhost",
+                           kk_api_shown(shown, sizeof(shown), host));
+    if (origin != NULL && !kk_origin_is_own(&call->server->origin, origin, host))
+        return kk_api_fail(error, 403, NULL, "foreign_origin",
+                           "pages of '%s' may not use this server",
+                           kk_api_shown(shown, sizeof(shown), origin));
+    return 0;
+}
+
+static int check_type(const kk_call *call, kk_api_error *error)
+{
+    const char *type = kk_http_header(call->request, "Content-Type");
+    const char *coding = kk_http_header(call->request, "Content-Encoding");
+    if (coding != NULL && !kk_slice_equal_nocase(kk_slice_of(coding), KK_SLICE("identity")))
+        return kk_api_fail(error, 415, NULL, "unsupported_encoding",
+                           "the body must be sent without Content-Encoding");
+    if (type == NULL)
+        return 0;
+    kk_slice name = kk_slice_trim((kk_slice){type, strcspn(type, ";")});
+    if (kk_slice_equal_nocase(name, KK_SLICE("application/json")))
+        return 0;
+    return kk_api_fail(error, 415, NULL, "unsupported_content_type",
+                       "the body must be application/json");
+}
+
+enum kk_http_verdict kk_route(void *user, kk_http_exchange *exchange,
+                              const kk_http_request *request, kk_http_response *response)
+{
+    kk_call call = {user, exchange, request, response, ""};
+    kk_api_error error;
+    const struct route *route = find_route(request->path, &call.rest);
+    kk_http_add_header(response, "X-Request-Id", "%s", request->id);
+    if (route == NULL)
+        return not_found(&call);
+    if ((route->flags & NO_STORE) != 0)
+        kk_http_add_header(response, "Cache-Control", "no-cache, no-store, must-revalidate");
+    bool is_post = strcmp(request->method, "POST") == 0;
+    bool is_get = strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0;
+    if (!((route->flags & POST) != 0 && is_post) && !((route->flags & GET) != 0 && is_get))
+        return wrong_method(&call, route);
+    if (is_post && (check_origin(&call, &error) != 0 || check_type(&call, &error) != 0))
+        return kk_answer_error(&call, &error);
+    return route->endpoint(&call);
+}
+
+void kk_route_done(void *user, const kk_http_request *request, int status, double audio_s)
+{
+    kk_server *server = user;
+    const kk_server_log_line line = {.id = request->id,
+                                     .method = request->method,
+                                     .path = request->path,
+                                     .status = status,
+                                     .time_s = kk_wall_s(),
+                                     .elapsed_ms = 1e3 * (kk_now_s() - request->start_s),
+                                     .audio_s = audio_s};
+    kk_metrics_add_answer(server->metrics, status);
+    if (server->options.log_request != NULL)
+        server->options.log_request(server->options.user, &line);
+}

@@ -1,0 +1,267 @@
+/*
+ * server.c - start and stop: the port first, so that clients and watchdogs see the server loading;
+ * the model in a thread of its own.
+ */
+#include "server/server_state.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/status.h"
+#include "server/json.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Answers that http_mhd.c gives by itself. */
+static const char too_slow_body[] =
+    "{\"error\":{\"message\":\"the request did not come whole in time\","
+    "\"type\":\"invalid_request_error\",\"param\":null,\"code\":\"request_timeout\"}}";
+static const char too_long_body[] =
+    "{\"error\":{\"message\":\"the body has more than 1048576 bytes; send long texts in parts\","
+    "\"type\":\"invalid_request_error\",\"param\":null,\"code\":\"body_too_large\"}}";
+
+kokoro_engine *kk_server_engine(kk_server *server)
+{
+    (void)pthread_mutex_lock(&server->mutex);
+    kokoro_engine *engine = server->engine;
+    (void)pthread_mutex_unlock(&server->mutex);
+    return engine;
+}
+
+bool kk_server_is_draining(kk_server *server)
+{
+    (void)pthread_mutex_lock(&server->mutex);
+    bool is_draining = server->is_draining;
+    (void)pthread_mutex_unlock(&server->mutex);
+    return is_draining;
+}
+
+void kk_server_progress(kk_server *server, kk_progress *out)
+{
+    (void)pthread_mutex_lock(&server->mutex);
+    *out = server->progress;
+    (void)pthread_mutex_unlock(&server->mutex);
+}
+
+void kk_server_start_times(kk_server *server, kk_start_times *out)
+{
+    (void)pthread_mutex_lock(&server->mutex);
+    *out = server->times;
+    (void)pthread_mutex_unlock(&server->mutex);
+}
+
+static void set_progress(kk_server *server, const char *status, int percent, const char *message)
+{
+    (void)pthread_mutex_lock(&server->mutex);
+    kk_progress *progress = &server->progress;
+    progress->status = status;
+    progress->percent = percent;
+    (void)snprintf(progress->message, sizeof(progress->message), "%s", message);
+    if (percent == 100)
+        progress->completed_at_s = kk_wall_s();
+    (void)pthread_mutex_unlock(&server->mutex);
+}
+
+static void write_log(void *user, int level, const char *line)
+{
+    kk_server *server = user;
+    if (level == KOKORO_LOG_WARNING)
+        kk_metrics_add_warning(server->metrics);
+    if (server->options.engine.log != NULL)
+        server->options.engine.log(server->options.engine.log_user, level, line);
+}
+
+/* --- loading --- */
+
+static void add_provider(void *user, const kokoro_provider *provider)
+{
+    (void)json_array_append_new(
+        user, json_pack("{s:s, s:b, s:s, s:s, s:s}", "name", provider->name, "available",
+                        provider->available, "version", provider->version, "execution_providers",
+                        provider->execution_providers, "reason", provider->reason));
+}
+
+static int ignore_chunk(void *user, const kokoro_chunk *chunk)
+{
+    (void)user;
+    (void)chunk;
+    return 0;
+}
+
+/* One short word: a model that cannot speak is found now, and the first client does not wait for
+ * memory that is touched for the first time. */
+static int warm_up(kk_server *server, kokoro_engine *engine, kokoro_error *err)
+{
+    kokoro_request request;
+    kokoro_request_init(&request);
+    request.text = "Hello.";
+    request.text_len = strlen(request.text);
+    request.voice = kk_config_text(server->options.config, KK_SET_VOICE);
+    return kokoro_speak(engine, &request, ignore_chunk, NULL, NULL, err);
+}
+
+static int load(kk_server *server, kokoro_engine **engine, kokoro_error *err)
+{
+    kokoro_options options = server->options.engine;
+    options.log = write_log;
+    options.log_user = server;
+    double start_s = kk_now_s();
+    set_progress(server, "initializing", 30, "loading the model");
+    int status = kokoro_open(engine, &options, err);
+    double open_s = kk_now_s() - start_s;
+    if (status == KOKORO_OK) {
+        kokoro_engine_info info = {.struct_size = sizeof(info)};
+        kokoro_get_engine_info(*engine, &info);
+        (void)pthread_mutex_lock(&server->mutex);
+        server->times.engine_s = open_s;
+        server->times.provider_s = info.load_ms / 1e3;
+        (void)pthread_mutex_unlock(&server->mutex);
+        set_progress(server, "initializing", 80, "speaking the first word");
+        start_s = kk_now_s();
+        status = warm_up(server, *engine, err);
+        (void)pthread_mutex_lock(&server->mutex);
+        server->times.warm_up_s = kk_now_s() - start_s;
+        (void)pthread_mutex_unlock(&server->mutex);
+    }
+    server->providers = json_array();
+    if (status == KOKORO_OK)
+        (void)kokoro_list_providers(&options, add_provider, server->providers, NULL);
+    return status;
+}
+
+static void *load_in_thread(void *user)
+{
+    kk_server *server = user;
+    kokoro_engine *engine = NULL;
+    kokoro_error err = {.status = KOKORO_OK};
+    int status = load(server, &engine, &err);
+    if (status != KOKORO_OK)
+        kokoro_close(&engine);
+    set_progress(server, status == KOKORO_OK ? "online" : "error", 100,
+                 status == KOKORO_OK ? "ready" : err.message);
+    (void)pthread_mutex_lock(&server->mutex);
+    server->engine = engine;
+    server->load_error = err;
+    server->state = status == KOKORO_OK ? KK_SERVER_READY : KK_SERVER_FAILED;
+    (void)pthread_mutex_unlock(&server->mutex);
+    if (server->options.wake != NULL)
+        server->options.wake(server->options.user);
+    return NULL;
+}
+
+/* --- start and stop --- */
+
+static int start_http(kk_server *server, kokoro_error *err)
+{
+    const kk_config *config = server->options.config;
+    const kk_http_limits limits = {.max_body_len = KK_SERVER_MAX_BODY,
+                                   .max_connections = KK_SERVER_MAX_CONNECTIONS,
+                                   .idle_s = KK_SERVER_IDLE_S,
+                                   .request_s = KK_SERVER_REQUEST_S,
+                                   .buffer_len = KK_SERVER_BUFFER};
+    const kk_http_handler handler = {.user = server,
+                                     .check = kk_route_check,
+                                     .handle = kk_route,
+                                     .done = kk_route_done,
+                                     .too_slow_body = too_slow_body,
+                                     .too_long_body = too_long_body};
+    server->origin.host = kk_config_text(config, KK_SET_HOST);
+    return kk_http_start(&server->http, server->origin.host,
+                         (int)kk_config_int(config, KK_SET_PORT), &limits, &handler,
+                         &server->origin.is_loopback, err);
+}
+
+int kk_server_start(kk_server **out, const kk_server_options *options, kokoro_error *err)
+{
+    *out = NULL;
+    kk_server *server = kk_calloc(1, sizeof(*server));
+    if (server == NULL)
+        return kk_fail_memory(err);
+    server->options = *options;
+    server->log = (kk_log){write_log, server};
+    server->progress = (kk_progress){.status = "starting", .started_at_s = kk_wall_s()};
+    server->has_mutex = pthread_mutex_init(&server->mutex, NULL) == 0;
+    server->metrics = kk_metrics_create();
+    int status = KOKORO_OK;
+    if (!server->has_mutex || server->metrics == NULL)
+        status = kk_fail_memory(err);
+    if (status == KOKORO_OK) {
+        double start_s = kk_now_s();
+        kk_json_use_kk_alloc();
+        kk_hardware_read(&server->hardware);
+        server->times.hardware_s = kk_now_s() - start_s;
+        status = kk_jobs_start(&server->jobs, KK_SERVER_N_WORKERS, KK_SERVER_MAX_QUEUE, err);
+    }
+    if (status == KOKORO_OK)
+        status = start_http(server, err);
+    if (status == KOKORO_OK) {
+        server->has_loader = pthread_create(&server->loader, NULL, load_in_thread, server) == 0;
+        if (!server->has_loader)
+            status = kk_fail(err, KOKORO_NO_MEMORY, "the loading thread cannot be made");
+    }
+    if (status != KOKORO_OK)
+        kk_server_stop(&server);
+    *out = server;
+    return status;
+}
+
+int kk_server_port(const kk_server *server)
+{
+    return kk_http_port(server->http);
+}
+
+bool kk_server_is_loopback(const kk_server *server)
+{
+    return server->origin.is_loopback;
+}
+
+enum kk_server_state kk_server_state(kk_server *server, kokoro_error *err)
+{
+    (void)pthread_mutex_lock(&server->mutex);
+    enum kk_server_state state = server->state;
+    if (err != NULL)
+        *err = server->load_error;
+    (void)pthread_mutex_unlock(&server->mutex);
+    return state;
+}
+
+void kk_server_tick(kk_server *server)
+{
+    kk_http_tick(server->http);
+}
+
+void kk_server_drain(kk_server *server)
+{
+    (void)pthread_mutex_lock(&server->mutex);
+    server->is_draining = true;
+    (void)pthread_mutex_unlock(&server->mutex);
+    kk_http_stop_accepting(server->http);
+}
+
+bool kk_server_is_idle(kk_server *server)
+{
+    kk_jobs_view jobs;
+    kk_jobs_read(server->jobs, &jobs);
+    return jobs.n_waiting + jobs.n_running == 0 && kk_http_active(server->http) == 0;
+}
+
+void kk_server_stop(kk_server **server_ptr)
+{
+    kk_server *server = server_ptr != NULL ? *server_ptr : NULL;
+    if (server == NULL)
+        return;
+    *server_ptr = NULL;
+    if (server->has_loader)
+        (void)pthread_join(server->loader, NULL);
+    if (server->http != NULL)
+        kk_server_drain(server);
+    kk_jobs_stop(&server->jobs);
+    kk_http_stop(&server->http);
+    kokoro_close(&server->engine);
+    json_decref(server->providers);
+    kk_metrics_destroy(&server->metrics);
+    if (server->has_mutex)
+        (void)pthread_mutex_destroy(&server->mutex);
+    kk_free(server);
+}

@@ -1,0 +1,97 @@
+/*
+ * server_state.h - what the endpoints share. After start only what stands under the mutex changes.
+ */
+#ifndef KK_SERVER_SERVER_STATE_H
+#define KK_SERVER_SERVER_STATE_H
+
+#include "base/log.h"
+#include "hardware/hardware.h"
+#include "metrics/metrics.h"
+#include "server/errors.h"
+#include "server/http.h"
+#include "server/jobs.h"
+#include "server/origin.h"
+#include "server/server.h"
+
+#include <pthread.h>
+
+enum {
+    /* A worker waits most of its time, for its turn at the model or for its client to read. */
+    KK_SERVER_N_WORKERS = 16,
+    KK_SERVER_MAX_QUEUE = 64,
+    KK_SERVER_MAX_BODY = 1 << 20,
+    KK_SERVER_MAX_CONNECTIONS = 512,
+    KK_SERVER_IDLE_S = 120,
+    KK_SERVER_REQUEST_S = 30,
+    /* Sound made ahead of its listener: six minutes. */
+    KK_SERVER_BUFFER = 16 << 20
+};
+
+/* How far the start has come; the shape of /startup-progress. */
+typedef struct kk_progress {
+    const char *status; /* "starting", "initializing", "online", "error" */
+    int percent;
+    char message[512];
+    double started_at_s, completed_at_s; /* since 1970; 0: not yet */
+} kk_progress;
+
+/* Seconds of the parts of the start; 0: not yet known. */
+typedef struct kk_start_times {
+    double hardware_s, provider_s, engine_s, warm_up_s;
+} kk_start_times;
+
+struct kk_server {
+    kk_server_options options;
+    kk_log log;
+    kk_origin_rule origin;
+    kk_hardware hardware;
+    kk_metrics *metrics;
+    kk_jobs *jobs;
+    kk_http *http;
+    pthread_t loader;
+    bool has_loader, has_mutex;
+
+    pthread_mutex_t mutex;
+    enum kk_server_state state;
+    kokoro_error load_error;
+    kk_progress progress;
+    kk_start_times times;
+    kokoro_engine *engine;    /* set once, together with READY */
+    struct json_t *providers; /* made before that; for the connections' thread alone */
+    bool is_draining;
+};
+
+/* The engine; NULL until it is loaded. It stays until the server stops. */
+kokoro_engine *kk_server_engine(kk_server *server);
+bool kk_server_is_draining(kk_server *server);
+void kk_server_start_times(kk_server *server, kk_start_times *out);
+void kk_server_progress(kk_server *server, kk_progress *out);
+
+/* One request at an endpoint. */
+typedef struct kk_call {
+    kk_server *server;
+    kk_http_exchange *exchange;
+    const kk_http_request *request;
+    kk_http_response *response;
+    const char *rest; /* of the path, behind a route that ends in / */
+} kk_call;
+
+typedef enum kk_http_verdict kk_endpoint(const kk_call *call);
+
+kk_endpoint kk_get_health, kk_get_startup_progress, kk_get_status, kk_get_voices,
+    kk_get_audio_voices, kk_get_models, kk_get_model, kk_get_audio_models, kk_post_speech;
+
+/* Answer with an error, with a JSON object (whose reference is taken), or that the model is not
+ * loaded yet. */
+enum kk_http_verdict kk_answer_error(const kk_call *call, const kk_api_error *error);
+enum kk_http_verdict kk_answer_json(const kk_call *call, int status, struct json_t *object);
+enum kk_http_verdict kk_answer_not_ready(const kk_call *call);
+
+/* router.c */
+enum kk_http_verdict kk_route_check(void *server, kk_http_request *request,
+                                    kk_http_response *response);
+enum kk_http_verdict kk_route(void *server, kk_http_exchange *exchange,
+                              const kk_http_request *request, kk_http_response *response);
+void kk_route_done(void *server, const kk_http_request *request, int status, double audio_s);
+
+#endif

@@ -1,0 +1,277 @@
+/*
+ * speech_request.c - reads the body of a speech request, field by field. A field that is null is
+ * absent; a field that is not known here is left alone, because clients send extras.
+ */
+#include "server/speech_request.h"
+
+#include "base/utf8.h"
+#include "server/json.h"
+
+#include <string.h>
+
+/* The fields whose names and defaults differ between the two forms. */
+typedef struct form {
+    const char *text, *format;
+    const char *default_format;
+    const char *pcm_type; /* what its clients expect of raw samples */
+    bool default_stream;
+} form;
+
+/* OpenAI's default format, mp3, is not made here; wav comes nearest. */
+static const form openai_form = {"input", "response_format", "wav", "audio/pcm", true};
+static const form guide_form = {"text", "format", "pcm", "audio/L16;rate=24000;channels=1", false};
+
+/* What is handed from field to field. */
+typedef struct parse {
+    kk_speech_request *out;
+    const json_t *body;
+    const form *form;
+    const kk_speech_limits *limits;
+    kk_api_error *error;
+} parse;
+
+static const json_t *field(const parse *p, const char *name)
+{
+    const json_t *value = json_object_get(p->body, name);
+    return json_is_null(value) ? NULL : value;
+}
+
+static const char *type_name(const json_t *value)
+{
+    static const char *const names[] = {"an object", "an array",  "a string",  "a number",
+                                        "a number",  "a boolean", "a boolean", "null"};
+    return value != NULL ? names[json_typeof(value)] : "nothing";
+}
+
+static int wrong_type(const parse *p, const char *param, const char *wanted, const json_t *value)
+{
+    return kk_api_fail(p->error, 400, param, "invalid_type", "'%s' must be %s, not %s", param,
+                       wanted, type_name(value));
+}
+
+static int no_memory(const parse *p)
+{
+    kk_api_fail(p->error, 503, NULL, "out_of_memory", "out of memory; try again");
+    p->error->retry_after_s = 1;
+    return p->error->http_status;
+}
+
+/* A string of the body, NULL when it is absent. */
+static int take_string(const parse *p, const char *name, const char **out)
+{
+    const json_t *value = field(p, name);
+    *out = NULL;
+    if (value != NULL && !json_is_string(value))
+        return wrong_type(p, name, "a string", value);
+    *out = json_string_value(value);
+    return 0;
+}
+
+static int take_bool(const parse *p, const char *name, bool *out)
+{
+    const json_t *value = field(p, name);
+    if (value == NULL)
+        return 0;
+    if (!json_is_boolean(value))
+        return wrong_type(p, name, "true or false", value);
+    *out = json_is_true(value);
+    return 0;
+}
+
+static int choose_form(parse *p)
+{
+    bool has_input = field(p, "input") != NULL, has_text = field(p, "text") != NULL;
+    if (has_input && has_text)
+        return kk_api_fail(p->error, 400, "input", "ambiguous_text",
+                           "the body has both 'input' and 'text'; send one of them");
+    if (!has_input && !has_text)
+        return kk_api_fail(p->error, 400, "input", "missing_required_parameter",
+                           "the body must have 'input' (or 'text'): the text to speak");
+    p->form = has_text ? &guide_form : &openai_form;
+    p->out->text_param = p->form->text;
+    return 0;
+}
+
+static int take_text(const parse *p)
+{
+    const char *name = p->form->text;
+    const json_t *value = field(p, name);
+    if (!json_is_string(value))
+        return wrong_type(p, name, "a string", value);
+    kk_slice text = kk_slice_trim((kk_slice){json_string_value(value), json_string_length(value)});
+    if (text.len == 0)
+        return kk_api_fail(p->error, 400, name, "nothing_to_speak", "'%s' is empty", name);
+    size_t n_chars = kk_utf8_count(text);
+    if (n_chars > p->limits->max_chars)
+        return kk_api_fail(p->error, 400, name, "string_above_max_length",
+                           "'%s' has %zu characters, over the limit of %zu; send it in parts", name,
+                           n_chars, p->limits->max_chars);
+    char *copy = kk_arena_strndup(&p->out->arena, text.data, text.len);
+    if (copy == NULL)
+        return no_memory(p);
+    p->out->speak.text = copy;
+    p->out->speak.text_len = text.len;
+    return 0;
+}
+
+static int take_model(const parse *p)
+{
+    const char *model;
+    char shown[80];
+    int status = take_string(p, "model", &model);
+    if (status != 0 || model == NULL || kk_model_is_known(model))
+        return status;
+    return kk_api_fail(p->error, 404, "model", "model_not_found",
+                       "the model '%s' does not exist; GET /v1/models lists those that do",
+                       kk_api_shown(shown, sizeof(shown), model));
+}
+
+/* "af_heart", "alloy", "af_bella(2)+af_sky(1)", or {"id": ...} of one. */
+static int take_voice(const parse *p)
+{
+    const json_t *value = field(p, "voice");
+    const char *voice = p->limits->default_voice;
+    if (json_is_object(value))
+        value = json_object_get(value, "id");
+    if (field(p, "voice") != NULL && !json_is_string(value))
+        return wrong_type(p, "voice", "a name or an object with its 'id'", value);
+    if (value != NULL)
+        voice = json_string_value(value);
+    if (voice[0] == '\0')
+        return kk_api_fail(p->error, 400, "voice", "unknown_voice",
+                           "'voice' is empty; GET /v1/audio/voices lists the voices");
+    p->out->speak.voice = kk_arena_strdup(&p->out->arena, kk_voice_of_name(voice));
+    return p->out->speak.voice != NULL ? 0 : no_memory(p);
+}
+
+static int take_language(const parse *p)
+{
+    const char *language;
+    int status = take_string(p, "lang", &language);
+    if (status != 0 || language == NULL)
+        return status;
+    if (language[0] == '\0')
+        return kk_api_fail(p->error, 400, "lang", "unknown_language",
+                           "'lang' is empty; leave it out to speak the voice's language");
+    p->out->speak.language = kk_arena_strdup(&p->out->arena, language);
+    return p->out->speak.language != NULL ? 0 : no_memory(p);
+}
+
+static int take_speed(const parse *p)
+{
+    const json_t *value = field(p, "speed");
+    if (value == NULL)
+        return 0;
+    if (!json_is_number(value))
+        return wrong_type(p, "speed", "a number", value);
+    double speed = json_number_value(value);
+    if (!(speed >= KOKORO_SPEED_MIN && speed <= KOKORO_SPEED_MAX))
+        return kk_api_fail(p->error, 400, "speed", "invalid_speed",
+                           "'speed' must be from %g to %g, not %g", KOKORO_SPEED_MIN,
+                           KOKORO_SPEED_MAX, speed);
+    p->out->speak.speed = speed;
+    return 0;
+}
+
+static int take_format(const parse *p)
+{
+    const char *format;
+    char shown[40];
+    int status = take_string(p, p->form->format, &format);
+    if (status != 0)
+        return status;
+    if (format == NULL)
+        format = p->form->default_format;
+    p->out->codec = kk_codec_find(format);
+    if (p->out->codec == NULL)
+        return kk_api_fail(p->error, 400, p->form->format, "unsupported_format",
+                           "the format '%s' is not made here; those that are: %s",
+                           kk_api_shown(shown, sizeof(shown), format), kk_codec_names());
+    p->out->content_type =
+        strcmp(p->out->codec->name, "pcm") == 0 ? p->form->pcm_type : p->out->codec->content_type;
+    return 0;
+}
+
+static int take_stream(const parse *p)
+{
+    const char *stream_format;
+    p->out->is_streamed = p->form->default_stream;
+    int status = take_bool(p, "stream", &p->out->is_streamed);
+    if (status == 0)
+        status = take_string(p, "stream_format", &stream_format);
+    if (status != 0 || stream_format == NULL || strcmp(stream_format, "audio") == 0)
+        return status;
+    return kk_api_fail(p->error, 400, "stream_format", "unsupported_stream_format",
+                       "'stream_format' must be audio; no other is made here");
+}
+
+static int take_fields(parse *p)
+{
+    /* Only checked: the model has no way to follow instructions. */
+    const char *instructions;
+    int status = choose_form(p);
+    if (status == 0)
+        status = take_model(p);
+    if (status == 0)
+        status = take_text(p);
+    if (status == 0)
+        status = take_voice(p);
+    if (status == 0)
+        status = take_language(p);
+    if (status == 0)
+        status = take_speed(p);
+    if (status == 0)
+        status = take_format(p);
+    if (status == 0)
+        status = take_stream(p);
+    if (status == 0)
+        status = take_string(p, "instructions", &instructions);
+    if (status == 0)
+        status = take_bool(p, "no_cache", &p->out->no_cache);
+    return status;
+}
+
+static int load(kk_slice body, json_t **out, kk_api_error *error)
+{
+    json_error_t problem;
+    char shown[JSON_ERROR_TEXT_LENGTH];
+    if (kk_slice_trim(body).len == 0)
+        return kk_api_fail(error, 400, NULL, "invalid_json",
+                           "the body is empty; send a JSON object with 'input'");
+    if (kk_json_depth(body) > KK_JSON_MAX_DEPTH)
+        return kk_api_fail(error, 400, NULL, "invalid_json",
+                           "the body is nested deeper than %d levels", KK_JSON_MAX_DEPTH);
+    *out = json_loadb(body.data, body.len, JSON_REJECT_DUPLICATES, &problem);
+    if (*out == NULL && json_error_code(&problem) == json_error_out_of_memory) {
+        kk_api_fail(error, 503, NULL, "out_of_memory", "out of memory; try again");
+        error->retry_after_s = 1;
+        return error->http_status;
+    }
+    if (*out == NULL)
+        return kk_api_fail(
+            error, 400, NULL, "invalid_json", "the body is not valid JSON: %s (line %d, column %d)",
+            kk_api_shown(shown, sizeof(shown), problem.text), problem.line, problem.column);
+    if (!json_is_object(*out))
+        return kk_api_fail(error, 400, NULL, "invalid_json",
+                           "the body must be a JSON object, not %s", type_name(*out));
+    return 0;
+}
+
+int kk_speech_request_parse(kk_speech_request *out, kk_slice body, const kk_speech_limits *limits,
+                            kk_api_error *error)
+{
+    json_t *root = NULL;
+    *out = (kk_speech_request){.arena = KK_ARENA_INIT, .text_param = "input"};
+    kokoro_request_init(&out->speak);
+    int status = load(body, &root, error);
+    parse p = {.out = out, .body = root, .limits = limits, .error = error};
+    if (status == 0)
+        status = take_fields(&p);
+    json_decref(root);
+    return status;
+}
+
+void kk_speech_request_fini(kk_speech_request *request)
+{
+    kk_arena_fini(&request->arena);
+}

@@ -1,0 +1,44 @@
+/*
+ * speech_request.h - the body of POST /v1/audio/speech, in OpenAI's form ("input") or in that of
+ * the Kokoro-ONNX TTS API ("text"), to one value.
+ */
+#ifndef KK_SERVER_SPEECH_REQUEST_H
+#define KK_SERVER_SPEECH_REQUEST_H
+
+#include "base/arena.h"
+#include "codec/codec.h"
+#include "server/errors.h"
+
+#include <stdbool.h>
+
+typedef struct kk_speech_request {
+    kokoro_request speak;     /* its strings lie in the arena */
+    const kk_codec *codec;    /* wav unless asked for ("input"); pcm ("text") */
+    const char *content_type; /* of the answer */
+    bool is_streamed;         /* true unless asked for ("input"); false ("text") */
+    bool no_cache;            /* the sound must be made anew */
+    const char *text_param;   /* "input" or "text" */
+    kk_arena arena;
+} kk_speech_request;
+
+typedef struct kk_speech_limits {
+    size_t max_chars;          /* code points of the text */
+    const char *default_voice; /* where the body names none */
+} kk_speech_limits;
+
+/*
+ * Read a body. 0, or the HTTP status in *error, whose param names the field. What only the engine
+ * knows (voices, languages) is not looked at. The request is to be freed in both cases.
+ */
+int kk_speech_request_parse(kk_speech_request *out, kk_slice body, const kk_speech_limits *limits,
+                            kk_api_error *error);
+void kk_speech_request_fini(kk_speech_request *request);
+
+/* The voice that stands for one of OpenAI's names ("alloy"); any other name as it is. */
+const char *kk_voice_of_name(const char *name);
+
+/* The models that this server answers for; ended by NULL. The first is the default. */
+extern const char *const kk_model_names[];
+bool kk_model_is_known(const char *name);
+
+#endif
