@@ -29,7 +29,11 @@ static void answer(const char *voice, const char *text)
 {
     static char current[64];
     if (strcmp(voice, current) != 0) {
-        if (espeak_SetVoiceByName(voice) != EE_OK) {
+        /* Some languages are no voice's name (en-gb is the language of the voice "English (Great
+         * Britain)"). */
+        espeak_VOICE wanted = {.languages = voice};
+        if (espeak_SetVoiceByName(voice) != EE_OK &&
+            espeak_SetVoiceByProperties(&wanted) != EE_OK) {
             (void)puts("");
             return;
         }

@@ -223,8 +223,11 @@ static enum kk_tag open_tag(const char *word, const surroundings *s)
         return ends_phrase(s) ? KK_TAG_NN : KK_TAG_JJ;
     /* A clause that opens with a bare verb is a request: "Read it again." */
     bool opens = s->is_first || s->before == KK_TAG_PUNCT;
-    if (opens && (s->after == KK_TAG_DT || s->after == KK_TAG_POS || s->after == KK_TAG_PRP))
+    if (opens && (s->after == KK_TAG_DT || s->after == KK_TAG_POS || s->after == KK_TAG_PRP ||
+                  s->after == KK_TAG_WH))
         return KK_TAG_VB;
+    if (is_verb(s->before))
+        return ends_phrase(s) ? KK_TAG_NN : KK_TAG_JJ;
     if (s->before == KK_TAG_NN &&
         (s->after == KK_TAG_DT || s->after == KK_TAG_POS || s->after == KK_TAG_PRP))
         return ends_in(word, "s") ? KK_TAG_VBZ : KK_TAG_VBP;
@@ -236,12 +239,32 @@ static enum kk_tag that_tag(const surroundings *s)
 {
     bool opens = s->is_first || s->before == KK_TAG_PUNCT || s->before == KK_TAG_CC;
     bool verb_follows = is_verb(s->after) || s->after == KK_TAG_MD;
-    if (opens && verb_follows)
-        return KK_TAG_DT; /* That is true. */
+    bool is_pointed = is_be(s->before_word) && s->after == KK_TAG_NN; /* It is that small thing. */
+    if ((opens && verb_follows) || s->is_first || is_pointed)
+        return KK_TAG_DT; /* That is true. That way. */
     if (s->before == KK_TAG_IN || s->after == KK_TAG_PUNCT || s->after == KK_TAG_NONE)
         return s->before == KK_TAG_IN && is_in(s->before_word, " so such except ") ? KK_TAG_IN
                                                                                    : KK_TAG_DT;
     return KK_TAG_IN;
+}
+
+/*
+ * Words of two readings whose rarer one needs its own sign: "close" is a noun only as "the close",
+ * "live" a verb unless something makes it an adjective, "consist" never a noun outside of geology.
+ */
+static enum kk_tag settle(const char *word, enum kk_tag tag, const surroundings *s)
+{
+    bool after_article = s->just_before == KK_TAG_DT || s->just_before == KK_TAG_POS;
+    if (is_in(word, " close "))
+        return tag == KK_TAG_NN && !after_article ? KK_TAG_JJ : tag;
+    if (is_in(word, " live lives "))
+        return tag == KK_TAG_NN && !after_article && s->before != KK_TAG_IN &&
+                       s->before != KK_TAG_CD && s->before != KK_TAG_JJ && strcmp(word, "live") == 0
+                   ? KK_TAG_VB
+                   : tag;
+    if (is_in(word, " consist consists "))
+        return KK_TAG_VBP;
+    return tag;
 }
 
 static void look_around(surroundings *s, const kk_text_token *tokens, size_t n, size_t i,
@@ -298,7 +321,12 @@ void kk_tag_sentence(const kk_text_token *tokens, size_t n, enum kk_tag *tags)
         else if (is_capital && i > 0 && s.just_before != KK_TAG_PUNCT)
             tags[i] = KK_TAG_NNP;
         else
-            tags[i] = open_tag(word, &s);
+            tags[i] = settle(word, open_tag(word, &s), &s);
+        /* A particle: move in and greet him, cash in on it. */
+        if (strcmp(word, "in") == 0 && (s.after == KK_TAG_CC || strcmp(s.after_word, "on") == 0))
+            tags[i] = KK_TAG_RP;
+        if (strcmp(word, "that's") == 0)
+            tags[i] = KK_TAG_DT;
         /* A lone capital A that no noun follows is the letter. */
         if (strcmp(word, "a") == 0 &&
             (s.after == KK_TAG_PUNCT || s.after == KK_TAG_NONE || s.after == KK_TAG_CC))

@@ -348,7 +348,10 @@ static size_t read_mark(kk_drafts *drafts, const kk_pieces *pieces, size_t i, bo
         size_t n = 2;
         while (is_mark(pieces, i + n, '.') && !pieces->items[i + n - 1].space_after)
             n++;
-        kk_drafts_add_mark(drafts, piece, 0x2026);
+        /* Three single dots, not the one sign for them: that is how the voices met an ellipsis
+         * written so. */
+        for (size_t k = 0; k < 3 && k < n; k++)
+            kk_drafts_add_mark(drafts, &pieces->items[i + k], '.');
         finish_piece(drafts, &pieces->items[i + n - 1]);
         return n;
     }
