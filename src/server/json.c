@@ -5,9 +5,26 @@
 
 #include <math.h>
 
+static _Thread_local bool no_memory;
+
+static void *alloc(size_t size)
+{
+    void *block = kk_alloc(size);
+    if (block == NULL)
+        no_memory = true;
+    return block;
+}
+
 void kk_json_use_kk_alloc(void)
 {
-    json_set_alloc_funcs(kk_alloc, kk_free);
+    json_set_alloc_funcs(alloc, kk_free);
+}
+
+bool kk_json_take_no_memory(void)
+{
+    bool was = no_memory;
+    no_memory = false;
+    return was;
 }
 
 static int append(const char *data, size_t len, void *user)

@@ -12,6 +12,9 @@ enum { KK_JSON_MAX_DEPTH = 32 };
 
 /* Make jansson allocate by base/alloc.h. Once, before any other use of it in the program. */
 void kk_json_use_kk_alloc(void);
+/* Whether an allocation of jansson failed on this thread since the last call: its parser calls that
+ * bad syntax. */
+bool kk_json_take_no_memory(void);
 
 /* Append the object and give up the reference to it. Memory out (also an object that is NULL for
  * that reason) shows in dst->failed. */

@@ -238,11 +238,16 @@ static int load(kk_slice body, json_t **out, kk_api_error *error)
     if (kk_slice_trim(body).len == 0)
         return kk_api_fail(error, 400, NULL, "invalid_json",
                            "the body is empty; send a JSON object with 'input'");
+    size_t valid = kk_utf8_valid_len(body);
+    if (valid < body.len)
+        return kk_api_fail(error, 400, NULL, "invalid_json",
+                           "the body is not valid UTF-8 at byte %zu", valid);
     if (kk_json_depth(body) > KK_JSON_MAX_DEPTH)
         return kk_api_fail(error, 400, NULL, "invalid_json",
                            "the body is nested deeper than %d levels", KK_JSON_MAX_DEPTH);
+    (void)kk_json_take_no_memory();
     *out = json_loadb(body.data, body.len, JSON_REJECT_DUPLICATES, &problem);
-    if (*out == NULL && json_error_code(&problem) == json_error_out_of_memory) {
+    if (*out == NULL && kk_json_take_no_memory()) {
         kk_api_fail(error, 503, NULL, "out_of_memory", "out of memory; try again");
         error->retry_after_s = 1;
         return error->http_status;

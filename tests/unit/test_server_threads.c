@@ -1,0 +1,308 @@
+/* test_server_threads.c - the queue of jobs, and the buffer between a worker and a connection. */
+#include "base/alloc.h"
+#include "check.h"
+#include "server/http_exchange.h"
+#include "server/jobs.h"
+#include "server/listen.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* --- jobs --- */
+
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+static atomic_int n_done;
+
+static void wait_at_gate(void *job)
+{
+    (void)job;
+    (void)pthread_mutex_lock(&gate);
+    (void)pthread_mutex_unlock(&gate);
+    n_done++;
+}
+
+TEST(a_full_queue_refuses_and_a_stop_works_off)
+{
+    kk_jobs *jobs = NULL;
+    kk_jobs_view view;
+    n_done = 0;
+    CHECK_INT(kk_jobs_start(&jobs, 1, 2, NULL), KOKORO_OK);
+    (void)pthread_mutex_lock(&gate);
+    CHECK_INT(kk_jobs_add(jobs, wait_at_gate, NULL), KOKORO_OK);
+    do
+        kk_jobs_read(jobs, &view);
+    while (view.n_running == 0);
+    CHECK_INT(kk_jobs_add(jobs, wait_at_gate, NULL), KOKORO_OK);
+    CHECK_INT(kk_jobs_add(jobs, wait_at_gate, NULL), KOKORO_OK);
+    CHECK_INT(kk_jobs_add(jobs, wait_at_gate, NULL), KOKORO_BUSY);
+    kk_jobs_read(jobs, &view);
+    CHECK_INT(view.n_waiting, 2);
+    CHECK_INT(view.max_waiting, 2);
+    CHECK_INT(view.n_workers, 1);
+    (void)pthread_mutex_unlock(&gate);
+    kk_jobs_stop(&jobs);
+    CHECK(jobs == NULL);
+    CHECK_INT(n_done, 3);
+    kk_jobs_stop(&jobs);
+}
+
+static int order[40];
+
+static void note(void *job)
+{
+    int *number = job;
+    order[n_done++] = *number;
+}
+
+TEST(one_worker_keeps_the_order)
+{
+    kk_jobs *jobs = NULL;
+    int numbers[40];
+    n_done = 0;
+    CHECK_INT(kk_jobs_start(&jobs, 1, 40, NULL), KOKORO_OK);
+    for (int i = 0; i < 40; i++) {
+        numbers[i] = i;
+        CHECK_INT(kk_jobs_add(jobs, note, &numbers[i]), KOKORO_OK);
+    }
+    kk_jobs_stop(&jobs);
+    CHECK_INT(n_done, 40);
+    for (int i = 0; i < 40; i++)
+        CHECK_INT(order[i], i);
+}
+
+TEST(jobs_without_memory)
+{
+    kk_jobs *jobs = NULL;
+    for (size_t k = 1; k <= 3; k++) {
+        kk_alloc_fail_at(k, 1);
+        CHECK_INT(kk_jobs_start(&jobs, 2, 2, NULL), KOKORO_NO_MEMORY);
+        kk_alloc_fail_at(0, 0);
+        CHECK(jobs == NULL);
+    }
+}
+
+/* --- exchanges --- */
+
+static atomic_int n_parked, n_woken;
+
+static void park(void *connection)
+{
+    (void)connection;
+    n_parked++;
+}
+
+static void wake(void *connection)
+{
+    (void)connection;
+    n_woken++;
+}
+
+static kk_http_exchange *new_exchange(size_t buffer_len, int fd)
+{
+    n_parked = n_woken = 0;
+    return kk_exchange_create(buffer_len, 1, fd, &n_parked, wake);
+}
+
+TEST(a_connection_parks_until_there_are_bytes)
+{
+    char dst[16];
+    kk_http_exchange *exchange = new_exchange(100, -1);
+    kk_http_response response = {.status = 200};
+    kk_http_hold(exchange);
+    CHECK(!kk_exchange_is_begun_or_park(exchange, park));
+    CHECK_INT(n_parked, 1);
+    kk_http_begin(exchange, &response, KK_HTTP_LENGTH_UNKNOWN);
+    CHECK_INT(n_woken, 1);
+    CHECK(kk_exchange_is_begun_or_park(exchange, park));
+    CHECK_INT(kk_exchange_read(exchange, dst, sizeof(dst), park), KK_EXCHANGE_PARKED);
+    CHECK_INT(n_parked, 2);
+    CHECK_INT(kk_http_write(exchange, "abc", 3), 0);
+    CHECK_INT(n_woken, 2);
+    CHECK_INT(kk_exchange_read(exchange, dst, 2, park), 2);
+    CHECK_INT(kk_exchange_read(exchange, dst + 2, sizeof(dst) - 2, park), 1);
+    CHECK(memcmp(dst, "abc", 3) == 0);
+    kk_http_end(exchange, true);
+    CHECK_INT(n_woken, 2);
+    CHECK_INT(kk_exchange_read(exchange, dst, sizeof(dst), park), KK_EXCHANGE_END);
+    exchange->status = 200;
+    CHECK_INT(kk_exchange_close(exchange, true), 200);
+    kk_http_release(exchange);
+    kk_http_release(exchange);
+}
+
+TEST(a_whole_body_is_read_in_pieces)
+{
+    char dst[4];
+    kk_http_exchange *exchange = new_exchange(2, -1);
+    kk_http_response response = {.status = 200};
+    kk_buf_append_str(&response.body, "abcdef");
+    kk_http_begin(exchange, &response, 6);
+    kk_http_end(exchange, true);
+    CHECK(response.body.data == NULL);
+    CHECK_INT(kk_exchange_read(exchange, dst, sizeof(dst), park), 4);
+    CHECK_INT(kk_exchange_read(exchange, dst, sizeof(dst), park), 2);
+    CHECK(memcmp(dst, "ef", 2) == 0);
+    CHECK_INT(kk_exchange_read(exchange, dst, sizeof(dst), park), KK_EXCHANGE_END);
+    kk_http_release(exchange);
+}
+
+TEST(an_answer_that_failed_is_cut)
+{
+    char dst[4];
+    kk_http_exchange *exchange = new_exchange(2, -1);
+    kk_http_response response = {.status = 200};
+    kk_http_begin(exchange, &response, KK_HTTP_LENGTH_UNKNOWN);
+    CHECK_INT(kk_http_write(exchange, "ab", 2), 0);
+    kk_http_end(exchange, false);
+    CHECK_INT(kk_exchange_read(exchange, dst, sizeof(dst), park), 2);
+    CHECK_INT(kk_exchange_read(exchange, dst, sizeof(dst), park), KK_EXCHANGE_CUT);
+    exchange->status = 200;
+    CHECK_INT(kk_exchange_close(exchange, false), 500);
+    kk_http_release(exchange);
+
+    exchange = new_exchange(2, -1);
+    kk_http_end(exchange, false);
+    CHECK(kk_exchange_is_cut(exchange));
+    CHECK(!kk_exchange_is_begun_or_park(exchange, park));
+    CHECK_INT(n_parked, 0);
+    kk_http_release(exchange);
+}
+
+enum { N_PIECES = 2000, PIECE = 37 };
+
+static void *produce(void *user)
+{
+    unsigned char piece[PIECE];
+    for (int i = 0; i < N_PIECES; i++) {
+        for (int k = 0; k < PIECE; k++)
+            piece[k] = (unsigned char)(i * PIECE + k);
+        if (kk_http_write(user, piece, PIECE) != 0)
+            break;
+    }
+    kk_http_end(user, true);
+    kk_http_release(user);
+    return NULL;
+}
+
+TEST(two_threads_pass_every_byte_in_order)
+{
+    pthread_t thread;
+    kk_http_exchange *exchange = new_exchange(256, -1);
+    kk_http_response response = {.status = 200};
+    kk_http_hold(exchange);
+    kk_http_begin(exchange, &response, KK_HTTP_LENGTH_UNKNOWN);
+    CHECK_INT(pthread_create(&thread, NULL, produce, exchange), 0);
+    size_t at = 0, n_wrong = 0;
+    for (;;) {
+        char dst[61];
+        long n = kk_exchange_read(exchange, dst, sizeof(dst), park);
+        if (n == KK_EXCHANGE_END)
+            break;
+        for (long i = 0; i < n; i++)
+            n_wrong += (unsigned char)dst[i] != (unsigned char)at++;
+        CHECK(exchange->out.capacity < 4096);
+    }
+    CHECK_INT(n_wrong, 0);
+    CHECK_INT(at, N_PIECES * PIECE);
+    (void)pthread_join(thread, NULL);
+    kk_http_release(exchange);
+}
+
+TEST(a_worker_stops_when_the_connection_closes)
+{
+    pthread_t thread;
+    kk_http_exchange *exchange = new_exchange(256, -1);
+    kk_http_response response = {.status = 200};
+    kk_http_hold(exchange);
+    kk_http_begin(exchange, &response, KK_HTTP_LENGTH_UNKNOWN);
+    CHECK_INT(pthread_create(&thread, NULL, produce, exchange), 0);
+    exchange->status = 200;
+    CHECK_INT(kk_exchange_close(exchange, false), 499);
+    (void)pthread_join(thread, NULL);
+    CHECK(kk_http_is_gone(exchange));
+    kk_http_release(exchange);
+}
+
+TEST(a_client_that_takes_nothing_is_gone)
+{
+    kk_http_exchange *exchange = new_exchange(4, -1); /* with a limit of 1 s */
+    kk_http_response response = {.status = 200};
+    kk_http_begin(exchange, &response, KK_HTTP_LENGTH_UNKNOWN);
+    CHECK_INT(kk_http_write(exchange, "abcd", 4), 0);
+    CHECK_INT(kk_http_write(exchange, "e", 1), -1);
+    CHECK(kk_http_is_gone(exchange));
+    kk_http_release(exchange);
+}
+
+TEST(a_closed_socket_is_seen)
+{
+    int fds[2];
+    CHECK_INT(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    kk_http_exchange *exchange = new_exchange(4, fds[0]);
+    CHECK(!kk_http_is_gone(exchange));
+    CHECK_INT(write(fds[1], "x", 1), 1);
+    CHECK(!kk_http_is_gone(exchange));
+    (void)close(fds[1]);
+    CHECK(kk_http_is_gone(exchange));
+    kk_http_release(exchange);
+    (void)close(fds[0]);
+}
+
+TEST(headers_are_found_in_any_case)
+{
+    static const kk_http_field headers[] = {{"Content-Type", "a"}, {"content-TYPE", "b"}};
+    static const kk_http_field queries[] = {{"legacy", "true"}, {"limit", ""}};
+    const kk_http_request request = {
+        .headers = headers, .n_headers = 2, .queries = queries, .n_queries = 2};
+    CHECK_STR(kk_http_header(&request, "content-type"), "a");
+    CHECK_INT(kk_http_count_headers(&request, "CONTENT-TYPE"), 2);
+    CHECK(kk_http_header(&request, "Content") == NULL);
+    CHECK_STR(kk_http_query(&request, "limit"), "");
+    CHECK(kk_http_query(&request, "Legacy") == NULL);
+}
+
+TEST(too_long_headers_are_left_out)
+{
+    char longer[300];
+    kk_http_response response = {.status = 200};
+    memset(longer, 'x', sizeof(longer) - 1);
+    longer[sizeof(longer) - 1] = '\0';
+    kk_http_add_header(&response, "X-A", "%s", longer);
+    CHECK_INT(response.n_headers, 0);
+    for (int i = 0; i < 2 * KK_HTTP_MAX_HEADERS; i++)
+        kk_http_add_header(&response, "X-B", "%d", i);
+    CHECK_INT(response.n_headers, KK_HTTP_MAX_HEADERS);
+    CHECK_STR(response.headers[3].value, "3");
+}
+
+/* --- listening --- */
+
+TEST(ports)
+{
+    kk_listener first, second;
+    kokoro_error error;
+    CHECK_INT(kk_listen(&first, "127.0.0.1", 0, &error), KOKORO_OK);
+    CHECK(first.port > 0);
+    CHECK(first.is_loopback);
+    CHECK_INT(kk_listen(&second, "127.0.0.1", first.port, &error), KOKORO_IO);
+    CHECK_HAS(error.message, "in use");
+    CHECK_HAS(error.message, "--port");
+    CHECK_INT(second.fd, -1);
+    (void)close(first.fd);
+    CHECK_INT(kk_listen(&first, "0.0.0.0", 0, &error), KOKORO_OK);
+    CHECK(!first.is_loopback);
+    (void)close(first.fd);
+    CHECK_INT(kk_listen(&first, "192.0.2.1", 0, &error), KOKORO_IO);
+    CHECK_HAS(error.message, "--host");
+    CHECK_INT(kk_listen(&first, "no.such.host.invalid", 0, &error), KOKORO_IO);
+    CHECK_HAS(error.message, "--host");
+}
+
+TEST_MAIN(T(a_full_queue_refuses_and_a_stop_works_off), T(one_worker_keeps_the_order),
+          T(jobs_without_memory), T(a_connection_parks_until_there_are_bytes),
+          T(a_whole_body_is_read_in_pieces), T(an_answer_that_failed_is_cut),
+          T(two_threads_pass_every_byte_in_order), T(a_worker_stops_when_the_connection_closes),
+          T(a_client_that_takes_nothing_is_gone), T(a_closed_socket_is_seen),
+          T(headers_are_found_in_any_case), T(too_long_headers_are_left_out), T(ports))
