@@ -1,0 +1,179 @@
+# common.sh - what every part of set-up shares: places, words, and the quick look whether anything is missing.
+# Sourced by `run`; `root` is the checkout.
+# shellcheck shell=bash
+
+die() {
+    printf 'kokoro: %s\n' "$*" >&2
+    exit 1
+}
+
+usage_error() {
+    printf 'kokoro: %s\n' "$*" >&2
+    exit 2
+}
+
+# A line for a person who watches; nothing in a pipe.
+say() {
+    if [ -t 2 ]; then printf '%s\n' "$*" >&2; fi
+}
+
+# A line that also a log should have.
+tell() {
+    printf 'kokoro: %s\n' "$*" >&2
+}
+
+find_home() {
+    if [ -n "${KOKORO_HOME-}" ]; then
+        home=$KOKORO_HOME
+    elif [ -n "${XDG_DATA_HOME-}" ]; then
+        home=$XDG_DATA_HOME/kokoro
+    elif [ -n "${HOME-}" ]; then
+        home=$HOME/.local/share/kokoro
+    else
+        die "no place for the data: set KOKORO_HOME to a directory (neither it nor XDG_DATA_HOME nor HOME is set)"
+    fi
+    case $home in
+    /*) ;;
+    *) home=$PWD/$home ;;
+    esac
+}
+
+machine=$(uname -m)
+manifest=${KOKORO_MANIFEST:-$root/packages.manifest}
+build=$root/build/release
+program=$build/apps/kokoro
+find_home
+state=$home/.setup
+
+# The manifest's lines of a part for this machine, as one string: the part's pin.
+read_manifest() {
+    local part kind name version arch sha
+    declare -gA pins=()
+    while read -r part kind name version arch sha; do
+        case $part in '' | '#'*) continue ;; esac
+        if [ "$arch" = any ] || [ "$arch" = "$machine" ]; then
+            pins[$part]+="$kind $name $version $sha"$'\n'
+        fi
+    done <"$manifest"
+}
+
+# The layout number that a header of the sources defines; packs of another layout are made anew.
+layout_of() {
+    local text
+    text=$(<"$root/$1")
+    [[ $text =~ $2\ =\ ([0-9]+) ]] && layout=${BASH_REMATCH[1]} || layout=0
+}
+
+# What the parts make, below the data directory, and the setting that supplies each instead.
+part_files() {
+    case $1 in
+    model) files=(model/kokoro-v1.0.int8.onnx) setting=KOKORO_MODEL ;;
+    voices) files=(sources/voices/af_heart.bin) setting=KOKORO_VOICES ;;
+    lexicon) files=(sources/misaki/us_gold.json sources/misaki/us_silver.json sources/misaki/gb_gold.json
+        sources/misaki/gb_silver.json) setting=KOKORO_LEXICON ;;
+    ort) files=(lib/libonnxruntime.so) setting=KOKORO_ORT_LIBRARY ;;
+    header) files=(test/onnxruntime_c_api.h) setting= ;;
+    esac
+}
+
+# Whether a part's stamp holds its pin and its files are there, each of the size that the stamp says.
+part_is_done() {
+    local part=$1 file text
+    part_files "$part"
+    if [ -n "$setting" ] && [ -n "${!setting-}" ]; then
+        return 0 # the user brings this one
+    fi
+    [ -f "$state/$part" ] || return 1
+    text=$(<"$state/$part")
+    [[ $text == "${pins[$part]-}"* ]] || return 1
+    for file in "${files[@]}"; do
+        [ -s "$home/$file" ] || return 1
+    done
+    sized+=("$part")
+}
+
+# One look at the sizes of all files whose stamps name them; a part whose file was cut short is done again.
+sizes_are_right() {
+    local part name size rest
+    local -a paths=()
+    local -A want=()
+    for part in "${sized[@]}"; do
+        while read -r name size rest; do
+            if [ "$name" = size ]; then
+                want[$home/$rest]=$size
+                paths+=("$home/$rest")
+            fi
+        done <"$state/$part"
+    done
+    [ ${#paths[@]} -gt 0 ] || return 0
+    while read -r size name; do
+        [ "${want[$name]-}" = "$size" ] || return 1
+    done < <(stat -c '%s %n' -- "${paths[@]}" 2>/dev/null || echo "0 missing")
+}
+
+pack_is_done() {
+    local part=$1 file=$2 setting=$3 pin=$4
+    if [ -n "${!setting-}" ]; then return 0; fi
+    [ -s "$home/$file" ] && [ -f "$state/pack-$part" ] && [ "$(<"$state/pack-$part")" = "$pin" ]
+}
+
+pack_pins() {
+    layout_of src/voice/voices_file.h KK_VOICES_LAYOUT
+    voices_pin="${pins[voices]-}layout $layout"
+    layout_of src/phoneme/lexicon_file.h KK_LEXICON_LAYOUT
+    lexicon_pin="${pins[lexicon]-}layout $layout"
+    layout_of src/model/ort/ort_cache.c LAYOUT
+    model_pin="${pins[model]-}${pins[ort]-}layout $layout cache ${KOKORO_CACHE:-$home/cache}"
+}
+
+packs_are_done() {
+    pack_pins
+    pack_is_done voices voices/voices.pack KOKORO_VOICES "$voices_pin" &&
+        pack_is_done lexicon lexicon/english.pack KOKORO_LEXICON "$lexicon_pin" || return 1
+    if [ -z "${KOKORO_MODEL-}${KOKORO_ORT_LIBRARY-}" ]; then
+        [ -f "$state/pack-model" ] && [ "$(<"$state/pack-model")" = "$model_pin" ] || return 1
+    fi
+}
+
+# The program stands for the checkout as it is now: built here, and no source or folder of sources is newer.
+build_is_done() {
+    [ -x "$program" ] && [ -f "$build/.built" ] && [ "$(<"$build/.built")" = "$root" ] || return 1
+    [ -z "$(find "$root/CMakeLists.txt" "$root/CMakePresets.json" "$root/cmake" "$root/src" "$root/include" \
+        "$root/apps" -newer "$build/.built" -print -quit)" ]
+}
+
+parts=(model voices lexicon ort)
+
+all_is_done() {
+    local part
+    sized=()
+    for part in "${parts[@]}"; do
+        part_is_done "$part" || return 1
+    done
+    sizes_are_right && packs_are_done && build_is_done
+}
+
+set_up() {
+    if [ -n "${KOKORO_SETUP_TESTS-}" ]; then parts+=(header); fi
+    [ -r "$manifest" ] || die "cannot read $manifest"
+    read_manifest
+    # Libraries may have been removed since; asking takes 20 ms.
+    if all_is_done && [ -z "${KOKORO_SETUP_TESTS-}" ] && packages_are_there; then
+        return 0
+    fi
+    # shellcheck source=scripts/setup/install.sh
+    . "$root/scripts/setup/install.sh"
+    install_all
+}
+
+# The libraries that the program was linked with; without dpkg the linker is asked.
+packages_are_there() {
+    if command -v dpkg-query >/dev/null; then
+        local found
+        found=$(dpkg-query -W -f '${db:Status-Status}\n' libmicrohttpd12 libjansson4 libutf8proc2 libespeak-ng1 \
+            2>/dev/null) || return 1
+        [ "$found" = $'installed\ninstalled\ninstalled\ninstalled' ]
+    else
+        "$program" --version >/dev/null 2>&1
+    fi
+}

