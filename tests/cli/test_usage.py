@@ -93,7 +93,7 @@ class Mistakes(cli.Case):
     def test_missing_data_names_the_way_to_it(self):
         for words in (("say", "hello", "-o", "a.wav"), ("voices",)):
             done = self.check_fails(1, "./run setup", *words)
-            self.assertIn("voices.pack", done.stderr)
+            self.assertIn(str(self.dir), done.stderr)
         self.check_only()
 
     def test_pack_says_what_it_packs(self):
