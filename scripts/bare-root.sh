@@ -41,8 +41,9 @@ mirror=$(apt-get indextargets --format '$(SITE) $(RELEASE) $(CREATED_BY)' 2>/dev
 [ -n "$mirror" ] || mirror=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | grep -oE '(https?|mirror\+[a-z]+)://[^ ]+' | head -n 1)
 [ -n "$mirror" ] || { echo "bare-root.sh: apt has no Debian mirror" >&2; exit 1; }
 echo "== debootstrap --variant=minbase bookworm"
-debootstrap --variant=minbase bookworm "$dir" "$mirror" >"$dir.log" 2>&1 || { tail -n 20 "$dir.log" >&2; exit 1; }
-rm -f "$dir.log"
+log=$(mktemp)
+debootstrap --variant=minbase bookworm "$dir" "$mirror" >"$log" 2>&1 || { tail -n 20 "$log" >&2; exit 1; }
+rm -f "$log"
 
 # How this machine reaches its packages: apt's sources, certificates, clients' settings.
 cp -a /etc/apt/sources.list* /etc/apt/apt.conf.d /etc/apt/preferences.d "$dir/etc/apt/" 2>/dev/null || true

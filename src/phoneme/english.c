@@ -579,6 +579,7 @@ const char *kk_english_word(kk_english *e, kk_slice word, enum kk_tag tag, int *
         }
         if (is_known(e, cut(word, 1)))
             return look_up(e, cut(word, 1), tag, stress, true, source);
+        word = cut(word, 1);
     }
     return by_stem(e, word, tag, stress);
 }

@@ -1,44 +1,25 @@
 /*
- * figures.c - runs with digits in them: money, times, dates, fractions, ranges, telephone numbers,
- * quantities with units, years, ordinals. A run that fits none of these forms is cut into letters
- * and numbers, so that nothing is lost.
+ * figures.c - runs with digits in them: fractions, ranges, sizes, quantities with units, years,
+ * ordinals; money, times, dates and telephone numbers are in files of their own. A run that fits
+ * none of these forms is cut into letters and numbers, so that nothing is lost.
  */
-#include "text/normalise.h"
+#include "text/figures.h"
 
 #include "text/number.h"
 
 #include <string.h>
 
-/* A run being read: `rest` shrinks from the left; words collect in `words`. */
-typedef struct reader {
-    kk_drafts *drafts;
-    const kk_pieces *pieces;
-    size_t index;
-    enum kk_language language;
-    kk_buf words;
-    size_t n_read; /* pieces used */
-} reader;
-
-static bool all_digits(kk_slice text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        if (!kk_is_digit((unsigned char)text.data[i]))
-            return false;
-    }
-    return text.len > 0;
-}
-
-static kk_slice head(kk_slice text, size_t n)
+kk_slice kk_slice_head(kk_slice text, size_t n)
 {
     return (kk_slice){text.data, n};
 }
 
-static kk_slice tail(kk_slice text, size_t n)
+kk_slice kk_slice_tail(kk_slice text, size_t n)
 {
     return (kk_slice){text.data + n, text.len - n};
 }
 
-static size_t digits_at(kk_slice text)
+size_t kk_digits_at(kk_slice text)
 {
     size_t n = 0;
     while (n < text.len && kk_is_digit((unsigned char)text.data[n]))
@@ -46,14 +27,12 @@ static size_t digits_at(kk_slice text)
     return n;
 }
 
-static void say(reader *r, const char *words)
+bool kk_all_digits(kk_slice text)
 {
-    if (r->words.len > 0)
-        kk_buf_append_char(&r->words, ' ');
-    kk_buf_append_str(&r->words, words);
+    return text.len > 0 && kk_digits_at(text) == text.len;
 }
 
-static long number_value(kk_slice digits)
+long kk_digits_value(kk_slice digits)
 {
     long value = 0;
     for (size_t i = 0; i < digits.len && i < 9; i++)
@@ -61,77 +40,27 @@ static long number_value(kk_slice digits)
     return value;
 }
 
-/* Two parts around one sign, both not empty. */
-static bool split_at(kk_slice text, const char *sign, kk_slice *left, kk_slice *right)
+bool kk_split_at(kk_slice text, const char *sign, kk_slice *left, kk_slice *right)
 {
     size_t sign_len = strlen(sign);
     for (size_t i = 1; i + sign_len < text.len; i++) {
         if (memcmp(text.data + i, sign, sign_len) == 0) {
-            *left = head(text, i);
-            *right = tail(text, i + sign_len);
+            *left = kk_slice_head(text, i);
+            *right = kk_slice_tail(text, i + sign_len);
             return true;
         }
     }
     return false;
 }
 
-/* A quantity: "12", "1,234", "3.14", ".5". Its digits without commas go to whole[] and *fraction.
- */
-typedef struct quantity {
-    char whole[32];
-    size_t whole_len;
-    kk_slice fraction; /* empty: none */
-    bool grouped;      /* with commas */
-} quantity;
-
-static size_t read_quantity(kk_slice text, quantity *q)
+void kk_reader_say(kk_reader *r, const char *words)
 {
-    memset(q, 0, sizeof(*q));
-    size_t i = 0;
-    while (i < text.len && q->whole_len < sizeof(q->whole)) {
-        if (kk_is_digit((unsigned char)text.data[i])) {
-            q->whole[q->whole_len++] = text.data[i++];
-        } else if (text.data[i] == ',' && q->whole_len > 0 && digits_at(tail(text, i + 1)) == 3) {
-            q->grouped = true;
-            i++;
-        } else {
-            break;
-        }
-    }
-    size_t n = i < text.len && text.data[i] == '.' ? digits_at(tail(text, i + 1)) : 0;
-    if (n > 0) {
-        q->fraction = head(tail(text, i + 1), n);
-        i += n + 1;
-    }
-    return q->whole_len > 0 || n > 0 ? i : 0;
+    if (r->words.len > 0)
+        kk_buf_append_char(&r->words, ' ');
+    kk_buf_append_str(&r->words, words);
 }
 
-static kk_slice whole_of(const quantity *q)
-{
-    return (kk_slice){q->whole, q->whole_len};
-}
-
-/* A quantity as a count; a plain one of four digits as a year, as the voices learnt it. */
-static void say_quantity(reader *r, const quantity *q, bool may_be_year)
-{
-    kk_slice whole = whole_of(q);
-    if (q->fraction.len > 0)
-        kk_number_decimal(&r->words, whole, q->fraction);
-    else if (whole.len > 1 && whole.data[0] == '0')
-        kk_number_digits(&r->words, whole);
-    else if (may_be_year && whole.len == 4 && !q->grouped)
-        kk_number_year(&r->words, whole);
-    else
-        kk_number_cardinal(&r->words, whole);
-}
-
-static bool is_one(const quantity *q)
-{
-    return q->fraction.len == 0 && q->whole_len == 1 && q->whole[0] == '1';
-}
-
-/* The run after this one, if it is on the same line and only a space away. */
-static kk_slice next_run(const reader *r)
+kk_slice kk_reader_next_run(const kk_reader *r)
 {
     size_t next = r->index + r->n_read;
     if (next >= r->pieces->n || !r->pieces->items[next - 1].space_after ||
@@ -140,292 +69,159 @@ static kk_slice next_run(const reader *r)
     return r->pieces->items[next].text;
 }
 
-/* ---- money ---- */
+/* ---- quantities ---- */
 
-static const char *magnitude(kk_slice text)
+size_t kk_quantity_read(kk_slice text, kk_quantity *q)
 {
-    static const char *const rows[][2] = {
-        {"million", "million"},   {"billion", "billion"}, {"trillion", "trillion"},
-        {"thousand", "thousand"}, {"hundred", "hundred"}, {"k", "thousand"},
-        {"m", "million"},         {"mn", "million"},      {"bn", "billion"},
-        {"b", "billion"},         {"tn", "trillion"}};
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        if (kk_slice_equal_nocase(text, kk_slice_of(rows[i][0])))
-            return rows[i][1];
+    memset(q, 0, sizeof(*q));
+    size_t i = 0, n_whole = 0;
+    while (i < text.len && n_whole < sizeof(q->digits)) {
+        if (kk_is_digit((unsigned char)text.data[i])) {
+            q->digits[n_whole++] = text.data[i++];
+        } else if (text.data[i] == ',' && n_whole > 0 &&
+                   kk_digits_at(kk_slice_tail(text, i + 1)) == 3) {
+            q->grouped = true;
+            i++;
+        } else {
+            break;
+        }
     }
-    return NULL;
+    size_t n = i < text.len && text.data[i] == '.' ? kk_digits_at(kk_slice_tail(text, i + 1)) : 0;
+    q->whole = (kk_slice){q->digits, n_whole};
+    q->fraction = (kk_slice){"", 0};
+    if (n > 0) {
+        q->fraction = kk_slice_head(kk_slice_tail(text, i + 1), n);
+        i += n + 1;
+    }
+    return n_whole > 0 || n > 0 ? i : 0;
 }
 
-static bool read_money(reader *r, kk_slice text)
+void kk_quantity_say(kk_reader *r, const kk_quantity *q, bool may_be_year)
 {
-    static const struct {
-        const char *sign, *one, *many, *cent, *cents;
-    } rows[] = {{"$", "dollar", "dollars", "cent", "cents"},
-                {"\xC2\xA3", "pound", "pounds", "penny", "pence"},
-                {"\xE2\x82\xAC", "euro", "euros", "cent", "cents"}};
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        kk_slice sign = kk_slice_of(rows[i].sign);
-        quantity q;
-        if (!kk_slice_starts(text, sign))
+    if (q->fraction.len > 0)
+        kk_number_decimal(&r->words, q->whole, q->fraction);
+    else if (q->whole.len > 1 && q->whole.data[0] == '0')
+        kk_number_digits(&r->words, q->whole);
+    else if (may_be_year && q->whole.len == 4 && !q->grouped)
+        kk_number_year(&r->words, q->whole);
+    else
+        kk_number_cardinal(&r->words, q->whole);
+}
+
+bool kk_quantity_is_one(const kk_quantity *q)
+{
+    return q->fraction.len == 0 && kk_slice_equal(q->whole, KK_SLICE("1"));
+}
+
+/* ---- fractions ---- */
+
+static void say_parts(kk_reader *r, long top, kk_slice bottom)
+{
+    if (kk_digits_value(bottom) == 2) {
+        kk_reader_say(r, top == 1 ? "half" : "halves");
+    } else if (kk_digits_value(bottom) == 4) {
+        kk_reader_say(r, top == 1 ? "quarter" : "quarters");
+    } else {
+        kk_number_ordinal(&r->words, bottom);
+        if (top != 1)
+            kk_buf_append_char(&r->words, 's');
+    }
+}
+
+static bool is_usual_denominator(long n)
+{
+    return (n >= 2 && n <= 10) || n == 12 || n == 16 || n == 20 || n == 32 || n == 64 || n == 100;
+}
+
+/* 3/4 three quarters; 24/7, 9/11 and 12/25, which are names or days, as their two numbers. */
+bool kk_read_fraction(kk_reader *r, kk_slice text)
+{
+    kk_slice a, b;
+    if (!kk_split_at(text, "/", &a, &b) || !kk_all_digits(a) || !kk_all_digits(b) || a.len > 3 ||
+        b.len > 3)
+        return false;
+    long top = kk_digits_value(a), bottom = kk_digits_value(b);
+    kk_number_cardinal(&r->words, a);
+    if (is_usual_denominator(bottom) && top < 2 * bottom)
+        say_parts(r, top, b);
+    else
+        kk_number_cardinal(&r->words, b);
+    return true;
+}
+
+/* The fraction of a mixed number: "2 1/2", which the scan left as a run of its own. */
+static bool read_mixed_fraction(kk_reader *r)
+{
+    kk_slice a, b, next = kk_reader_next_run(r);
+    if (!kk_split_at(next, "/", &a, &b) || !kk_all_digits(a) || !kk_all_digits(b) || b.len > 2 ||
+        a.len > 2 || !is_usual_denominator(kk_digits_value(b)) ||
+        kk_digits_value(a) >= kk_digits_value(b))
+        return false;
+    kk_reader_say(r, "and");
+    if (kk_digits_value(a) == 1)
+        kk_reader_say(r, "a");
+    else
+        kk_number_cardinal(&r->words, a);
+    say_parts(r, kk_digits_value(a), b);
+    r->n_read++;
+    return true;
+}
+
+/* ---- two numbers ---- */
+
+static bool say_unit(kk_reader *r, const kk_quantity *q, kk_slice written, bool is_attached)
+{
+    const kk_unit *unit = kk_unit_find(written, is_attached);
+    if (unit == NULL)
+        return false;
+    kk_reader_say(r, kk_quantity_is_one(q) ? unit->one : unit->many);
+    return true;
+}
+
+/* 10-20, 1990–95, 5-10km, 10-20% as "to"; 1920x1080 as "by". */
+static bool read_pair(kk_reader *r, kk_slice text)
+{
+    static const char *const signs[][2] = {{"\xE2\x80\x93", "to"}, {"-", "to"}, {"x", "by"}};
+    for (size_t i = 0; i < 3; i++) {
+        kk_slice a, b;
+        kk_quantity left, right;
+        if (!kk_split_at(text, signs[i][0], &a, &b))
             continue;
-        kk_slice rest = tail(text, sign.len);
-        size_t n = read_quantity(rest, &q);
-        rest = tail(rest, n);
-        const char *scale = rest.len > 0 ? magnitude(rest) : NULL;
-        if (n == 0 || (rest.len > 0 && scale == NULL))
+        size_t n = kk_quantity_read(b, &right);
+        kk_slice rest = kk_slice_tail(b, n);
+        if (kk_quantity_read(a, &left) != a.len || n == 0 ||
+            (rest.len > 0 && kk_unit_find(rest, true) == NULL))
             return false;
-        if (scale == NULL && next_run(r).len > 2 && (scale = magnitude(next_run(r))) != NULL)
+        kk_quantity_say(r, &left, true);
+        kk_reader_say(r, signs[i][1]);
+        kk_quantity_say(r, &right, true);
+        if (rest.len > 0)
+            (void)say_unit(r, &right, rest, true);
+        else if (say_unit(r, &right, kk_reader_next_run(r), false))
             r->n_read++;
-        if (scale != NULL) {
-            say_quantity(r, &q, false);
-            say(r, scale);
-            say(r, rows[i].many);
-            return true;
-        }
-        bool has_cents = q.fraction.len == 2 && !kk_slice_equal(q.fraction, KK_SLICE("00"));
-        bool has_whole = q.whole_len > 0 && !(q.whole_len == 1 && q.whole[0] == '0');
-        if (q.fraction.len > 0 && q.fraction.len != 2) {
-            say_quantity(r, &q, false);
-            say(r, rows[i].many);
-            return true;
-        }
-        if (has_whole || !has_cents) {
-            kk_number_cardinal(&r->words, q.whole_len > 0 ? whole_of(&q) : KK_SLICE("0"));
-            say(r, q.whole_len == 1 && q.whole[0] == '1' ? rows[i].one : rows[i].many);
-        }
-        if (has_cents) {
-            if (has_whole)
-                say(r, "and");
-            kk_slice cents = q.fraction.data[0] == '0' ? tail(q.fraction, 1) : q.fraction;
-            kk_number_cardinal(&r->words, cents);
-            say(r, kk_slice_equal(cents, KK_SLICE("1")) ? rows[i].cent : rows[i].cents);
-        }
         return true;
     }
     return false;
 }
 
-/* ---- times and dates ---- */
-
-static const char *half_day(kk_slice text)
+/* A body height: 5'10" */
+static bool read_height(kk_reader *r, kk_slice text)
 {
-    static const char *const rows[][2] = {
-        {"am", "A M"}, {"a.m", "A M"}, {"pm", "P M"}, {"p.m", "P M"}};
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        if (kk_slice_equal_nocase(text, kk_slice_of(rows[i][0])))
-            return rows[i][1];
-    }
-    return NULL;
-}
-
-/* 3:30, 3:05pm, 10:00; the a.m. after a space is read as an abbreviation of its own. */
-static bool read_time(reader *r, kk_slice text)
-{
-    size_t n = digits_at(text);
-    if (n == 0 || n > 2 || n >= text.len || text.data[n] != ':' ||
-        digits_at(tail(text, n + 1)) != 2)
+    kk_slice feet, inches;
+    size_t next = r->index + 1;
+    if (!kk_split_at(text, "'", &feet, &inches) || !kk_all_digits(feet) ||
+        !kk_all_digits(inches) || feet.len > 2 || kk_digits_value(inches) > 11)
         return false;
-    kk_slice hour = head(text, n), minute = head(tail(text, n + 1), 2), rest = tail(text, n + 3);
-    if (number_value(hour) > 24 || number_value(minute) > 59)
-        return false;
-    const char *half = rest.len > 0 ? half_day(rest) : NULL;
-    if (rest.len > 0 && half == NULL)
-        return false;
-    kk_number_cardinal(&r->words, hour.len == 2 && hour.data[0] == '0' ? tail(hour, 1) : hour);
-    if (minute.data[0] != '0') {
-        kk_number_cardinal(&r->words, minute);
-    } else if (minute.data[1] != '0') {
-        say(r, "oh");
-        kk_number_cardinal(&r->words, tail(minute, 1));
-    } else if (half == NULL && half_day(next_run(r)) == NULL) {
-        say(r, number_value(hour) > 12 || number_value(hour) == 0 ? "hundred" : "o'clock");
-    }
-    if (half != NULL)
-        say(r, half);
+    kk_number_cardinal(&r->words, feet);
+    kk_reader_say(r, "foot");
+    kk_number_cardinal(&r->words, inches);
+    if (next < r->pieces->n && !r->pieces->items[r->index].space_after &&
+        (r->pieces->items[next].mark == '"' || r->pieces->items[next].mark == 0x201D))
+        r->n_read++;
     return true;
 }
 
-/* 3pm */
-static bool read_hour(reader *r, kk_slice text)
-{
-    size_t n = digits_at(text);
-    if (n == 0 || n > 2 || n == text.len || half_day(tail(text, n)) == NULL ||
-        number_value(head(text, n)) > 12)
-        return false;
-    kk_number_cardinal(&r->words, head(text, n));
-    say(r, half_day(tail(text, n)));
-    return true;
-}
-
-static bool say_date(reader *r, kk_slice year, long month, kk_slice day)
-{
-    static const char *const months[] = {"January",   "February", "March",    "April",
-                                         "May",       "June",     "July",     "August",
-                                         "September", "October",  "November", "December"};
-    if (day.len == 2 && day.data[0] == '0')
-        day = tail(day, 1);
-    if (month < 1 || month > 12 || number_value(day) < 1 || number_value(day) > 31)
-        return false;
-    say(r, months[month - 1]);
-    kk_number_ordinal(&r->words, day);
-    kk_number_year(&r->words, year);
-    return true;
-}
-
-/* 2021-03-05, and 3/5/2021 in the order of the language: month first in en-us, day first in en-gb.
- */
-static bool read_date(reader *r, kk_slice text)
-{
-    kk_slice a, b, c, rest;
-    const char *sign = memchr(text.data, '/', text.len) != NULL ? "/" : "-";
-    if (!split_at(text, sign, &a, &rest) || !split_at(rest, sign, &b, &c))
-        return false;
-    if (!all_digits(a) || !all_digits(b) || !all_digits(c) || b.len > 2)
-        return false;
-    if (a.len == 4 && c.len <= 2)
-        return say_date(r, a, number_value(b), c);
-    if (*sign != '/' || c.len != 4 || a.len > 2)
-        return false;
-    bool day_first = r->language == KK_LANG_EN_GB || number_value(a) > 12;
-    return day_first ? say_date(r, c, number_value(b), a) : say_date(r, c, number_value(a), b);
-}
-
-/* ---- fractions, ranges, telephone numbers ---- */
-
-static bool read_fraction(reader *r, kk_slice text)
-{
-    kk_slice a, b;
-    if (!split_at(text, "/", &a, &b) || !all_digits(a) || !all_digits(b) || a.len > 3 || b.len > 3)
-        return false;
-    kk_number_cardinal(&r->words, a);
-    long bottom = number_value(b);
-    bool one = number_value(a) == 1;
-    if (bottom == 2) {
-        say(r, one ? "half" : "halves");
-    } else if (bottom == 4) {
-        say(r, one ? "quarter" : "quarters");
-    } else if (bottom > 2 && bottom <= 100 && number_value(a) < bottom) {
-        kk_number_ordinal(&r->words, b);
-        if (!one)
-            kk_buf_append_char(&r->words, 's');
-    } else {
-        say(r, "over");
-        kk_number_cardinal(&r->words, b);
-    }
-    return true;
-}
-
-/* 555-1234 and 1-800-555-0199 digit by digit; 10-20 and 1990-95 as "to". */
-static bool read_dashed(reader *r, kk_slice text)
-{
-    kk_slice a, b;
-    bool is_en_dash = split_at(text, "\xE2\x80\x93", &a, &b);
-    if (!is_en_dash && !split_at(text, "-", &a, &b))
-        return false;
-    quantity left, right;
-    bool is_phone = !is_en_dash && all_digits(a) &&
-                    (memchr(b.data, '-', b.len) != NULL || (a.len == 3 && b.len == 4));
-    if (is_phone) {
-        for (size_t i = 0; i < b.len; i++) {
-            if (b.data[i] != '-' && !kk_is_digit((unsigned char)b.data[i]))
-                return false;
-        }
-        kk_number_digits(&r->words, a);
-        for (kk_slice rest = b; rest.len > 0;) {
-            size_t n = digits_at(rest);
-            kk_number_digits(&r->words, head(rest, n));
-            rest = tail(rest, n < rest.len ? n + 1 : n);
-        }
-        return true;
-    }
-    if (read_quantity(a, &left) != a.len || a.len == 0)
-        return false;
-    size_t n = read_quantity(b, &right);
-    bool is_percent = n + 1 == b.len && b.data[n] == '%';
-    if (n == 0 || (n != b.len && !is_percent))
-        return false;
-    say_quantity(r, &left, true);
-    say(r, "to");
-    say_quantity(r, &right, true);
-    if (is_percent)
-        say(r, "percent");
-    return true;
-}
-
-/* ---- quantities with something behind them ---- */
-
-typedef struct unit {
-    const char *written; /* case decides: mV is not MV */
-    const char *one, *many;
-    bool attached_only; /* "5 m" may be a name; "5m" is not */
-} unit;
-
-static const unit units[] = {
-    {"km", "kilometer", "kilometers", false},
-    {"cm", "centimeter", "centimeters", false},
-    {"mm", "millimeter", "millimeters", false},
-    {"m", "meter", "meters", true},
-    {"mi", "mile", "miles", false},
-    {"ft", "foot", "feet", false},
-    {"yd", "yard", "yards", false},
-    {"kg", "kilogram", "kilograms", false},
-    {"g", "gram", "grams", true},
-    {"mg", "milligram", "milligrams", false},
-    {"lb", "pound", "pounds", false},
-    {"lbs", "pound", "pounds", false},
-    {"oz", "ounce", "ounces", false},
-    {"ml", "milliliter", "milliliters", false},
-    {"l", "liter", "liters", true},
-    {"L", "liter", "liters", true},
-    {"mph", "mile per hour", "miles per hour", false},
-    {"km/h", "kilometer per hour", "kilometers per hour", false},
-    {"kph", "kilometer per hour", "kilometers per hour", false},
-    {"ms", "millisecond", "milliseconds", false},
-    {"s", "second", "seconds", true},
-    {"sec", "second", "seconds", false},
-    {"min", "minute", "minutes", false},
-    {"h", "hour", "hours", true},
-    {"hr", "hour", "hours", false},
-    {"hrs", "hour", "hours", false},
-    {"kB", "kilobyte", "kilobytes", false},
-    {"KB", "kilobyte", "kilobytes", false},
-    {"MB", "megabyte", "megabytes", false},
-    {"GB", "gigabyte", "gigabytes", false},
-    {"TB", "terabyte", "terabytes", false},
-    {"Hz", "hertz", "hertz", false},
-    {"kHz", "kilohertz", "kilohertz", false},
-    {"MHz", "megahertz", "megahertz", false},
-    {"GHz", "gigahertz", "gigahertz", false},
-    {"W", "watt", "watts", true},
-    {"kW", "kilowatt", "kilowatts", false},
-    {"MW", "megawatt", "megawatts", false},
-    {"mW", "milliwatt", "milliwatts", false},
-    {"kWh", "kilowatt hour", "kilowatt hours", false},
-    {"V", "volt", "volts", true},
-    {"mV", "millivolt", "millivolts", false},
-    {"kV", "kilovolt", "kilovolts", false},
-    {"A", "amp", "amps", true},
-    {"mA", "milliamp", "milliamps", false},
-    {"dB", "decibel", "decibels", false},
-    {"%", "percent", "percent", false},
-    {"\xC2\xB0", "degree", "degrees", true},
-    {"\xC2\xB0"
-     "C",
-     "degree Celsius", "degrees Celsius", false},
-    {"\xC2\xB0"
-     "F",
-     "degree Fahrenheit", "degrees Fahrenheit", false},
-};
-
-static const unit *find_unit(kk_slice text, bool is_attached)
-{
-    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-        if (kk_slice_equal(text, kk_slice_of(units[i].written)) &&
-            (is_attached || !units[i].attached_only))
-            return &units[i];
-    }
-    return NULL;
-}
+/* ---- one number ---- */
 
 static bool is_ordinal_ending(kk_slice text)
 {
@@ -438,9 +234,9 @@ static bool is_ordinal_ending(kk_slice text)
 }
 
 /* The decade or a plural: 1990s, 90s, 747s. The last word takes its plural. */
-static void say_plural(reader *r, const quantity *q)
+static void say_plural(kk_reader *r, const kk_quantity *q)
 {
-    say_quantity(r, q, true);
+    kk_quantity_say(r, q, true);
     kk_buf *words = &r->words;
     if (words->failed || words->len == 0)
         return;
@@ -452,51 +248,75 @@ static void say_plural(reader *r, const quantity *q)
     }
 }
 
-static bool read_plain(reader *r, kk_slice text)
+static bool read_plain(kk_reader *r, kk_slice text)
 {
-    quantity q;
-    size_t n = read_quantity(text, &q);
+    kk_quantity q;
+    size_t n = kk_quantity_read(text, &q);
     if (n == 0)
         return false;
-    kk_slice rest = tail(text, n);
+    kk_slice rest = kk_slice_tail(text, n);
     bool is_whole = q.fraction.len == 0;
     if (rest.len == 0) {
-        const unit *u = find_unit(next_run(r), false);
-        say_quantity(r, &q, u == NULL);
-        if (u != NULL) {
-            say(r, is_one(&q) ? u->one : u->many);
+        const kk_unit *unit = kk_unit_find(kk_reader_next_run(r), false);
+        kk_quantity_say(r, &q, unit == NULL);
+        if (unit != NULL) {
+            kk_reader_say(r, kk_quantity_is_one(&q) ? unit->one : unit->many);
             r->n_read++;
+        } else if (is_whole && q.whole.len < 4) {
+            (void)read_mixed_fraction(r);
         }
         return true;
     }
     if (is_whole && is_ordinal_ending(rest)) {
-        kk_number_ordinal(&r->words, whole_of(&q));
+        kk_number_ordinal(&r->words, q.whole);
         return true;
     }
-    bool is_decade = is_whole && q.whole_len >= 2 && q.whole[q.whole_len - 1] == '0';
+    bool is_decade = is_whole && q.whole.len >= 2 && q.whole.data[q.whole.len - 1] == '0';
     if (is_whole && (kk_slice_equal(rest, KK_SLICE("'s")) ||
                      (kk_slice_equal(rest, KK_SLICE("s")) && is_decade))) {
         say_plural(r, &q);
         return true;
     }
-    const unit *u = find_unit(rest, true);
-    if (u == NULL)
+    if (kk_unit_find(rest, true) == NULL)
         return false;
-    say_quantity(r, &q, false);
-    say(r, is_one(&q) ? u->one : u->many);
-    return true;
+    kk_quantity_say(r, &q, false);
+    return say_unit(r, &q, rest, true);
+}
+
+/* ---- anything else ---- */
+
+/* The letters and signs between two numbers of a mixed run, without the signs that join them. */
+static void say_letters(kk_reader *r, kk_slice part, bool number_follows)
+{
+    static const char joiners[] = "-.,:/_'";
+    if (part.len == 1 && part.data[0] == '.' && number_follows)
+        kk_reader_say(r, "point");
+    while (part.len > 0 && memchr(joiners, part.data[0], sizeof(joiners) - 1) != NULL)
+        part = kk_slice_tail(part, 1);
+    while (part.len > 0 && memchr(joiners, part.data[part.len - 1], sizeof(joiners) - 1) != NULL)
+        part.len--;
+    if (part.len == 0)
+        return;
+    if (kk_slice_equal(part, KK_SLICE("%"))) {
+        kk_reader_say(r, "percent");
+    } else if (kk_slice_equal(part, KK_SLICE("$"))) {
+        kk_reader_say(r, "dollars");
+    } else {
+        kk_reader_say(r, "");
+        kk_buf_append_slice(&r->words, part);
+    }
 }
 
 /* Letters and figures mixed (B2B, mp3, 4K, A-10): each part on its own, and joining signs part
  * them. */
-static void read_mixed(reader *r, kk_slice text)
+static void read_mixed(kk_reader *r, kk_slice text)
 {
     size_t i = 0;
     while (i < text.len) {
-        size_t n = digits_at(tail(text, i));
+        size_t n = kk_digits_at(kk_slice_tail(text, i));
         kk_slice part;
         if (n > 0) {
-            part = head(tail(text, i), n);
+            part = kk_slice_head(kk_slice_tail(text, i), n);
             if (part.data[0] == '0' || n > 4)
                 kk_number_digits(&r->words, part);
             else
@@ -506,43 +326,28 @@ static void read_mixed(reader *r, kk_slice text)
         }
         while (i + n < text.len && !kk_is_digit((unsigned char)text.data[i + n]))
             n++;
-        part = head(tail(text, i), n);
+        part = kk_slice_head(kk_slice_tail(text, i), n);
         i += n;
-        while (part.len > 0 && memchr("-.,:/_'", part.data[0], 7) != NULL) {
-            if (part.data[0] == '.' && part.len == 1 && i < text.len)
-                say(r, "point");
-            part = tail(part, 1);
-        }
-        while (part.len > 0 && memchr("-.,:/_'", part.data[part.len - 1], 7) != NULL)
-            part.len--;
-        if (part.len == 0)
-            continue;
-        if (r->words.len > 0)
-            kk_buf_append_char(&r->words, ' ');
-        if (kk_slice_equal(part, KK_SLICE("%")))
-            kk_buf_append_str(&r->words, "percent");
-        else if (kk_slice_equal(part, KK_SLICE("$")))
-            kk_buf_append_str(&r->words, "dollars");
-        else
-            kk_buf_append_slice(&r->words, part);
+        say_letters(r, part, i < text.len);
     }
 }
 
 size_t kk_normalise_number(kk_drafts *drafts, const kk_pieces *pieces, size_t index,
                            enum kk_language language)
 {
-    static bool (*const forms[])(reader *, kk_slice) = {
-        read_money, read_time, read_hour, read_date, read_fraction, read_dashed, read_plain};
-    reader r = {drafts, pieces, index, language, KK_BUF_INIT, 1};
+    static bool (*const forms[])(kk_reader *, kk_slice) = {
+        kk_read_money,    kk_read_time, kk_read_hour, kk_read_date, kk_read_telephone,
+        kk_read_fraction, read_height,  read_pair,    read_plain};
+    kk_reader r = {drafts, pieces, index, language, KK_BUF_INIT, 1};
     kk_slice text = pieces->items[index].text;
     if (text.data[0] == '\'')
-        text = tail(text, 1);
+        text = kk_slice_tail(text, 1);
     if (text.len > 1 && text.data[0] == '#') {
-        say(&r, "number");
-        text = tail(text, 1);
+        kk_reader_say(&r, "number");
+        text = kk_slice_tail(text, 1);
     } else if (text.len > 1 && (text.data[0] == '-' || text.data[0] == '+')) {
-        say(&r, text.data[0] == '-' ? "minus" : "plus");
-        text = tail(text, 1);
+        kk_reader_say(&r, text.data[0] == '-' ? "minus" : "plus");
+        text = kk_slice_tail(text, 1);
     }
     bool is_read = false;
     for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]) && !is_read; i++)

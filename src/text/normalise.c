@@ -420,12 +420,12 @@ static bool read_roman(kk_drafts *drafts, const kk_piece *piece)
         bool is_counted = false;
         for (size_t k = 0; k < sizeof(counted) / sizeof(counted[0]) && !is_counted; k++)
             is_counted = kk_slice_equal_nocase(before->text, kk_slice_of(counted[k]));
-        if (!is_counted)
-            kk_drafts_add_words(drafts, piece, KK_SLICE("the"), 0);
-        kk_drafts_add_words(drafts, piece,
-                            kk_slice_of(is_counted ? rows[i].cardinal : rows[i].ordinal), 0);
-        if (!is_counted && !drafts->failed)
-            drafts->items[drafts->n - 2].token.space_after = true;
+        kk_buf words = KK_BUF_INIT;
+        kk_buf_appendf(&words, "%s%s", is_counted ? "" : "the ",
+                       is_counted ? rows[i].cardinal : rows[i].ordinal);
+        drafts->failed = drafts->failed || words.failed;
+        kk_drafts_add_words(drafts, piece, kk_slice_of(kk_buf_str(&words)), 0);
+        kk_buf_fini(&words);
         return true;
     }
     return false;
