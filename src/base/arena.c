@@ -95,7 +95,7 @@ void *kk_arena_grow(kk_arena *arena, void *items, size_t n_used, size_t n_needed
     void *bigger = kk_arena_alloc(arena, n * size);
     if (bigger == NULL)
         return NULL;
-    if (n_used > 0)
+    if (items != NULL && n_used > 0)
         memcpy(bigger, items, n_used * size);
     *capacity = n;
     return bigger;

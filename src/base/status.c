@@ -16,19 +16,13 @@ const char *kokoro_status_text(int status)
     }
 }
 
-int kk_fail(kokoro_error *err, int status, const char *format, ...)
+void kk_error_set(kokoro_error *err, int status, const char *format, ...)
 {
-    if (err != NULL) {
-        va_list args;
-        va_start(args, format);
-        err->status = status;
-        (void)vsnprintf(err->message, sizeof(err->message), format, args);
-        va_end(args);
-    }
-    return status;
-}
-
-int kk_fail_memory(kokoro_error *err)
-{
-    return kk_fail(err, KOKORO_NO_MEMORY, "out of memory");
+    if (err == NULL)
+        return;
+    va_list args;
+    va_start(args, format);
+    err->status = status;
+    (void)vsnprintf(err->message, sizeof(err->message), format, args);
+    va_end(args);
 }

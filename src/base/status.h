@@ -6,14 +6,21 @@
 
 #include "kokoro/kokoro.h"
 
-/* Fill *err (NULL allowed) and return `status`, so that a failure is one line: return kk_fail(err,
- * KOKORO_IO, "..."); */
+/* Fill *err; NULL is allowed. */
 #if defined(__GNUC__)
 __attribute__((format(printf, 3, 4)))
 #endif
-int kk_fail(kokoro_error *err, int status, const char *format, ...);
+void kk_error_set(kokoro_error *err, int status, const char *format, ...);
+
+/*
+ * Fill *err and give `status`, so that a failure is one line: return kk_fail(err, KOKORO_IO,
+ * "..."); A macro, so that a reader of the code, also a static one, sees that the result is the
+ * status itself.
+ */
+#define kk_fail(err, status, ...) (kk_error_set((err), (status), __VA_ARGS__), (int)(status))
 
 /* kk_fail(err, KOKORO_NO_MEMORY, ...) in the same words everywhere. */
-int kk_fail_memory(kokoro_error *err);
+#define kk_fail_memory(err)                                                                        \
+    kk_fail((err), KOKORO_NO_MEMORY, "%s", kokoro_status_text(KOKORO_NO_MEMORY))
 
 #endif

@@ -72,7 +72,6 @@ static char *unquoted(char *at, const char *end)
 /* NAME=... of the line [at, end); false for anything else. *end may be overwritten. */
 static bool read_line(char *at, char *end, kk_dotenv_line *line)
 {
-    static char nothing[1];
     if (memchr(at, '\0', (size_t)(end - at)) != NULL)
         return false;
     if (end > at && end[-1] == '\r')
@@ -97,7 +96,7 @@ static bool read_line(char *at, char *end, kk_dotenv_line *line)
     line->problem = NULL;
     line->value = *at == '"' || *at == '\'' ? quoted(at, end, &line->problem) : unquoted(at, end);
     if (line->problem != NULL)
-        line->value = nothing;
+        line->value = end; /* which is empty */
     return true;
 }
 
