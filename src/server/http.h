@@ -76,9 +76,9 @@ typedef struct kk_http_handler {
                                    const kk_http_request *request, kk_http_response *response);
     /* The answer is over or was cut: `status` 499 when the client went away before its end. */
     void (*done)(void *user, const kk_http_request *request, int status, double audio_s);
-    /* Bodies of the answers this side must make itself: a request that came too slowly, one whose
-     * body is longer than it may be. Static JSON. */
-    const char *too_slow_body, *too_long_body;
+    /* Bodies of the answers this side must make itself: to a request that came too slowly, one
+     * whose end is missing, one whose body is longer than it may be. Static JSON. */
+    const char *too_slow_body, *cut_short_body, *too_long_body;
 } kk_http_handler;
 
 typedef struct kk_http_limits {

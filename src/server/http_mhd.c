@@ -7,6 +7,7 @@
  * kk_http_is_gone), all must be resumed before the end, and its time limit is one of silence, so
  * that one byte every few seconds holds a connection for ever (see kk_http_tick).
  */
+#define _GNU_SOURCE /* POLLRDHUP */
 #include "server/http_exchange.h"
 #include "server/listen.h"
 
@@ -15,6 +16,7 @@
 #include "base/status.h"
 
 #include <microhttpd.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,6 +25,8 @@
 
 /* Memory of a connection: its header lines at most, and the piece in which an answer is sent. */
 enum { CONNECTION_MEMORY = 64 * 1024, SEND_PIECE = 32 * 1024 };
+/* Time for what a client sent before it closed to be read. */
+static const double cut_short_s = 1.0;
 
 /* One connection, for the time limit of its requests. */
 typedef struct kk_link {
@@ -134,15 +138,28 @@ static void send_raw(int fd, int status, const char *reason, const char *body)
         (void)send(fd, text, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
+/* The client closed its side, and what it sent is no whole request: the library would wait on. */
+static bool is_cut_short(const kk_link *l)
+{
+    struct pollfd fd = {.fd = l->fd, .events = POLLRDHUP};
+    return poll(&fd, 1, 0) > 0 && (fd.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
+
 void kk_http_tick(kk_http *http)
 {
     double now_s = kk_now_s();
     (void)pthread_mutex_lock(&http->mutex);
     for (kk_link *l = http->links; l != NULL; l = l->next) {
-        if (l->since_s == 0.0 || now_s - l->since_s < (double)http->limits.request_s)
+        double age_s = now_s - l->since_s;
+        if (l->since_s == 0.0 || age_s < cut_short_s)
             continue;
-        if (l->has_request)
+        bool is_late = age_s >= (double)http->limits.request_s;
+        if (!is_late && !is_cut_short(l))
+            continue;
+        if (l->has_request && is_late)
             send_raw(l->fd, 408, "Request Timeout", http->handler.too_slow_body);
+        else if (l->has_request)
+            send_raw(l->fd, 400, "Bad Request", http->handler.cut_short_body);
         (void)shutdown(l->fd, SHUT_RDWR);
         l->since_s = 0.0;
     }

@@ -237,9 +237,12 @@ enum kk_http_verdict kk_route(void *user, kk_http_exchange *exchange,
 void kk_route_done(void *user, const kk_http_request *request, int status, double audio_s)
 {
     kk_server *server = user;
+    /* A decoded path may hold line ends and escapes: they must not reach a log or a terminal. */
+    char method[24], path[512];
     const kk_server_log_line line = {.id = request->id,
-                                     .method = request->method,
-                                     .path = request->path,
+                                     .method =
+                                         kk_api_shown(method, sizeof(method), request->method),
+                                     .path = kk_api_shown(path, sizeof(path), request->path),
                                      .status = status,
                                      .time_s = kk_wall_s(),
                                      .elapsed_ms = 1e3 * (kk_now_s() - request->start_s),

@@ -17,6 +17,9 @@
 static const char too_slow_body[] =
     "{\"error\":{\"message\":\"the request did not come whole in time\","
     "\"type\":\"invalid_request_error\",\"param\":null,\"code\":\"request_timeout\"}}";
+static const char cut_short_body[] =
+    "{\"error\":{\"message\":\"the request ended before it was whole\","
+    "\"type\":\"invalid_request_error\",\"param\":null,\"code\":\"request_cut_short\"}}";
 static const char too_long_body[] =
     "{\"error\":{\"message\":\"the body has more than 1048576 bytes; send long texts in parts\","
     "\"type\":\"invalid_request_error\",\"param\":null,\"code\":\"body_too_large\"}}";
@@ -165,6 +168,7 @@ static int start_http(kk_server *server, kokoro_error *err)
                                      .handle = kk_route,
                                      .done = kk_route_done,
                                      .too_slow_body = too_slow_body,
+                                     .cut_short_body = cut_short_body,
                                      .too_long_body = too_long_body};
     server->origin.host = kk_config_text(config, KK_SET_HOST);
     return kk_http_start(&server->http, server->origin.host,
