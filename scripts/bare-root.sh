@@ -47,7 +47,9 @@ rm -f "$log"
 
 # How this machine reaches its packages: apt's sources, certificates, clients' settings.
 cp -a /etc/apt/sources.list* /etc/apt/apt.conf.d /etc/apt/preferences.d "$dir/etc/apt/" 2>/dev/null || true
-mkdir -p "$dir/etc/ssl/certs" "$dir/usr/local/share/ca-certificates" "$dir/root"
+# The certificates go where installing Debian's own does not overwrite them: a proxy's must still be trusted after that.
+mkdir -p "$dir/root" "$dir/etc/ssl/certs"
+cp -aL /etc/ssl/certs/ca-certificates.crt "$dir/etc/ssl/machine.crt"
 cp -aL /etc/ssl/certs/ca-certificates.crt "$dir/etc/ssl/certs/"
 cp -aL /etc/resolv.conf "$dir/etc/resolv.conf" 2>/dev/null || true
 for file in /etc/pip.conf /root/.pip/pip.conf /root/.config/pip/pip.conf /root/.npmrc /usr/local/etc/npmrc /etc/npmrc; do
@@ -55,10 +57,9 @@ for file in /etc/pip.conf /root/.pip/pip.conf /root/.config/pip/pip.conf /root/.
 done
 if command -v npm >/dev/null; then
     npm config get registry 2>/dev/null | sed 's/^/registry=/' >>"$dir/root/.npmrc"
-    npm config get cafile 2>/dev/null | grep -v null | sed 's/^/cafile=/' >>"$dir/root/.npmrc" || true
 fi
 if command -v pip3 >/dev/null && [ ! -f "$dir/etc/pip.conf" ]; then
-    { echo "[global]"; pip3 config list 2>/dev/null | sed -n "s/^global\.\([a-z-]*\)='\(.*\)'$/\1 = \2/p"; } >"$dir/etc/pip.conf"
+    { echo "[global]"; pip3 config list 2>/dev/null | sed -n "s/^global\.\([a-z-]*\)='\(.*\)'$/\1 = \2/p" | grep -v '^cert'; } >"$dir/etc/pip.conf"
 fi
 
 mount -t proc proc "$dir/proc"
@@ -66,10 +67,11 @@ mount -t sysfs sysfs "$dir/sys" || true
 mount --bind /dev "$dir/dev"
 
 inside() {
-    local -a settings=()
+    local -a settings=(PIP_CERT=/etc/ssl/machine.crt NODE_EXTRA_CA_CERTS=/etc/ssl/machine.crt
+        SSL_CERT_FILE=/etc/ssl/machine.crt)
     local name
-    for name in http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY PIP_INDEX_URL PIP_CERT PIP_TRUSTED_HOST \
-        PIP_DEFAULT_TIMEOUT NPM_CONFIG_REGISTRY npm_config_registry NODE_EXTRA_CA_CERTS SSL_CERT_FILE; do
+    for name in http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY PIP_INDEX_URL PIP_TRUSTED_HOST \
+        PIP_DEFAULT_TIMEOUT NPM_CONFIG_REGISTRY npm_config_registry; do
         if [ -n "${!name-}" ]; then settings+=("$name=${!name}"); fi
     done
     chroot "$dir" /usr/bin/env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin "${settings[@]}" "$@"

@@ -91,9 +91,10 @@ static int open_model(kokoro_engine *engine, const kokoro_options *options, koko
         status = kk_providers[i]->open(&engine->model, &model, &reason);
         if (status == KOKORO_OK)
             break;
-        kk_log_write(&engine->log, KOKORO_LOG_WARNING, "provider %s: %s", kk_providers[i]->name,
-                     reason.message);
         (void)kk_fail(err, status, "%s", reason.message);
+        if (i + 1 < kk_n_providers)
+            kk_log_write(&engine->log, KOKORO_LOG_WARNING, "provider %s: %s", kk_providers[i]->name,
+                         reason.message);
     }
     return status;
 }

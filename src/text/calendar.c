@@ -46,6 +46,19 @@ bool kk_read_time(kk_reader *r, kk_slice text)
     }
     if (half != NULL)
         kk_reader_say(r, half);
+    else
+        (void)kk_read_half_day(r);
+    return true;
+}
+
+bool kk_read_half_day(kk_reader *r)
+{
+    kk_slice next = kk_reader_next_run(r);
+    const char *half = next.len == 2 ? half_day(next) : NULL;
+    if (half == NULL)
+        return false;
+    kk_reader_say(r, half);
+    r->n_read++;
     return true;
 }
 
@@ -90,8 +103,8 @@ bool kk_read_date(kk_reader *r, kk_slice text)
         return say_date(r, a, kk_digits_value(b), c);
     if (*sign != '/' || c.len != 4 || a.len > 2)
         return false;
-    bool day_first = (r->language == KK_LANG_EN_GB && kk_digits_value(b) <= 12) ||
-                     kk_digits_value(a) > 12;
+    bool day_first =
+        (r->language == KK_LANG_EN_GB && kk_digits_value(b) <= 12) || kk_digits_value(a) > 12;
     return day_first ? say_date(r, c, kk_digits_value(b), a)
                      : say_date(r, c, kk_digits_value(a), b);
 }

@@ -209,8 +209,8 @@ static bool read_height(kk_reader *r, kk_slice text)
 {
     kk_slice feet, inches;
     size_t next = r->index + 1;
-    if (!kk_split_at(text, "'", &feet, &inches) || !kk_all_digits(feet) ||
-        !kk_all_digits(inches) || feet.len > 2 || kk_digits_value(inches) > 11)
+    if (!kk_split_at(text, "'", &feet, &inches) || !kk_all_digits(feet) || !kk_all_digits(inches) ||
+        feet.len > 2 || kk_digits_value(inches) > 11)
         return false;
     kk_number_cardinal(&r->words, feet);
     kk_reader_say(r, "foot");
@@ -262,8 +262,8 @@ static bool read_plain(kk_reader *r, kk_slice text)
         if (unit != NULL) {
             kk_reader_say(r, kk_quantity_is_one(&q) ? unit->one : unit->many);
             r->n_read++;
-        } else if (is_whole && q.whole.len < 4) {
-            (void)read_mixed_fraction(r);
+        } else if (is_whole && q.whole.len < 4 && !read_mixed_fraction(r) && q.whole.len < 3) {
+            (void)kk_read_half_day(r);
         }
         return true;
     }

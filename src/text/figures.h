@@ -51,6 +51,8 @@ bool kk_quantity_is_one(const kk_quantity *q);
  * has said nothing. */
 bool kk_read_money(kk_reader *r, kk_slice text);
 bool kk_read_time(kk_reader *r, kk_slice text);
+/* The pm behind the space in "3 pm"; one with full stops is read as an abbreviation of its own. */
+bool kk_read_half_day(kk_reader *r);
 bool kk_read_hour(kk_reader *r, kk_slice text);
 bool kk_read_date(kk_reader *r, kk_slice text);
 bool kk_read_telephone(kk_reader *r, kk_slice text);

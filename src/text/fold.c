@@ -85,6 +85,9 @@ static uint32_t plain_form(uint32_t c)
         return ',';
     case 0x3002:
         return '.';
+    case 0x2120: /* service mark, trade mark: not part of the name */
+    case 0x2122:
+        return 0;
     case 0xBF: /* inverted Spanish marks open a sentence that ends in the same mark */
     case 0xA1:
         return 0;
@@ -128,6 +131,22 @@ static void push_plain(builder *b, uint32_t c, size_t offset)
         push(b, c, offset);
 }
 
+/* Chinese and Japanese marks bring their own space. */
+static bool is_wide_stop(uint32_t c)
+{
+    return c == 0x3001 || c == 0x3002 || c == 0xFF01 || c == 0xFF0C || c == 0xFF1A || c == 0xFF1B ||
+           c == 0xFF1F || c == 0xFF61;
+}
+
+static bool starts_word(kk_slice text)
+{
+    uint32_t c;
+    if (kk_utf8_decode(text, &c) == 0)
+        return false;
+    utf8proc_category_t category = utf8proc_category((utf8proc_int32_t)c);
+    return category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_LO;
+}
+
 int kk_fold(kk_arena *arena, kk_slice text, kk_folded *out, kokoro_error *err)
 {
     *out = (kk_folded){NULL, NULL, 0};
@@ -154,9 +173,16 @@ int kk_fold(kk_arena *arena, kk_slice text, kk_folded *out, kokoro_error *err)
                                         UTF8PROC_COMPAT | UTF8PROC_COMPOSE, &boundary);
         if (n < 0 || n > DECOMPOSED_MAX)
             n = 0; /* the one Arabic ligature that is longer has no reading here */
+        /* 1 1/2, not 11/2 */
+        bool is_fraction = n > 1 && (parts[0] == 0x2044 || parts[1] == 0x2044);
+        if (is_fraction && out->n > 0 && out->chars[out->n - 1] >= '0' &&
+            out->chars[out->n - 1] <= '9')
+            push(&b, ' ', at);
         for (utf8proc_ssize_t i = 0; i < n; i++)
             push_plain(&b, parts[i] == 0x2044 ? '/' : (uint32_t)parts[i], at);
         at += len;
+        if (is_wide_stop(c) && starts_word((kk_slice){text.data + at, text.len - at}))
+            push(&b, ' ', at);
     }
     push(&b, 0, text.len);
     if (b.failed)

@@ -59,8 +59,7 @@ static void say_amount(kk_reader *r, const kk_quantity *q, const currency *c)
     if (has_cents) {
         if (has_whole)
             kk_reader_say(r, "and");
-        kk_slice cents =
-            q->fraction.data[0] == '0' ? kk_slice_tail(q->fraction, 1) : q->fraction;
+        kk_slice cents = q->fraction.data[0] == '0' ? kk_slice_tail(q->fraction, 1) : q->fraction;
         kk_number_cardinal(&r->words, cents);
         kk_reader_say(r, kk_slice_equal(cents, KK_SLICE("1")) ? c->cent : c->cents);
     }

@@ -1,55 +1,12 @@
 /*
- * normalise.c - abbreviations, signs, addresses; numbers are in figures.c.
+ * normalise.c - runs and marks in the order of the text: each goes to the file that reads its kind;
+ * signs, Roman numerals and quotation marks are here.
  */
 #include "text/normalise.h"
 
 #include "base/utf8.h"
 
 #include <string.h>
-
-typedef struct abbreviation {
-    const char *written; /* lower case, without its last full stop */
-    const char *spoken;
-    bool title;     /* a name follows */
-    bool needs_dot; /* without a full stop it is another word */
-} abbreviation;
-
-static const abbreviation abbreviations[] = {
-    {"mr", "mister", true, false},        {"mrs", "missus", true, false},
-    {"ms", "miz", true, false},           {"dr", "doctor", true, false},
-    {"prof", "professor", true, true},    {"rev", "reverend", true, true},
-    {"gen", "general", true, true},       {"col", "colonel", true, true},
-    {"sgt", "sergeant", true, true},      {"lt", "lieutenant", true, true},
-    {"capt", "captain", true, true},      {"cmdr", "commander", true, true},
-    {"hon", "honorable", true, true},     {"gov", "governor", true, true},
-    {"sen", "senator", true, true},       {"rep", "representative", true, true},
-    {"pres", "president", true, true},    {"jr", "junior", false, false},
-    {"sr", "senior", false, true},        {"vs", "versus", true, false},
-    {"etc", "et cetera", false, false},   {"approx", "approximately", true, true},
-    {"dept", "department", false, true},  {"est", "established", true, true},
-    {"fig", "figure", true, true},        {"inc", "incorporated", false, true},
-    {"ltd", "limited", false, true},      {"co", "company", false, true},
-    {"corp", "corporation", false, true}, {"vol", "volume", true, true},
-    {"pp", "pages", true, true},          {"e.g", "for example", true, true},
-    {"i.e", "that is", true, true},       {"ave", "avenue", false, true},
-    {"blvd", "boulevard", false, true},   {"rd", "road", false, true},
-    {"jan", "january", true, true},       {"feb", "february", true, true},
-    {"apr", "april", true, true},         {"aug", "august", true, true},
-    {"sept", "september", true, true},    {"oct", "october", true, true},
-    {"nov", "november", true, true},      {"dec", "december", true, true},
-    {"a.m", "A M", false, true},          {"p.m", "P M", false, true},
-    {"ph.d", "P H D", false, true},       {"misc", "miscellaneous", false, true},
-};
-
-static kk_slice lower_ascii(kk_arena *arena, kk_slice text)
-{
-    char *copy = kk_arena_strndup(arena, text.data, text.len);
-    for (size_t i = 0; copy != NULL && i < text.len; i++) {
-        if (copy[i] >= 'A' && copy[i] <= 'Z')
-            copy[i] = (char)(copy[i] + 32);
-    }
-    return copy != NULL ? (kk_slice){copy, text.len} : (kk_slice){"", 0};
-}
 
 static kk_draft *add_draft(kk_drafts *drafts, const kk_piece *piece)
 {
@@ -122,145 +79,6 @@ static bool is_upper(kk_slice text)
     return text.len > 0 && text.data[0] >= 'A' && text.data[0] <= 'Z';
 }
 
-/* St. before a name is Saint, behind one Street. */
-static const char *saint_or_street(const kk_drafts *drafts, const kk_pieces *pieces, size_t next)
-{
-    bool name_before = drafts->n > 0 && drafts->items[drafts->n - 1].token.kind == KK_TOKEN_WORD &&
-                       is_upper(drafts->items[drafts->n - 1].token.text) &&
-                       !drafts->items[drafts->n - 1].breaks;
-    bool name_after = next < pieces->n && pieces->items[next].kind == KK_PIECE_RUN &&
-                      is_upper(pieces->items[next].text);
-    return name_after && !name_before ? "saint" : "street";
-}
-
-/* Letters with single dots between: U.S, a.m, J.R.R */
-static bool is_dotted(kk_slice text)
-{
-    if (text.len < 3 || text.len % 2 == 0)
-        return false;
-    for (size_t i = 0; i < text.len; i++) {
-        bool is_letter = (text.data[i] | 32) >= 'a' && (text.data[i] | 32) <= 'z';
-        if (i % 2 == 0 ? !is_letter : text.data[i] != '.')
-            return false;
-    }
-    return true;
-}
-
-/* Read an abbreviation, with the full stop that belongs to it. Returns the pieces read; 0 when it
- * is none. */
-static size_t read_abbreviation(kk_drafts *drafts, const kk_pieces *pieces, size_t i)
-{
-    const kk_piece *piece = &pieces->items[i];
-    kk_slice text = piece->text;
-    bool has_dot = !piece->space_after && is_mark(pieces, i + 1, '.');
-    kk_slice lower = lower_ascii(drafts->arena, text);
-    const char *spoken = NULL;
-    bool title = false;
-    for (size_t k = 0; k < sizeof(abbreviations) / sizeof(abbreviations[0]) && spoken == NULL;
-         k++) {
-        const abbreviation *row = &abbreviations[k];
-        if ((has_dot || !row->needs_dot) && kk_slice_equal(lower, kk_slice_of(row->written))) {
-            spoken = row->spoken;
-            title = row->title;
-        }
-    }
-    bool number_follows = i + 2 < pieces->n && pieces->items[i + 1].space_after &&
-                          pieces->items[i + 2].kind == KK_PIECE_RUN &&
-                          kk_is_digit((uint32_t)(unsigned char)pieces->items[i + 2].text.data[0]);
-    if (spoken == NULL && has_dot && kk_slice_equal(lower, KK_SLICE("st"))) {
-        spoken = saint_or_street(drafts, pieces, i + 2);
-        title = strcmp(spoken, "saint") == 0;
-    }
-    if (spoken == NULL && has_dot && number_follows && kk_slice_equal(lower, KK_SLICE("no"))) {
-        spoken = "number";
-        title = true;
-    }
-    bool is_initial = has_dot && text.len == 1 && is_upper(text) && i + 2 < pieces->n &&
-                      !pieces->items[i + 1].breaks && pieces->items[i + 2].kind == KK_PIECE_RUN &&
-                      is_upper(pieces->items[i + 2].text) && (text.data[0] != 'I');
-    bool is_letters = spoken == NULL && (is_initial || is_dotted(text));
-    if (spoken == NULL && !is_letters)
-        return 0;
-    kk_piece whole = *piece;
-    if (has_dot) {
-        whole.len = pieces->items[i + 1].offset + pieces->items[i + 1].len - piece->offset;
-        whole.space_after = pieces->items[i + 1].space_after;
-        whole.breaks = pieces->items[i + 1].breaks;
-    }
-    if (is_letters && is_initial) {
-        kk_drafts_add_words(drafts, &whole, text, KK_TOKEN_SPELL);
-        title = true;
-    } else if (is_letters) {
-        kk_drafts_add_words(drafts, &whole, text, KK_TOKEN_SPELL);
-    } else {
-        bool is_spelt = spoken[1] == ' ';
-        kk_drafts_add_words(drafts, &whole, kk_slice_of(spoken), is_spelt ? KK_TOKEN_SPELL : 0u);
-    }
-    if (has_dot && !drafts->failed) {
-        drafts->items[drafts->n - 1].abbreviation_end = true;
-        drafts->items[drafts->n - 1].title = title;
-    }
-    return has_dot ? 2 : 1;
-}
-
-/* www.example.com/a-b and jane@example.com: words, and the signs between them by name. */
-static bool read_address(kk_drafts *drafts, const kk_piece *piece)
-{
-    kk_slice text = piece->text;
-    bool is_address =
-        memchr(text.data, '@', text.len) != NULL || kk_slice_starts(text, KK_SLICE("www."));
-    static const char *const schemes[] = {"http://", "https://"};
-    for (size_t i = 0; i < 2; i++) {
-        kk_slice scheme = kk_slice_of(schemes[i]);
-        if (text.len > scheme.len &&
-            kk_slice_equal_nocase((kk_slice){text.data, scheme.len}, scheme)) {
-            text = (kk_slice){text.data + scheme.len, text.len - scheme.len};
-            is_address = true;
-        }
-    }
-    /* A dot between letters with two or more before it: example.com, not U.S or e.g */
-    for (size_t i = 2; i + 2 < text.len && !is_address; i++)
-        is_address = text.data[i] == '.' && kk_is_letter((unsigned char)text.data[i - 1]) &&
-                     kk_is_letter((unsigned char)text.data[i - 2]) &&
-                     kk_is_letter((unsigned char)text.data[i + 1]) &&
-                     kk_is_letter((unsigned char)text.data[i + 2]);
-    if (!is_address)
-        return false;
-    static const struct {
-        char sign;
-        const char *name;
-    } signs[] = {{'.', " dot "},           {'/', " slash "},      {'@', " at "},
-                 {'-', " dash "},          {'_', " underscore "}, {':', " colon "},
-                 {'?', " question mark "}, {'=', " equals "},     {'&', " and "},
-                 {'#', " hash "},          {'%', " percent "},    {'+', " plus "},
-                 {'~', " tilde "}};
-    kk_buf words = KK_BUF_INIT;
-    for (size_t i = 0; i < text.len; i++) {
-        const char *name = NULL;
-        for (size_t k = 0; k < sizeof(signs) / sizeof(signs[0]) && name == NULL; k++)
-            name = signs[k].sign == text.data[i] ? signs[k].name : NULL;
-        bool is_digit = kk_is_digit((unsigned char)text.data[i]);
-        if (name != NULL && (i + 1 < text.len))
-            kk_buf_append_str(&words, name);
-        else if (is_digit)
-            kk_buf_appendf(&words, " %c ", text.data[i]);
-        else if (name == NULL)
-            kk_buf_append_char(&words, text.data[i]);
-    }
-    drafts->failed = drafts->failed || words.failed;
-    size_t first = drafts->n;
-    kk_drafts_add_words(drafts, piece, kk_slice_of(kk_buf_str(&words)), 0);
-    static const char *const digits[] = {"zero", "one", "two",   "three", "four",
-                                         "five", "six", "seven", "eight", "nine"};
-    for (size_t i = first; i < drafts->n; i++) {
-        kk_slice *word = &drafts->items[i].token.text;
-        if (word->len == 1 && kk_is_digit((unsigned char)word->data[0]))
-            *word = kk_slice_of(digits[word->data[0] - '0']);
-    }
-    kk_buf_fini(&words);
-    return true;
-}
-
 /* A sign on its own that has a name. */
 static const char *sign_name(uint32_t c)
 {
@@ -291,6 +109,34 @@ static const char *sign_name(uint32_t c)
         return "pounds";
     case 0x20AC:
         return "euros";
+    case 0xB1:
+        return "plus or minus";
+    case 0x2248:
+        return "approximately";
+    default:
+        return NULL;
+    }
+}
+
+/* Signs that are words only in front of a number: <5, > 3, ~20. */
+static const char *number_sign_name(const kk_pieces *pieces, size_t i)
+{
+    bool number_follows = i + 1 < pieces->n && pieces->items[i + 1].kind == KK_PIECE_RUN &&
+                          !pieces->items[i].breaks &&
+                          kk_is_digit((unsigned char)pieces->items[i + 1].text.data[0]);
+    if (!number_follows)
+        return NULL;
+    switch (pieces->items[i].mark) {
+    case '<':
+        return "less than";
+    case '>':
+        return "more than";
+    case 0x2264:
+        return "at most";
+    case 0x2265:
+        return "at least";
+    case '~':
+        return "about";
     default:
         return NULL;
     }
@@ -333,6 +179,11 @@ static uint32_t spoken_mark(const kk_pieces *pieces, size_t i, bool *is_open)
     }
 }
 
+static bool is_final(uint32_t mark)
+{
+    return mark == '.' || mark == '!' || mark == '?' || mark == 0x2026;
+}
+
 static size_t read_mark(kk_drafts *drafts, const kk_pieces *pieces, size_t i, bool *quote_open)
 {
     const kk_piece *piece = &pieces->items[i];
@@ -357,8 +208,14 @@ static size_t read_mark(kk_drafts *drafts, const kk_pieces *pieces, size_t i, bo
     }
     uint32_t mark = spoken_mark(pieces, i, quote_open);
     const char *name = mark == 0 ? sign_name(piece->mark) : NULL;
+    if (mark == 0 && name == NULL)
+        name = number_sign_name(pieces, i);
     if (mark != 0) {
         kk_drafts_add_mark(drafts, piece, mark);
+        /* "He left.She stayed.": the space is owed. */
+        if (is_final(mark) && i + 1 < pieces->n && pieces->items[i + 1].kind == KK_PIECE_RUN &&
+            is_upper(pieces->items[i + 1].text) && !drafts->failed)
+            drafts->items[drafts->n - 1].token.space_after = true;
     } else if (name != NULL) {
         /* A sign between words stands alone: a+b is three words. */
         if (drafts->n > 0)
@@ -412,7 +269,8 @@ static bool read_roman(kk_drafts *drafts, const kk_piece *piece)
     if (drafts->n == 0 || drafts->items[drafts->n - 1].breaks)
         return false;
     const kk_text_token *before = &drafts->items[drafts->n - 1].token;
-    if (before->kind != KK_TOKEN_WORD || !is_upper(before->text) || before->text.len < 2)
+    if (before->kind != KK_TOKEN_WORD || !is_upper(before->text) || before->text.len < 2 ||
+        is_upper((kk_slice){before->text.data + 1, 1}))
         return false;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         if (!kk_slice_equal(piece->text, kk_slice_of(rows[i].written)))
@@ -445,6 +303,18 @@ static kk_slice unquote(kk_slice text)
     return (kk_slice){text.data + 1, text.len - 1};
 }
 
+/* Words whose sign is part of their name. */
+static const char *signed_name(kk_slice text)
+{
+    static const char *const rows[][2] = {
+        {"C++", "C plus plus"}, {"C#", "C sharp"}, {"F#", "F sharp"}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (kk_slice_equal(text, kk_slice_of(rows[i][0])))
+            return rows[i][1];
+    }
+    return NULL;
+}
+
 void kk_normalise(kk_drafts *drafts, const kk_pieces *pieces, enum kk_language language)
 {
     bool quote_open = false;
@@ -454,15 +324,17 @@ void kk_normalise(kk_drafts *drafts, const kk_pieces *pieces, enum kk_language l
             i += read_mark(drafts, pieces, i, &quote_open);
             continue;
         }
-        size_t n = read_abbreviation(drafts, pieces, i);
-        if (n == 0 && read_address(drafts, piece))
+        size_t n = kk_normalise_abbreviation(drafts, pieces, i);
+        if (n == 0 && kk_normalise_address(drafts, piece))
             n = 1;
         if (n == 0 && has_digit(piece->text))
             n = kk_normalise_number(drafts, pieces, i, language);
         if (n == 0 && read_roman(drafts, piece))
             n = 1;
         if (n == 0) {
-            kk_drafts_add_words(drafts, piece, unquote(piece->text), 0);
+            const char *name = signed_name(piece->text);
+            kk_drafts_add_words(drafts, piece,
+                                name != NULL ? kk_slice_of(name) : unquote(piece->text), 0);
             n = 1;
         }
         i += n;

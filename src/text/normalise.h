@@ -38,4 +38,13 @@ void kk_drafts_add_mark(kk_drafts *drafts, const kk_piece *piece, uint32_t mark)
 size_t kk_normalise_number(kk_drafts *drafts, const kk_pieces *pieces, size_t index,
                            enum kk_language language);
 
+/* Dr., e.g., U.S., J.: returns how many pieces were read; 0 when it is no abbreviation. */
+size_t kk_normalise_abbreviation(kk_drafts *drafts, const kk_pieces *pieces, size_t index);
+/* Whether a word with a capital behind an abbreviation's full stop begins a sentence (He, The) and
+ * is no name. */
+bool kk_starts_sentence(kk_slice word);
+
+/* An address of the net; false when the run is none. */
+bool kk_normalise_address(kk_drafts *drafts, const kk_piece *piece);
+
 #endif

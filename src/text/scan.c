@@ -24,6 +24,16 @@ static bool is_alnum(uint32_t c)
            utf8proc_category((utf8proc_int32_t)c) == UTF8PROC_CATEGORY_ND;
 }
 
+static bool is_capital(uint32_t c)
+{
+    return c >= 'A' && c <= 'Z';
+}
+
+static bool is_small(uint32_t c)
+{
+    return c >= 'a' && c <= 'z';
+}
+
 static bool is_space(uint32_t c)
 {
     return c == ' ' || c == '\n';
@@ -31,7 +41,7 @@ static bool is_space(uint32_t c)
 
 static bool is_currency(uint32_t c)
 {
-    return c == '$' || c == 0xA3 || c == 0x20AC;
+    return c == '$' || c == 0xA3 || c == 0x20AC || c == 0xA5 || c == 0x20B9;
 }
 
 static bool matches(const uint32_t *chars, const char *text)
@@ -72,22 +82,34 @@ static bool binds(const uint32_t *chars, size_t start, size_t i)
          */
         return is_alnum(before) &&
                (is_alnum(after) || ((before == 's' || before == 'n') && chars[start] != '\''));
-    case '-':
-    case '_':
     case '.':
+        /* "left.She": two sentences whose space was forgotten, not a host's name */
+        if (is_capital(after) && is_small(before) && is_small(chars[i + 2]) && i > start + 1)
+            return false;
+        return is_alnum(before) && is_alnum(after);
+    case '-':
+        return is_alnum(before) && (is_alnum(after) || is_currency(after));
+    case '_':
     case '@':
         return is_alnum(before) && is_alnum(after);
     case ',':
     case ':':
+        return kk_is_digit(before) && kk_is_digit(after);
     case 0x2013:
-        return kk_is_digit(before) && kk_is_digit(after);
-    case '/':
-        return kk_is_digit(before) && kk_is_digit(after);
+        return kk_is_digit(before) && (kk_is_digit(after) || is_currency(after));
+    case '/': /* 1/2, km/h, m/s */
+        return (kk_is_digit(before) && kk_is_digit(after)) ||
+               (before == 'm' && (after == 'h' || after == 's') && !is_alnum(chars[i + 2]));
     case '&':
         return kk_is_letter(before) && kk_is_letter(after);
     case '%':
+    case 0xA2:
     case 0xB0:
         return kk_is_digit(before);
+    case '$':
+    case 0xA3:
+    case 0x20AC: /* the second sign of $5-$10 */
+        return (before == '-' || before == 0x2013) && kk_is_digit(after);
     case '+':
         return (before == 'C' || before == '+') &&
                (after == '+' || (before == '+' && !is_alnum(after)));

@@ -42,8 +42,8 @@ static const kk_piece *piece_at(const kk_reader *r, size_t i)
 static size_t following_groups(const kk_reader *r, size_t first, size_t *n_digits)
 {
     size_t i = first;
-    for (; i < r->pieces->n && r->pieces->items[i - 1].space_after &&
-           !r->pieces->items[i - 1].breaks;
+    for (;
+         i < r->pieces->n && r->pieces->items[i - 1].space_after && !r->pieces->items[i - 1].breaks;
          i++) {
         const kk_piece *piece = &r->pieces->items[i];
         size_t n = piece->kind == KK_PIECE_RUN ? dashed_digits(piece->text) : 0;

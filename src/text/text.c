@@ -35,6 +35,17 @@ static bool starts_lower(const kk_draft *draft)
            (draft->token.flags & KK_TOKEN_NUMBER) == 0;
 }
 
+/* Whether what begins here is a sentence's start for certain; behind an abbreviation a capital may
+ * as well be a name's (in the U.S. Congress). */
+static bool starts_for_certain(const kk_drafts *drafts, size_t i)
+{
+    while (i < drafts->n && drafts->items[i].token.kind == KK_TOKEN_PUNCT &&
+           (is_token(&drafts->items[i], "(") || is_token(&drafts->items[i], "\xE2\x80\x9C")))
+        i++;
+    return i < drafts->n && drafts->items[i].token.kind == KK_TOKEN_WORD &&
+           kk_starts_sentence(drafts->items[i].token.text);
+}
+
 /* Index of the first draft after the sentence that starts at `start`. */
 static size_t sentence_end(const kk_drafts *drafts, size_t start)
 {
@@ -54,7 +65,7 @@ static size_t sentence_end(const kk_drafts *drafts, size_t start)
             return next;
         if (next < drafts->n && drafts->items[next - 1].token.space_after &&
             !starts_lower(&drafts->items[next]) &&
-            (!draft->abbreviation_end || drafts->items[next].token.kind == KK_TOKEN_WORD))
+            (!draft->abbreviation_end || starts_for_certain(drafts, next)))
             return next;
         i = next - 1;
     }

@@ -105,14 +105,15 @@ TEST(the_cached_form_is_used_and_a_damaged_one_made_anew)
     CHECK_NEAR(model->info.pack_ms, 0, 0);
     model->provider->close(model);
     cached_path(path, sizeof(path));
-    struct stat whole, now;
+    struct stat whole;
     CHECK_INT(stat(path, &whole), 0);
     CHECK_INT(truncate(path, whole.st_size / 2), 0);
     CHECK_INT(open_model(&model, model_path, dir, NULL), KOKORO_OK);
     CHECK(model->info.pack_ms > 0);
     model->provider->close(model);
-    CHECK_INT(stat(path, &now), 0);
-    CHECK_INT(now.st_size, whole.st_size);
+    CHECK_INT(open_model(&model, model_path, dir, NULL), KOKORO_OK);
+    CHECK_NEAR(model->info.pack_ms, 0, 0); /* what was made anew is whole */
+    model->provider->close(model);
     FILE *file = fopen(path, "r+b");
     CHECK(file != NULL && fseek(file, 40000000, SEEK_SET) == 0 && fputc(0x55, file) == 0x55 &&
           fputc(0xAA, file) == 0xAA);

@@ -37,7 +37,8 @@ static const char us_gold[] =
     "\"w\xCB\x88\xC9\x9Bl\","
     "\"ninety\":\"n\xCB\x88Indi\",\"nine\":\"n\xCB\x88In\",\"am\":\"\xCB\x88\xC3\xA6m\",\"apple\":"
     "\"\xCB\x88\xC3\xA6p\xE1\xB5\x8Al\","
-    "\"will\":\"w\xC9\xAAl\",\"have\":\"h\xC3\xA6v\",\"and\":\"\xC3\xA6nd\",\"it\":\"\xC9\xAAt\",\"i\":\"\xCB\x88I\",\"F\":\"\xCB\x88\xC9\x9B"
+    "\"will\":\"w\xC9\xAAl\",\"have\":\"h\xC3\xA6v\",\"and\":\"\xC3\xA6nd\",\"it\":\"\xC9\xAAt\","
+    "\"i\":\"\xCB\x88I\",\"F\":\"\xCB\x88\xC9\x9B"
     "f\",\"B\":\"b\xCB\x88i\",\"I\":\"\xCB\x88I\"}";
 static const char us_silver[] = "{\"zorp\":\"z\xCB\x88\xC9\x94\xC9\xB9p\",\"dog\":\"x\"}";
 static const char gb_gold[] = "{\"bus\":\"b\xCB\x88\xCA\x8Cs\",\"wait\":\"w\xCB\x88"

