@@ -66,11 +66,12 @@ bool kk_read_telephone(kk_reader *r, kk_slice text)
     size_t n_digits = dashed_digits(text);
     if (n_digits == 0)
         return false;
-    const kk_piece *before = r->index > 0 ? piece_at(r, r->index - 1) : NULL;
+    const kk_piece *here = &r->pieces->items[r->index];
+    const kk_piece *before = r->index > 0 ? here - 1 : NULL;
     const kk_piece *after = piece_at(r, r->index + 1);
     bool in_brackets = before != NULL && before->mark == '(' && after != NULL &&
                        after->mark == ')' && text.len == 3 && n_digits == 3;
-    bool is_international = r->words.len > 0 && r->pieces->items[r->index].text.data[0] == '+';
+    bool is_international = r->words.len > 0 && kk_slice_starts(here->text, KK_SLICE("+"));
     if (in_brackets) {
         const kk_piece *next = piece_at(r, r->index + 2);
         if (next == NULL || next->kind != KK_PIECE_RUN || dashed_digits(next->text) != 7)

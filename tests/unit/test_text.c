@@ -110,10 +110,15 @@ TEST(years_and_dates)
 TEST(times)
 {
     static const row rows[] = {
-        {"at 3:30", "at three thirty"},           {"at 3:05pm", "at three oh five P.M"},
-        {"at 10:00", "at ten o'clock"},           {"at 10:00 a.m. sharp", "at ten a.m sharp"},
-        {"at 5 p.m. today", "at five p.m today"}, {"at 7am", "at seven A.M"},
-        {"at 14:00", "at fourteen hundred"},      {"at 00:15", "at zero fifteen"},
+        {"at 3:30", "at three thirty"},
+        {"at 3:05pm", "at three oh five P.M"},
+        {"at 10:00", "at ten o'clock"},
+        {"at 10:00 a.m. sharp", "at ten a.m sharp"},
+        {"at 5 p.m. today", "at five p.m today"},
+        {"at 3:30 pm", "at three thirty P.M"},
+        {"at 7am", "at seven A.M"},
+        {"at 14:00", "at fourteen hundred"},
+        {"at 00:15", "at zero fifteen"},
     };
     CHECK_ROWS(rows);
 }
@@ -137,6 +142,12 @@ TEST(money)
          "10",
          "ten euros"},
         {"-$5", "minus five dollars"},
+        {"$5-$10", "five to ten dollars"},
+        {"$5-10", "five to ten dollars"},
+        {"50\xC2\xA2", "fifty cents"},
+        {"\xC2\xA5"
+         "500",
+         "five hundred yen"},
     };
     CHECK_ROWS(rows);
 }
@@ -161,6 +172,16 @@ TEST(quantities)
         {"10-20 men", "ten to twenty men"},
         {"5-10%", "five to ten percent"},
         {"555-1234", "five five five one two three four"},
+        {"(555) 123-4567", "(five five five) one two three four five six seven"},
+        {"+1 555 123 4567", "plus one five five five one two three four five six seven"},
+        {"24/7", "twenty four seven"},
+        {"2 1/2 cups", "two and a half cups"},
+        {"2\xC2\xBD cups", "two and a half cups"},
+        {"5'10\" tall", "five foot ten tall"},
+        {"1920x1080", "nineteen twenty by ten eighty"},
+        {"5-10km", "five to ten kilometers"},
+        {"5 m\xC2\xB2", "five square meters"},
+        {"90 km/h", "ninety kilometers per hour"},
         {"1-800-555-0199", "one eight zero zero five five five zero one nine nine"},
         {"B2B", "B two B"},
         {"COVID-19", "COVID nineteen"},
@@ -180,6 +201,13 @@ TEST(abbreviations_and_signs)
         {"e.g. this", "for example this"},
         {"i.e. that", "that is that"},
         {"you vs. me", "you versus me"},
+        {"Vol. 3, p. 5", "Volume three, page five"},
+        {"Ph.D. in", "Ph.D in"},
+        {"on Tues. at", "on Tuesday at"},
+        {"C++ and C#", "C plus plus and C sharp"},
+        {"<5 or ~20", "less than five or about twenty"},
+        {"II III", "II III"},
+        {"Lynx\xE2\x84\xA2", "Lynx"},
         {"a & b", "a and b"},
         {"a+b", "a plus b"},
         {"2 + 2 = 4", "two plus two equals four"},
@@ -234,6 +262,12 @@ TEST(sentences)
         {"He said \"Stop.\" Then he left.",
          "He said \xE2\x80\x9CStop.\xE2\x80\x9D | Then he left."},
         {"Wait... what?", "Wait... what?"},
+        {"He left. Dr. Hill came.", "He left. | Doctor Hill came."},
+        {"J.R.R. Tolkien wrote.", "J.R.R Tolkien wrote."},
+        {"Until 5 p.m. The sun set.", "Until five p.m. | The sun set."},
+        {"I ate a fig. They left.", "I ate a fig. | They left."},
+        {"He left.She stayed.", "He left. | She stayed."},
+        {"\xE6\x97\xA5\xE3\x80\x82\xE6\x9C\xAC\xEF\xBC\x81", "\xE6\x97\xA5. | \xE6\x9C\xAC!"},
         {"Wait... What?", "Wait... | What?"},
         {"The U.S. Army", "The U.S Army"},
         {"We saw the U.S. It was big.", "We saw the U.S. | It was big."},
