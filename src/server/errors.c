@@ -22,8 +22,8 @@ static const char *type_of(int http_status)
     }
 }
 
-int kk_api_fail(kk_api_error *error, int http_status, const char *param, const char *code,
-                const char *format, ...)
+void kk_api_error_set(kk_api_error *error, int http_status, const char *param, const char *code,
+                      const char *format, ...)
 {
     va_list args;
     *error = (kk_api_error){
@@ -31,7 +31,6 @@ int kk_api_fail(kk_api_error *error, int http_status, const char *param, const c
     va_start(args, format);
     (void)vsnprintf(error->message, sizeof(error->message), format, args);
     va_end(args);
-    return http_status;
 }
 
 void kk_api_from_engine(kk_api_error *error, const kokoro_error *err, const char *text_param)

@@ -18,12 +18,16 @@ typedef struct kk_api_error {
     char message[640];
 } kk_api_error;
 
-/* Fill *error and return its http_status; the type follows from that. */
+/* Fill *error; the type follows from the status. */
 #if defined(__GNUC__)
 __attribute__((format(printf, 5, 6)))
 #endif
-int kk_api_fail(kk_api_error *error, int http_status, const char *param, const char *code,
-                const char *format, ...);
+void kk_api_error_set(kk_api_error *error, int http_status, const char *param, const char *code,
+                      const char *format, ...);
+
+/* The same, with the status as its value: return kk_api_fail(error, 400, "voice", "...", "..."); */
+#define kk_api_fail(error, http_status, param, code, ...)                                          \
+    (kk_api_error_set((error), (http_status), (param), (code), __VA_ARGS__), (int)(http_status))
 
 /* The answer to a failed call of kokoro.h: status and code by the one table, its message. `param`
  * of the text is "input" or "text". */

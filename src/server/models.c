@@ -35,8 +35,8 @@ enum kk_http_verdict kk_get_model(const kk_call *call)
     char shown[80];
     if (kk_model_is_known(call->rest))
         return kk_answer_json(call, 200, model_object(call->rest));
-    kk_api_fail(&error, 404, "model", "model_not_found",
-                "the model '%s' does not exist; GET /v1/models lists those that do",
-                kk_api_shown(shown, sizeof(shown), call->rest));
+    (void)kk_api_fail(&error, 404, "model", "model_not_found",
+                      "the model '%s' does not exist; GET /v1/models lists those that do",
+                      kk_api_shown(shown, sizeof(shown), call->rest));
     return kk_answer_error(call, &error);
 }

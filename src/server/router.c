@@ -100,8 +100,8 @@ enum kk_http_verdict kk_answer_not_ready(const kk_call *call)
     kk_api_error error;
     kk_progress progress;
     kk_server_progress(call->server, &progress);
-    kk_api_fail(&error, 503, NULL, "model_loading", "the model is not loaded yet (%d %%): %s",
-                progress.percent, progress.message);
+    (void)kk_api_fail(&error, 503, NULL, "model_loading", "the model is not loaded yet (%d %%): %s",
+                      progress.percent, progress.message);
     error.retry_after_s = 1;
     return kk_answer_error(call, &error);
 }
@@ -110,9 +110,9 @@ static enum kk_http_verdict not_found(const kk_call *call)
 {
     kk_api_error error;
     char shown[200], method[24];
-    kk_api_fail(&error, 404, NULL, "unknown_url", "there is no %s %s here",
-                kk_api_shown(method, sizeof(method), call->request->method),
-                kk_api_shown(shown, sizeof(shown), call->request->path));
+    (void)kk_api_fail(&error, 404, NULL, "unknown_url", "there is no %s %s here",
+                      kk_api_shown(method, sizeof(method), call->request->method),
+                      kk_api_shown(shown, sizeof(shown), call->request->path));
     return kk_answer_error(call, &error);
 }
 
@@ -121,8 +121,8 @@ static enum kk_http_verdict wrong_method(const kk_call *call, const struct route
     kk_api_error error;
     char shown[24];
     const char *allowed = (route->flags & POST) != 0 ? "POST" : "GET, HEAD";
-    kk_api_fail(&error, 405, NULL, "method_not_allowed", "%s takes %s, not %s", route->path,
-                allowed, kk_api_shown(shown, sizeof(shown), call->request->method));
+    (void)kk_api_fail(&error, 405, NULL, "method_not_allowed", "%s takes %s, not %s", route->path,
+                      allowed, kk_api_shown(shown, sizeof(shown), call->request->method));
     kk_http_add_header(call->response, "Allow", "%s", allowed);
     return kk_answer_error(call, &error);
 }

@@ -196,7 +196,7 @@ static int check_state(const kk_call *call, kk_api_error *error)
 {
     if (!kk_server_is_draining(call->server))
         return 0;
-    kk_api_fail(error, 503, NULL, "shutting_down", "the server is stopping");
+    (void)kk_api_fail(error, 503, NULL, "shutting_down", "the server is stopping");
     error->retry_after_s = 5;
     call->response->must_close = true;
     return error->http_status;
@@ -229,8 +229,8 @@ static int queue_job(job *j, const kk_call *call, kk_api_error *error)
     if (kk_jobs_add(call->server->jobs, run_job, j) == KOKORO_OK)
         return 0;
     kk_http_release(call->exchange);
-    kk_api_fail(error, 429, NULL, "queue_full", "%d requests wait already; try again",
-                KK_SERVER_MAX_QUEUE);
+    (void)kk_api_fail(error, 429, NULL, "queue_full", "%d requests wait already; try again",
+                      KK_SERVER_MAX_QUEUE);
     error->retry_after_s = 2;
     return error->http_status;
 }
@@ -258,7 +258,7 @@ enum kk_http_verdict kk_post_speech(const kk_call *call)
     if (status == 0 && j == NULL) {
         const kokoro_error err = {.status = KOKORO_NO_MEMORY, .message = "out of memory"};
         kk_api_from_engine(&error, &err, NULL);
-        status = error.http_status;
+        status = 503; /* as the table says; written out for readers that do not follow it */
     }
     if (status == 0)
         status = read_request(j, call, engine, &error);

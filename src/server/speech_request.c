@@ -51,7 +51,7 @@ static int wrong_type(const parse *p, const char *param, const char *wanted, con
 
 static int no_memory(const parse *p)
 {
-    kk_api_fail(p->error, 503, NULL, "out_of_memory", "out of memory; try again");
+    (void)kk_api_fail(p->error, 503, NULL, "out_of_memory", "out of memory; try again");
     p->error->retry_after_s = 1;
     return p->error->http_status;
 }
@@ -248,7 +248,7 @@ static int load(kk_slice body, json_t **out, kk_api_error *error)
     (void)kk_json_take_no_memory();
     *out = json_loadb(body.data, body.len, JSON_REJECT_DUPLICATES, &problem);
     if (*out == NULL && kk_json_take_no_memory()) {
-        kk_api_fail(error, 503, NULL, "out_of_memory", "out of memory; try again");
+        (void)kk_api_fail(error, 503, NULL, "out_of_memory", "out of memory; try again");
         error->retry_after_s = 1;
         return error->http_status;
     }

@@ -229,13 +229,13 @@ TEST(errors_have_four_keys)
 {
     kk_buf buf = KK_BUF_INIT;
     kk_api_error error;
-    kk_api_fail(&error, 404, NULL, NULL, "no \"%s\" here\n", "x\\y\xFF\xC3\xA9");
+    (void)kk_api_fail(&error, 404, NULL, NULL, "no \"%s\" here\n", "x\\y\xFF\xC3\xA9");
     kk_api_write(&buf, &error);
     CHECK_STR(kk_buf_str(&buf),
               "{\"error\":{\"message\":\"no \\\"x\\\\y?\xC3\xA9\\\" here?\","
               "\"type\":\"invalid_request_error\",\"param\":null,\"code\":null}}");
     kk_buf_clear(&buf);
-    kk_api_fail(&error, 503, "p", "c", "m");
+    (void)kk_api_fail(&error, 503, "p", "c", "m");
     kk_api_write(&buf, &error);
     CHECK_STR(kk_buf_str(&buf), "{\"error\":{\"message\":\"m\",\"type\":\"server_error\","
                                 "\"param\":\"p\",\"code\":\"c\"}}");
