@@ -64,9 +64,9 @@ static void say_groups(kk_reader *r, size_t first, size_t n)
 bool kk_read_telephone(kk_reader *r, kk_slice text)
 {
     size_t n_digits = dashed_digits(text);
-    if (n_digits == 0)
+    const kk_piece *here = piece_at(r, r->index);
+    if (n_digits == 0 || here == NULL)
         return false;
-    const kk_piece *here = &r->pieces->items[r->index];
     const kk_piece *before = r->index > 0 ? here - 1 : NULL;
     const kk_piece *after = piece_at(r, r->index + 1);
     bool in_brackets = before != NULL && before->mark == '(' && after != NULL &&
