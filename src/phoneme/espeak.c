@@ -119,10 +119,17 @@ static bool start(kk_espeak *espeak)
         return false;
     if (espeak->n_failures >= FAILURES_MAX && kk_now_s() - espeak->failed_s < pause_s)
         return false;
+        /* Close-on-exec from birth where that exists: another thread may start a program meanwhile.
+         */
+#ifdef SOCK_CLOEXEC
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
+        return false;
+#else
     if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0)
         return false;
     (void)fcntl(pair[0], F_SETFD, FD_CLOEXEC);
     (void)fcntl(pair[1], F_SETFD, FD_CLOEXEC);
+#endif
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     sigset_t none, defaults;
@@ -150,6 +157,9 @@ static bool start(kk_espeak *espeak)
         kk_log_write(espeak->log, KOKORO_LOG_WARNING,
                      "cannot start the pronunciation helper %s: %s", espeak->program,
                      strerror(number));
+        /* What cannot be started now will not be at the next word either: wait at once. */
+        espeak->n_failures = FAILURES_MAX;
+        espeak->failed_s = kk_now_s();
         return false;
     }
     if (espeak->was_started)
@@ -194,18 +204,29 @@ static bool receive_line(int fd, kk_buf *answer)
         if (n <= 0)
             return false;
         kk_buf_append(answer, block, (size_t)n);
-        if (!answer->failed && answer->data[answer->len - 1] == '\n') {
-            answer->len--;
+        const char *end = answer->failed ? NULL : memchr(answer->data, '\n', answer->len);
+        if (end != NULL) {
+            answer->len = (size_t)(end - answer->data);
             return true;
         }
     }
     return false;
 }
 
+/* Whether the helper waits for a question. One that has spoken unasked, or is gone, is out of step:
+ * its next line would be taken for the answer to another word. */
+static bool is_waiting(int fd)
+{
+    struct pollfd poll_fd = {.fd = fd, .events = POLLIN};
+    return poll(&poll_fd, 1, 0) == 0;
+}
+
 /* Ask; a helper that fails once is started again and asked once more. */
 static bool ask(kk_espeak *espeak, const kk_buf *question, kk_buf *answer)
 {
     for (int attempt = 0; attempt < 2; attempt++) {
+        if (espeak->fd >= 0 && !is_waiting(espeak->fd))
+            stop(espeak, true);
         if (espeak->fd < 0 && !start(espeak))
             break;
         kk_buf_clear(answer);
@@ -237,11 +258,12 @@ static void remember(cached *slot, const kk_buf *question, const kk_buf *answer)
     *slot = (cached){key, value};
 }
 
-const char *kk_espeak_word(kk_espeak *espeak, kk_arena *arena, kk_slice word,
-                           enum kk_language language)
+int kk_espeak_word(kk_espeak *espeak, kk_arena *arena, kk_slice word, enum kk_language language,
+                   const char **out)
 {
     kk_buf question = KK_BUF_INIT, answer = KK_BUF_INIT;
-    const char *result = NULL;
+    bool failed = false;
+    *out = NULL;
     kk_buf_appendf(&question, "%s\t", kk_language_code(language));
     for (size_t i = 0; i < word.len; i++) /* a line break would end the question */
         kk_buf_append_char(&question, (unsigned char)word.data[i] < ' ' ? ' ' : word.data[i]);
@@ -260,12 +282,16 @@ const char *kk_espeak_word(kk_espeak *espeak, kk_arena *arena, kk_slice word,
         (void)pthread_mutex_unlock(&espeak->mutex);
         if (is_known && !answer.failed) {
             atomic_fetch_add(&espeak->n_words, 1);
-            result = kk_espeak_map(arena, (kk_slice){kk_buf_str(&answer), answer.len}, language);
+            *out = kk_espeak_map(arena, (kk_slice){kk_buf_str(&answer), answer.len}, language);
+            failed = *out == NULL;
         }
     }
+    failed = failed || question.failed || answer.failed;
     kk_buf_fini(&question);
     kk_buf_fini(&answer);
-    return result != NULL && result[0] != '\0' ? result : NULL;
+    if (*out != NULL && (*out)[0] == '\0')
+        *out = NULL;
+    return failed ? KOKORO_NO_MEMORY : KOKORO_OK;
 }
 
 void kk_espeak_get_counts(const kk_espeak *espeak, kk_phonemizer_counts *out)

@@ -26,11 +26,11 @@ int kk_espeak_open(kk_espeak **out, const char *program, const kk_log *log, koko
 void kk_espeak_close(kk_espeak **espeak);
 
 /*
- * The model's phonemes for `word` in the arena; NULL when the helper cannot be had or has nothing
- * to say. Safe for several threads at once: they take turns.
+ * The model's phonemes for `word` in *out, in the arena; NULL there when the helper cannot be had
+ * or has nothing to say. NO_MEMORY. Safe for several threads at once: they take turns.
  */
-const char *kk_espeak_word(kk_espeak *espeak, kk_arena *arena, kk_slice word,
-                           enum kk_language language);
+int kk_espeak_word(kk_espeak *espeak, kk_arena *arena, kk_slice word, enum kk_language language,
+                   const char **out);
 
 void kk_espeak_get_counts(const kk_espeak *espeak, kk_phonemizer_counts *out);
 

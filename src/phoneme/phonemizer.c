@@ -63,7 +63,9 @@ static const char *pronounce(kk_phonemizer *phonemizer, kk_english *e, const kk_
     if (phonemes != NULL || e->failed)
         return phonemes;
     *source = KOKORO_SOURCE_ESPEAK;
-    phonemes = kk_espeak_word(phonemizer->espeak, e->arena, token->text, e->language);
+    if (kk_espeak_word(phonemizer->espeak, e->arena, token->text, e->language, &phonemes) !=
+        KOKORO_OK)
+        return NULL;
     if (phonemes == NULL) {
         *source = KOKORO_SOURCE_LETTERS;
         phonemes = kk_english_letters(e, token->text);

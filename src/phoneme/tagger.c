@@ -30,7 +30,10 @@ const char *kk_tag_parent(enum kk_tag tag)
     return parents[tag];
 }
 
-enum { WORD_MAX = 32 };
+enum {
+    WORD_MAX = 32,
+    ADVERBS_MAX = 4 /* looked over on the way to the word they belong to */
+};
 
 typedef struct closed_class {
     enum kk_tag tag;
@@ -156,6 +159,7 @@ typedef struct surroundings {
     char before_word[WORD_MAX];
     enum kk_tag after;
     char after_word[WORD_MAX];
+    bool after_ends; /* the clause ends behind the next word */
     bool is_first;
 } surroundings;
 
@@ -193,6 +197,13 @@ static bool is_plural_subject(const surroundings *s)
            (s->before == KK_TAG_WH && is_in(s->before_word, " who which "));
 }
 
+/* English adjectives take no -s. */
+static bool is_plural(const char *word)
+{
+    return ends_in(word, "s") && !ends_in(word, "ss") && !ends_in(word, "us") &&
+           !ends_in(word, "is");
+}
+
 static enum kk_tag open_tag(const char *word, const surroundings *s)
 {
     if (s->before == KK_TAG_TO || s->before == KK_TAG_MD || is_do(s->before_word))
@@ -215,7 +226,7 @@ static enum kk_tag open_tag(const char *word, const surroundings *s)
         s->before == KK_TAG_JJ) {
         if (ending != KK_TAG_NONE && ending != KK_TAG_VBD && ending != KK_TAG_VBG)
             return ending;
-        return ends_phrase(s) ? KK_TAG_NN : KK_TAG_JJ;
+        return ends_phrase(s) || is_plural(word) ? KK_TAG_NN : KK_TAG_JJ;
     }
     if (ending != KK_TAG_NONE)
         return ending;
@@ -240,12 +251,23 @@ static enum kk_tag that_tag(const surroundings *s)
     bool opens = s->is_first || s->before == KK_TAG_PUNCT || s->before == KK_TAG_CC;
     bool verb_follows = is_verb(s->after) || s->after == KK_TAG_MD;
     bool is_pointed = is_be(s->before_word) && s->after == KK_TAG_NN; /* It is that small thing. */
-    if ((opens && verb_follows) || s->is_first || is_pointed)
-        return KK_TAG_DT; /* That is true. That way. */
+    bool clause_follows = s->after == KK_TAG_PRP || s->after == KK_TAG_DT ||
+                          s->after == KK_TAG_POS || is_in(s->after_word, " there ");
+    if (is_in(s->after_word, " of which ") || s->before == KK_TAG_TO)
+        return KK_TAG_DT; /* that of a man, that which we use, return to that country */
+    if (s->is_first)
+        return clause_follows ? KK_TAG_IN : KK_TAG_DT; /* That he came is known. That way. */
+    if ((opens && verb_follows) || is_pointed)
+        return KK_TAG_DT; /* That is true. */
+    if (is_in(s->after_word, " , \xE2\x80\x9C "))
+        return KK_TAG_IN; /* He said that, in his view, ... */
     if (s->before == KK_TAG_IN || s->after == KK_TAG_PUNCT || s->after == KK_TAG_NONE)
         return s->before == KK_TAG_IN && is_in(s->before_word, " so such except ") ? KK_TAG_IN
                                                                                    : KK_TAG_DT;
-    return KK_TAG_IN;
+    /* A noun that ends the clause has no verb of its own: to reach that goal. */
+    bool is_object =
+        is_verb(s->before) || s->before == KK_TAG_PRP || is_in(s->before_word, " all ");
+    return s->after == KK_TAG_NN && s->after_ends && is_object ? KK_TAG_DT : KK_TAG_IN;
 }
 
 /*
@@ -273,12 +295,13 @@ static void look_around(surroundings *s, const kk_text_token *tokens, size_t n, 
     *s = (surroundings){.before = KK_TAG_NONE, .after = KK_TAG_NONE, .is_first = i == 0};
     size_t k = i;
     s->just_before = i > 0 ? tags[i - 1] : KK_TAG_NONE;
-    while (k > 0 && tags[k - 1] == KK_TAG_RB)
+    while (k > 0 && i - k < ADVERBS_MAX && tags[k - 1] == KK_TAG_RB)
         k--;
     if (k > 0) {
         s->before = tags[k - 1];
         lower_word(tokens[k - 1].text, s->before_word);
     }
+    s->after_ends = i + 2 >= n || tokens[i + 2].kind == KK_TOKEN_PUNCT;
     if (i + 1 < n) {
         lower_word(tokens[i + 1].text, s->after_word);
         s->after = tokens[i + 1].kind == KK_TOKEN_PUNCT ? KK_TAG_PUNCT : closed_tag(s->after_word);
@@ -327,9 +350,12 @@ void kk_tag_sentence(const kk_text_token *tokens, size_t n, enum kk_tag *tags)
             tags[i] = KK_TAG_RP;
         if (strcmp(word, "that's") == 0)
             tags[i] = KK_TAG_DT;
-        /* A lone capital A that no noun follows is the letter. */
+        /* An A that no noun follows is the letter: from A to B. A comma or quote may part the
+         * article from its noun. */
+        bool is_last = i + 1 == n || kk_slice_equal(tokens[i + 1].text, KK_SLICE("."));
         if (strcmp(word, "a") == 0 &&
-            (s.after == KK_TAG_PUNCT || s.after == KK_TAG_NONE || s.after == KK_TAG_CC))
+            (is_last || s.after == KK_TAG_CC ||
+             (is_capital && i > 0 && (s.after == KK_TAG_PUNCT || s.after == KK_TAG_TO))))
             tags[i] = KK_TAG_NN;
     }
 }

@@ -27,7 +27,7 @@ static const abbreviation abbreviations[] = {
     {"mrs", "Mrs", NEEDS_NOTHING, true}, /* the lexicon has it as it stands */
     {"ms", "miz", NEEDS_NOTHING, true},
     {"dr", "doctor", NEEDS_NOTHING, true},
-    {"messrs", "messieurs", NEEDS_DOT, true},
+    {"messrs", "Messrs", NEEDS_DOT, true},
     {"prof", "professor", NEEDS_NAME, true},
     {"rev", "reverend", NEEDS_NAME, true},
     {"gen", "general", NEEDS_NAME, true},
