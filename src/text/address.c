@@ -6,6 +6,12 @@
 
 #include <string.h>
 
+/* A letter, of any script. */
+static bool is_wordy(char c)
+{
+    return (unsigned char)c >= 0x80 || kk_is_letter((unsigned char)c);
+}
+
 /* www.example.com/a-b and jane@example.com: words, and the signs between them by name. */
 bool kk_normalise_address(kk_drafts *drafts, const kk_piece *piece)
 {
@@ -47,8 +53,10 @@ bool kk_normalise_address(kk_drafts *drafts, const kk_piece *piece)
             kk_buf_append_str(&words, name);
         else if (is_digit)
             kk_buf_appendf(&words, " %c ", text.data[i]);
-        else if (name == NULL)
+        else if (name == NULL && is_wordy(text.data[i]))
             kk_buf_append_char(&words, text.data[i]);
+        else if (name == NULL) /* a sign without a name parts words */
+            kk_buf_append_char(&words, ' ');
     }
     drafts->failed = drafts->failed || words.failed;
     size_t first = drafts->n;

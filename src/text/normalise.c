@@ -33,6 +33,7 @@ static void finish_piece(kk_drafts *drafts, const kk_piece *piece)
 
 void kk_drafts_add_words(kk_drafts *drafts, const kk_piece *piece, kk_slice words, unsigned flags)
 {
+    words = kk_slice_trim(words);
     while (words.len > 0) {
         const char *space = memchr(words.data, ' ', words.len);
         size_t len = space != NULL ? (size_t)(space - words.data) : words.len;

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/utf8.h"
 #include "phoneme/espeak_map.h"
 #include "phoneme/phoneme.h"
 #include "phoneme/stress.h"
@@ -14,6 +15,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static char dir[] = "/tmp/kokoro-phoneme-XXXXXX", pack_path[128];
@@ -147,6 +149,11 @@ TEST(heteronyms_hang_on_their_part_of_speech)
     kk_phonemizer *p = open_with(NULL);
     check_said(p, "I will read it", KK_LANG_EN_US, "ˌI wɪl ɹˈid ɪt", GOLD);
     check_said(p, "I have read it", KK_LANG_EN_US, "ˌI hæv ɹˈɛd ɪt", GOLD);
+    check_said(p, "to use it", KK_LANG_EN_US, "tə jˈuz ɪt", GOLD);
+    check_said(p, "the use and", KK_LANG_EN_US, "ðə jˈus ænd", GOLD);
+    check_said(p, "I will stop that dog.", KK_LANG_EN_US, "ˌI wɪl stˈɑp ðˈæt dˈɔɡ.", GOLD);
+    check_said(p, "dogs that wait and dogs that stop it", KK_LANG_EN_US,
+               "dˈɔɡz ðæt wˈAt ænd dˈɔɡz ðæt stˈɑp ɪt", GOLD);
     kk_phonemizer_close(&p);
 }
 
@@ -298,6 +305,85 @@ TEST(a_helper_that_babbles_or_is_none_is_survived)
     CHECK_INT(waitpid(-1, NULL, WNOHANG), -1);
 }
 
+static void count_lines(void *user, int level, const char *line)
+{
+    CHECK_INT(level, KOKORO_LOG_WARNING);
+    CHECK_HAS(line, "/no/such/helper");
+    (*(int *)user)++;
+}
+
+TEST(a_missing_helper_is_told_once)
+{
+    int n_lines = 0;
+    const kk_log log = {count_lines, &n_lines};
+    const kk_phonemizer_options options = {
+        .lexicon_path = pack_path, .espeak_helper = "/no/such/helper", .log = &log};
+    kk_phonemizer *p = NULL;
+    CHECK_INT(kk_phonemizer_open(&p, &options, NULL), KOKORO_OK);
+    check_said(p, "xq qx xqx", KK_LANG_EN_US, "ˌɛkskjˈu kjˌuˈɛks ˌɛkskjˌuˈɛks",
+               KOKORO_SOURCE_LETTERS);
+    kk_phonemizer_close(&p);
+    CHECK_INT(n_lines, 1);
+}
+
+/* A line that nobody asked for must not become the answer to the next word. */
+TEST(a_helper_out_of_step_is_started_again)
+{
+    kk_phonemizer *p = open_with(
+        script("extra.sh", "while read -r q; do echo 'zˈɪp'; sleep 0.05; echo 'wˈɑŋ'; done"));
+    check_said(p, "blorp", KK_LANG_EN_US, "zˈɪp", KOKORO_SOURCE_ESPEAK);
+    const struct timespec pause = {0, 400000000};
+    (void)nanosleep(&pause, NULL);
+    check_said(p, "florp", KK_LANG_EN_US, "zˈɪp", KOKORO_SOURCE_ESPEAK);
+    kk_phonemizer_close(&p);
+    CHECK_INT(waitpid(-1, NULL, WNOHANG), -1);
+}
+
+/* Every word of any text gets a sound, and the whole is UTF-8. */
+static void check_sounds(kk_phonemizer *p, kk_slice text)
+{
+    kk_arena arena = KK_ARENA_INIT;
+    kk_text read;
+    int status = kk_text_read(&arena, text, KK_LANG_EN_US, &read, NULL);
+    for (size_t i = 0; status == KOKORO_OK && i < read.n_sentences; i++) {
+        kk_spoken spoken;
+        CHECK_INT(kk_phonemize(p, &arena, &read.sentences[i], KK_LANG_EN_US, &spoken, NULL),
+                  KOKORO_OK);
+        kk_slice all = kk_slice_of(spoken.phonemes);
+        CHECK_INT(kk_utf8_valid_len(all), all.len);
+        for (size_t k = 0; k < spoken.n_words; k++) {
+            if (spoken.words[k].source >= 0 && spoken.words[k].phonemes[0] == '\0') {
+                CHECK_STR(spoken.words[k].phonemes, "a sound");
+                (void)fwrite(text.data, 1, text.len, stdout);
+                puts(" is the text");
+            }
+        }
+    }
+    kk_arena_fini(&arena);
+}
+
+TEST(every_word_of_any_text_gets_a_sound)
+{
+    static const char *const pieces[] = {"dog", "'",  "-", "s", ".",   " ", "A",        "iX",
+                                         "日",  "é",  "_", "&", "7",   "$", "'s",       "wait",
+                                         "ing", "ed", "%", "/", "FBI", "…", "\xCC\x81", "\n"};
+    kk_phonemizer *p = open_with(NULL);
+    srand(13);
+    for (int round = 0; round < 3000; round++) {
+        kk_buf text = KK_BUF_INIT;
+        for (int i = rand() % 16; i > 0; i--)
+            kk_buf_append_str(&text, pieces[(size_t)rand() % (sizeof(pieces) / sizeof(pieces[0]))]);
+        check_sounds(p, (kk_slice){kk_buf_str(&text), text.len});
+        kk_buf_fini(&text);
+        char bytes[48];
+        size_t n = (size_t)rand() % sizeof(bytes);
+        for (size_t i = 0; i < n; i++)
+            bytes[i] = (char)(rand() % 128);
+        check_sounds(p, (kk_slice){bytes, n});
+    }
+    kk_phonemizer_close(&p);
+}
+
 /* ---- damage and memory ---- */
 
 TEST(a_damaged_lexicon_is_refused)
@@ -397,5 +483,7 @@ TEST_MAIN(T(set_up), T(words_come_from_the_lexicon), T(small_words_hang_on_what_
           T(stress_marks_move), T(espeak_ipa_becomes_the_models),
           T(the_helper_pronounces_what_the_lexicon_lacks), T(a_helper_that_dies_is_started_again),
           T(a_helper_that_always_dies_costs_few_processes), T(a_silent_helper_is_killed),
-          T(a_helper_that_babbles_or_is_none_is_survived), T(a_damaged_lexicon_is_refused),
-          T(bad_json_is_named), T(every_failed_allocation_is_reported), T(tear_down))
+          T(a_helper_that_babbles_or_is_none_is_survived), T(a_missing_helper_is_told_once),
+          T(a_helper_out_of_step_is_started_again), T(every_word_of_any_text_gets_a_sound),
+          T(a_damaged_lexicon_is_refused), T(bad_json_is_named),
+          T(every_failed_allocation_is_reported), T(tear_down))

@@ -218,6 +218,7 @@ TEST(abbreviations_and_signs)
         {"I am", "I am"},
         {"x@y.org", "x at y dot org"},
         {"www.example.com", "www dot example dot com"},
+        {"See www.a.org/b?c=1.", "See www dot a dot org slash b question mark c equals one."},
         {"https://a.org/b", "a dot org slash b"},
     };
     CHECK_ROWS(rows);
