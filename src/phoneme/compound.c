@@ -115,9 +115,9 @@ static int weaker(int a, int b)
 
 /*
  * Look up parts from the right: the longest run that ends at `right` and is known. A part that
- * stands in no run leaves the whole unknown.
+ * stands in no run leaves the whole unknown, or is spelt.
  */
-static bool look_up_parts(kk_english *e, kk_part *parts, size_t n, enum kk_tag tag)
+static bool look_up_parts(kk_english *e, kk_part *parts, size_t n, enum kk_tag tag, bool spell)
 {
     size_t right = n;
     while (right > 0 && !e->failed) {
@@ -144,9 +144,14 @@ static bool look_up_parts(kk_english *e, kk_part *parts, size_t n, enum kk_tag t
         if (phonemes != NULL)
             continue;
         right--;
-        if (!is_junk(parts[right].text))
+        if (is_junk(parts[right].text)) {
+            parts[right].phonemes = "";
+        } else if (spell) {
+            parts[right].phonemes = kk_english_letters(e, parts[right].text);
+            parts[right].source = KOKORO_SOURCE_LETTERS;
+        } else {
             return false;
-        parts[right].phonemes = "";
+        }
     }
     return !e->failed;
 }
@@ -217,7 +222,7 @@ static void even_out(kk_english *e, kk_part *parts, size_t n)
     }
 }
 
-const char *kk_compound_word(kk_english *e, kk_slice word, enum kk_tag tag, int *source)
+const char *kk_compound_word(kk_english *e, kk_slice word, enum kk_tag tag, bool spell, int *source)
 {
     size_t n = 0;
     kk_part *parts = kk_compound_split(e->arena, word, &n);
@@ -226,7 +231,7 @@ const char *kk_compound_word(kk_english *e, kk_slice word, enum kk_tag tag, int 
         return NULL;
     }
     enum kk_next next = e->next;
-    if (!look_up_parts(e, parts, n, tag)) {
+    if (!look_up_parts(e, parts, n, tag, spell)) {
         e->next = next;
         return NULL;
     }

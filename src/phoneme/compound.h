@@ -19,9 +19,11 @@ typedef struct kk_part {
 kk_part *kk_compound_split(kk_arena *arena, kk_slice word, size_t *n);
 
 /*
- * The phonemes of a whole word, "" where it is nothing but signs; NULL when a part is unknown and
- * so the whole must be asked for elsewhere. *source is the weakest of its parts' sources.
+ * The phonemes of a whole word, "" where it is nothing but signs. A part that is unknown is spelt
+ * with `spell`; without it the answer is then NULL, and the whole must be asked for elsewhere.
+ * *source is the weakest of its parts' sources.
  */
-const char *kk_compound_word(kk_english *e, kk_slice word, enum kk_tag tag, int *source);
+const char *kk_compound_word(kk_english *e, kk_slice word, enum kk_tag tag, bool spell,
+                             int *source);
 
 #endif

@@ -253,6 +253,29 @@ const char *kk_english_letters(kk_english *e, kk_slice word)
     return result != NULL || e->failed ? result : something;
 }
 
+bool kk_english_plain(kk_english *e, kk_slice word, kk_slice *plain)
+{
+    char *dst = kk_arena_alloc(e->arena, word.len + 1);
+    size_t len = 0;
+    bool is_accented = false;
+    e->failed = e->failed || dst == NULL;
+    if (dst == NULL || kk_slice_ends(word, KK_SLICE("\xC3\xA9")))
+        return false;
+    for (kk_slice rest = word; rest.len > 0;) {
+        uint32_t c;
+        size_t n = kk_utf8_decode(rest, &c);
+        dst[len] = n > 1 ? base_letter(c) : rest.data[0];
+        if (dst[len] == ' ')
+            return false;
+        is_accented = is_accented || n > 1;
+        len++;
+        n = n > 0 ? n : 1;
+        rest = (kk_slice){rest.data + n, rest.len - n};
+    }
+    *plain = (kk_slice){dst, len};
+    return is_accented;
+}
+
 /* ---- the lexicon ---- */
 
 static const char *sign_word(kk_slice word)

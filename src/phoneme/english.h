@@ -36,4 +36,11 @@ void kk_english_said(kk_english *e, kk_slice word, enum kk_tag tag, const char *
 /* A word by the names of its letters; never NULL but for memory. Works without a lexicon. */
 const char *kk_english_letters(kk_english *e, kk_slice word);
 
+/*
+ * The word without its accents, in *plain: naive for the same with a diaeresis. False where it has
+ * none, where letters of other scripts are in it, and where it ends in e-acute, which is a syllable
+ * of its own (rose is another word).
+ */
+bool kk_english_plain(kk_english *e, kk_slice word, kk_slice *plain);
+
 #endif

@@ -50,28 +50,32 @@ void kk_phonemizer_get_counts(const kk_phonemizer *phonemizer, kk_phonemizer_cou
     kk_espeak_get_counts(phonemizer->espeak, out);
 }
 
-/* A word by the lexicon and its rules, else by the helper, else by its letters. NULL only when
+/* A word by the lexicon and its rules, else by the helper, else by the
+ * letters of what is unknown in it. NULL only when
  * memory is out. */
 static const char *pronounce(kk_phonemizer *phonemizer, kk_english *e, const kk_text_token *token,
                              enum kk_tag tag, int *source)
 {
     if ((token->flags & KK_TOKEN_SPELL) != 0 && token->text.len == 1) {
+        const char *name = kk_english_letters(e, token->text);
         *source = KOKORO_SOURCE_RULE;
-        return kk_english_letters(e, token->text);
+        if (name != NULL)
+            kk_english_said(e, token->text, tag, name);
+        return name;
     }
-    const char *phonemes = kk_compound_word(e, token->text, tag, source);
+    const char *phonemes = kk_compound_word(e, token->text, tag, false, source);
+    kk_slice plain;
+    if (phonemes == NULL && !e->failed && kk_english_plain(e, token->text, &plain))
+        phonemes = kk_compound_word(e, plain, tag, false, source);
     if (phonemes != NULL || e->failed)
         return phonemes;
     *source = KOKORO_SOURCE_ESPEAK;
     if (kk_espeak_word(phonemizer->espeak, e->arena, token->text, e->language, &phonemes) !=
         KOKORO_OK)
         return NULL;
-    if (phonemes == NULL) {
-        *source = KOKORO_SOURCE_LETTERS;
-        phonemes = kk_english_letters(e, token->text);
-    }
-    if (phonemes != NULL)
-        kk_english_said(e, token->text, tag, phonemes);
+    if (phonemes == NULL)
+        return kk_compound_word(e, token->text, tag, true, source);
+    kk_english_said(e, token->text, tag, phonemes);
     return phonemes;
 }
 

@@ -193,6 +193,10 @@ TEST(without_helper_or_lexicon_words_are_spelt)
     check_said(p, "xq", KK_LANG_EN_US, "ˌɛkskjˈu", KOKORO_SOURCE_LETTERS);
     check_said(p, "日本", KK_LANG_EN_US, "lˈɛTəɹ", KOKORO_SOURCE_LETTERS);
     kk_phonemizer_close(&p);
+    p = open_with(NULL);
+    check_said(p, "dog-xq", KK_LANG_EN_US, "dˌɔɡˌɛkskjˈu", KOKORO_SOURCE_LETTERS);
+    check_said(p, "dög", KK_LANG_EN_US, "dˈɔɡ", GOLD);
+    kk_phonemizer_close(&p);
 }
 
 TEST(stress_marks_move)
