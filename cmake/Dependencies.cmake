@@ -5,7 +5,10 @@ pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson>=2.13)
 pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
 pkg_check_modules(MICROHTTPD REQUIRED IMPORTED_TARGET libmicrohttpd>=0.9.75)
 # The helper program alone links espeak-ng: it is GPL-3, and its state and its crashes stay out of the server.
-pkg_check_modules(ESPEAK IMPORTED_TARGET espeak-ng)
+option(KK_ESPEAK "Build the helper kokoro-espeak" ON)
+if(KK_ESPEAK)
+    pkg_check_modules(ESPEAK IMPORTED_TARGET espeak-ng)
+endif()
 
 add_library(kk_library_deps INTERFACE)
 target_link_libraries(kk_library_deps INTERFACE

@@ -265,6 +265,7 @@ TEST(sentences)
         {"Wait... what?", "Wait... what?"},
         {"He left. Dr. Hill came.", "He left. | Doctor Hill came."},
         {"J.R.R. Tolkien wrote.", "J.R.R Tolkien wrote."},
+        {"The pro-U.S. side", "The pro-U.S side"},
         {"Until 5 p.m. The sun set.", "Until five p.m. | The sun set."},
         {"I ate a fig. They left.", "I ate a fig. | They left."},
         {"He left.She stayed.", "He left. | She stayed."},
