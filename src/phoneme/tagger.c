@@ -212,7 +212,7 @@ static enum kk_tag open_tag(const char *word, const surroundings *s)
         return KK_TAG_VBN;
     enum kk_tag ending = ending_tag(word);
     if (is_be(s->before_word)) {
-        if (ending == KK_TAG_VBD)
+        if (ending == KK_TAG_VBD || is_in(word, " wound ")) /* was wound around it */
             return KK_TAG_VBN;
         return ending != KK_TAG_NONE ? ending : KK_TAG_JJ;
     }

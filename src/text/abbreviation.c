@@ -237,7 +237,12 @@ size_t kk_normalise_abbreviation(kk_drafts *drafts, const kk_pieces *pieces, siz
     const abbreviation *row = find(&s);
     bool is_initial = row == NULL && s.has_dot && s.name_after && s.text.len == 1 &&
                       is_upper(s.text) && s.text.data[0] != 'I';
-    bool is_letters = row == NULL && (is_initial || is_dotted(s.text));
+    kk_slice part = s.text; /* behind the last hyphen: pro-U.S. */
+    for (size_t k = 0; k < s.text.len; k++) {
+        if (s.text.data[k] == '-')
+            part = (kk_slice){s.text.data + k + 1, s.text.len - k - 1};
+    }
+    bool is_letters = row == NULL && (is_initial || is_dotted(part));
     if (row == NULL && !is_letters)
         return 0;
     kk_piece whole = *piece;
