@@ -92,36 +92,47 @@ part_is_done() {
     sized+=("$part")
 }
 
-# One look at the sizes of all files whose stamps name them; a part whose file was cut short is done again.
+# One look at the sizes of all files that the stamps in `sized` name; `damaged` are those stamps of which a file is gone
+# or was cut short.
 sizes_are_right() {
-    local part name size rest
+    local stamp name size rest
     local -a paths=()
-    local -A want=()
-    for part in "${sized[@]}"; do
+    local -A want=() owner=() right=()
+    damaged=()
+    for stamp in "${sized[@]}"; do
         while read -r name size rest; do
             if [ "$name" = size ]; then
                 want[$home/$rest]=$size
+                owner[$home/$rest]=$stamp
                 paths+=("$home/$rest")
             fi
-        done <"$state/$part"
+        done <"$state/$stamp"
     done
     [ ${#paths[@]} -gt 0 ] || return 0
     while read -r size name; do
-        [ "${want[$name]-}" = "$size" ] || return 1
-    done < <(stat -c '%s %n' -- "${paths[@]}" 2>/dev/null || echo "0 missing")
+        if [ "${want[$name]-}" = "$size" ]; then right[$name]=1; fi
+    done < <(stat -c '%s %n' -- "${paths[@]}" 2>/dev/null)
+    for name in "${paths[@]}"; do
+        if [ -z "${right[$name]-}" ] && [[ " ${damaged[*]-} " != *" ${owner[$name]} "* ]]; then
+            damaged+=("${owner[$name]}")
+        fi
+    done
+    [ ${#damaged[@]} -eq 0 ]
 }
 
 pack_is_done() {
     local part=$1 file=$2 setting=$3 pin=$4
     if [ -n "${!setting-}" ]; then return 0; fi
-    [ -s "$home/$file" ] && [ -f "$state/pack-$part" ] && [ "$(<"$state/pack-$part")" = "$pin" ]
+    [ -s "$home/$file" ] && [ -f "$state/pack-$part" ] || return 1
+    [[ $(<"$state/pack-$part") == "$pin"* ]] || return 1
+    sized+=("pack-$part")
 }
 
 pack_pins() {
     layout_of src/voice/voices_file.h KK_VOICES_LAYOUT
-    voices_pin="${pins[voices]-}layout $layout"
+    voices_pin="${pins[voices]-}layout $layout"$'\n'
     layout_of src/phoneme/lexicon_file.h KK_LEXICON_LAYOUT
-    lexicon_pin="${pins[lexicon]-}layout $layout"
+    lexicon_pin="${pins[lexicon]-}layout $layout"$'\n'
     layout_of src/model/ort/ort_cache.c LAYOUT
     model_pin="${pins[model]-}${pins[ort]-}layout $layout cache ${KOKORO_CACHE:-$home/cache}"
 }
@@ -150,15 +161,14 @@ all_is_done() {
     for part in "${parts[@]}"; do
         part_is_done "$part" || return 1
     done
-    sizes_are_right && packs_are_done && build_is_done
+    packs_are_done && sizes_are_right && build_is_done
 }
 
 set_up() {
     if [ -n "${KOKORO_SETUP_TESTS-}" ]; then parts+=(header); fi
     [ -r "$manifest" ] || die "cannot read $manifest"
     read_manifest
-    # Libraries may have been removed since; asking takes 20 ms.
-    if all_is_done && [ -z "${KOKORO_SETUP_TESTS-}" ] && packages_are_there; then
+    if all_is_done && [ -z "${KOKORO_SETUP_TESTS-}" ] && programs_start; then
         return 0
     fi
     # shellcheck source=scripts/setup/install.sh
@@ -166,14 +176,9 @@ set_up() {
     install_all
 }
 
-# The libraries that the program was linked with; without dpkg the linker is asked.
-packages_are_there() {
-    if command -v dpkg-query >/dev/null; then
-        local found
-        found=$(dpkg-query -W -f '${db:Status-Status}\n' libmicrohttpd12 libjansson4 libutf8proc2 libespeak-ng1 \
-            2>/dev/null) || return 1
-        [ "$found" = $'installed\ninstalled\ninstalled\ninstalled' ]
-    else
-        "$program" --version >/dev/null 2>&1
-    fi
+# The libraries that the programs were linked with may have been removed since; starting both takes 30 ms. The helper ends
+# at once where there is nothing to ask.
+programs_start() {
+    "$program" --version >/dev/null 2>&1 </dev/null || return 1
+    [ ! -x "$build/apps/kokoro-espeak" ] || "$build/apps/kokoro-espeak" >/dev/null 2>&1 </dev/null
 }

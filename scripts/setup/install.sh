@@ -2,11 +2,12 @@
 # missing. Every part is finished under a temporary name and renamed, so that a kill at any moment leaves the old state
 # or the new one; a lock keeps two runs from doing the same work.
 # shellcheck shell=bash
+# shellcheck disable=SC2154,SC2034 # common.sh assigns and reads what looks unassigned and unused here
 
 packages_build=(gcc libc6-dev cmake ninja-build pkg-config libmicrohttpd-dev libjansson-dev libutf8proc-dev
     libxxhash-dev libespeak-ng-dev espeak-ng-data)
 packages_fetch=(ca-certificates python3 python3-pip)
-packages_test=(clang-format clang-tidy python3-venv git procps)
+packages_test=(clang-format clang-tidy shellcheck python3-venv git procps)
 data_mb=600  # downloads 180, data 240, cached model 100
 build_mb=60  # the release build; tests take 400 more
 
@@ -20,19 +21,23 @@ missing_packages() {
     done < <(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${wanted[@]}" 2>/dev/null || true)
     missing=()
     for name in "${wanted[@]}"; do
-        [ -n "${there[$name]-}" ] || missing+=("$name")
+        if [ -z "${there[$name]-}" ]; then
+            missing+=("$name")
+            there[$name]=1
+        fi
     done
 }
 
-as_root() {
-    if [ "$(id -u)" = 0 ]; then
-        "$@"
-    elif command -v sudo >/dev/null; then
-        sudo -n true 2>/dev/null || [ -t 0 ] || die "sudo needs a password and there is no terminal; run as root: apt-get install -y --no-install-recommends ${missing[*]}"
-        sudo -- "$@"
-    else
-        die "Debian packages are missing and neither root nor sudo is to be had; run as root: apt-get install -y --no-install-recommends ${missing[*]}"
-    fi
+# How to become root, in `root_by`; dies where there is no way.
+find_root() {
+    root_by=()
+    if [ "$(id -u)" = 0 ]; then return 0; fi
+    local command="apt-get install -y --no-install-recommends ${missing[*]}"
+    command -v sudo >/dev/null ||
+        die "Debian packages are missing and neither root nor sudo is to be had; run as root: $command"
+    sudo -n true 2>/dev/null || [ -t 0 ] ||
+        die "Debian packages are missing, sudo needs a password and there is no terminal; run as root: $command"
+    root_by=(sudo --)
 }
 
 install_packages() {
@@ -50,13 +55,15 @@ install_packages() {
     [ ${#missing[@]} -gt 0 ] || return 0
     tell "installing ${#missing[@]} Debian packages: ${missing[*]}"
     local -a apt=(env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 -o Dpkg::Use-Pty=0)
-    local log=$state/apt.log
-    as_root "${apt[@]}" update >"$log" 2>&1 ||
+    local log=$state/apt.log size
+    find_root
+    "${root_by[@]}" "${apt[@]}" update >"$log" 2>&1 </dev/null ||
         tell "apt-get update failed; going on with the package lists that are there"
-    local size
-    size=$("${apt[@]}" -s install --no-install-recommends "${missing[@]}" 2>/dev/null | sed -n 's/^After this operation, //p') || size=
-    [ -z "$size" ] || say "  $size"
-    if ! as_root "${apt[@]}" install -y --no-install-recommends "${missing[@]}" >>"$log" 2>&1 </dev/null; then
+    # apt's own figures, which it gives before it would ask.
+    size=$(LC_ALL=C "${root_by[@]}" "${apt[@]}" install --assume-no --no-install-recommends "${missing[@]}" \
+        2>/dev/null </dev/null | sed -n 's/^After this operation, \(.*\) of additional.*/\1/p') || true
+    [ -z "$size" ] || tell "the packages and what they need take $size"
+    if ! "${root_by[@]}" "${apt[@]}" install -y --no-install-recommends "${missing[@]}" >>"$log" 2>&1 </dev/null; then
         tail -n 5 "$log" >&2
         die "apt-get could not install: ${missing[*]} (all of its words are in $log)"
     fi
@@ -92,17 +99,13 @@ check_sum() {
     fi
 }
 
+# The wheel that Debian 12's Python on this machine would take, whatever Python is here: what is pinned is one file.
 fetch_pypi() {
     local name=$1 version=$2 to=$3
-    local -a quiet=(-q)
-    if [ -t 2 ]; then quiet=(--progress-bar on); fi
-    local -a target=()
-    if [ "$name" = onnxruntime ]; then
-        target=(--platform "manylinux_2_28_$machine" --python-version 3.11 --implementation cp --abi cp311
-            --only-binary=:all:)
-    fi
     mkdir -p "$to"
-    python3 -m pip download "${quiet[@]}" --no-deps --no-cache-dir --disable-pip-version-check "${target[@]}" \
+    TMPDIR=$work python3 -m pip download -q --no-deps --no-cache-dir --disable-pip-version-check \
+        --only-binary=:all: --python-version 3.11 --implementation cp --abi cp311 --abi abi3 --abi none \
+        --platform "manylinux_2_28_$machine" --platform "manylinux2014_$machine" --platform any \
         -d "$to" "$name==$version" </dev/null >>"$work/log" 2>&1
 }
 
@@ -168,6 +171,8 @@ make_voices() {
     mkdir -p "$work/voices/all"
     tar -xzf "$(echo "$work/voices/kokoro-js"/*)" -C "$work/voices/all" --strip-components=2 package/voices
     replace_dir "$work/voices/all" "$home/sources/voices"
+    files=("$home/sources/voices"/*.bin) # the stamp remembers each
+    files=("${files[@]#"$home/"}")
 }
 
 make_lexicon() {
@@ -190,24 +195,26 @@ make_header() {
     mv -f -- "$work/header/all"/*.h "$home/test/"
 }
 
+# The stamp NAME: TEXT, and the sizes of FILES. What it speaks of is on the disk before it says so.
 write_stamp() {
-    local name=$1 text=$2
+    local name=$1 text=$2 file
+    shift 2
+    for file in "$@"; do
+        text+="size $(stat -c %s -- "$home/$file") $file"$'\n'
+    done
+    sync -f -- "$home"
     printf '%s' "$text" >"$work/stamp"
     mv -f -- "$work/stamp" "$state/$name"
 }
 
 install_part() {
-    local part=$1 file text
+    local part=$1
     part_files "$part"
     tell "fetching the ${titles[$part]} into $home"
     rm -f -- "$state/$part"
     fetch_part "$part"
     "make_$part"
-    text=${pins[$part]}
-    for file in "${files[@]}"; do
-        text+="size $(stat -c %s -- "$home/$file") $file"$'\n'
-    done
-    write_stamp "$part" "$text"
+    write_stamp "$part" "${pins[$part]}" "${files[@]}"
     rm -rf -- "${work:?}/$part"
 }
 
@@ -220,8 +227,8 @@ install_data() {
         part_is_done "$part" || install_part "$part"
     done
     if ! sizes_are_right; then
-        tell "a fetched file was cut short or changed; fetching again"
-        for part in "${sized[@]}"; do install_part "$part"; done
+        tell "fetched files are gone, cut short or changed: ${damaged[*]}"
+        for part in "${damaged[@]}"; do install_part "$part"; done
     fi
 }
 
@@ -237,7 +244,7 @@ build_program() {
     mkdir -p "$build"
     rm -f -- "$build/.built"
     touch "$build/.start"
-    if ! (cd "$root" && cmake --preset release && cmake --build --preset release --target kokoro_program kokoro-espeak) \
+    if ! (cd "$root" && cmake --preset release && cmake --build --preset release --target programs) \
         >"$build/build.log" 2>&1 </dev/null; then
         tail -n 20 "$build/build.log" >&2
         die "the build failed (all of its words are in $build/build.log)"
@@ -248,29 +255,36 @@ build_program() {
 }
 
 pack() {
-    local name=$1
-    shift
-    KOKORO_HOME=$home "$program" pack "$@" </dev/null >&2 || die "could not pack the $name"
+    KOKORO_HOME=$home "$program" pack "$@" </dev/null >&2
+}
+
+pack_is_whole() {
+    sized=()
+    pack_is_done "$@" && sizes_are_right
 }
 
 make_packs() {
     pack_pins
     mkdir -p "$home/voices" "$home/lexicon"
-    if ! pack_is_done voices voices/voices.pack KOKORO_VOICES "$voices_pin"; then
+    if ! pack_is_whole voices voices/voices.pack KOKORO_VOICES "$voices_pin"; then
         say "  packing the voices"
-        pack voices voices "$home/sources/voices" "$home/voices/voices.pack"
-        write_stamp pack-voices "$voices_pin"
+        pack voices "$home/sources/voices" "$home/voices/voices.pack" || die "could not pack the voices"
+        write_stamp pack-voices "$voices_pin" voices/voices.pack
     fi
-    if ! pack_is_done lexicon lexicon/english.pack KOKORO_LEXICON "$lexicon_pin"; then
+    if ! pack_is_whole lexicon lexicon/english.pack KOKORO_LEXICON "$lexicon_pin"; then
         say "  packing the lexicons"
-        pack lexicon lexicon "$home/sources/misaki" "$home/lexicon/english.pack"
-        write_stamp pack-lexicon "$lexicon_pin"
+        pack lexicon "$home/sources/misaki" "$home/lexicon/english.pack" || die "could not pack the lexicons"
+        write_stamp pack-lexicon "$lexicon_pin" lexicon/english.pack
     fi
     if [ -z "${KOKORO_MODEL-}${KOKORO_ORT_LIBRARY-}" ] &&
         ! { [ -f "$state/pack-model" ] && [ "$(<"$state/pack-model")" = "$model_pin" ]; }; then
         say "  optimising the model"
-        pack model model
-        write_stamp pack-model "$model_pin"
+        # The program speaks without it, only starts slower.
+        if pack model; then
+            write_stamp pack-model "$model_pin"
+        else
+            tell "the optimised model could not be kept; going on without it"
+        fi
     fi
 }
 
@@ -282,6 +296,8 @@ check_machine() {
     *) die "ONNX Runtime is not published for this machine ($machine); x86_64 and aarch64 are supported" ;;
     esac
     [ "$(uname -s)" = Linux ] || die "set-up knows Linux only, not $(uname -s)"
+    [ "$(getconf LONG_BIT 2>/dev/null || echo 64)" = 64 ] ||
+        die "this is a 32-bit system on a $machine CPU; ONNX Runtime is published for 64-bit systems only"
 }
 
 check_space() {
@@ -291,12 +307,13 @@ check_space() {
 }
 
 lock() {
-    exec 9>"$state/lock"
+    { exec 9>>"$state/lock" 8>>"$root/build/.lock"; } 2>/dev/null ||
+        die "cannot write to $state/lock or $root/build/.lock; do they belong to another user?"
     if ! flock -n 9; then
-        tell "waiting for another set-up in $home to finish"
+        tell "waiting for another set-up in $home to finish (process $(<"$state/lock"))"
         flock 9
     fi
-    exec 8>"$root/build/.lock"
+    printf '%s' $$ >"$state/lock"
     flock 8
 }
 

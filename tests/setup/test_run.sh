@@ -79,6 +79,7 @@ if [ "\$1" = pack ]; then
     [ "\$2" = model ] || echo packed >"\$4"
     exit 0
 fi
+[ "\$1" != --version ] || exit 0
 echo "program: \$*"
 exit 7
 K
@@ -86,12 +87,26 @@ chmod +x build/release/apps/kokoro
 S
 cat >"$tmp/bin/dpkg-query" <<'S'
 #!/bin/bash
+[ -z "${BARE-}" ] || exit 1
 format=$3
 for p in "${@:4}"; do
     case $format in *Package*) echo "installed $p" ;; *) echo installed ;; esac
 done
 S
 printf '#!/bin/bash\nexit 1\n' >"$tmp/bin/apt-get"
+cp "$tmp/bin/apt-get" "$tmp/bin/sudo"
+cat >"$tmp/bin/id" <<'S'
+#!/bin/bash
+echo "${USER_ID:-0}"
+S
+cat >"$tmp/bin/df" <<'S'
+#!/bin/bash
+printf 'Filesystem 1024-blocks Used Available Capacity Mounted on\n/dev/x 9 9 %s 9%% /\n' "${FREE_KB:-9999999}"
+S
+cat >"$tmp/bin/uname" <<'S'
+#!/bin/bash
+case $1 in -m) echo "${MACHINE:-x86_64}" ;; *) echo Linux ;; esac
+S
 chmod +x "$tmp/bin"/*
 
 pin() {
@@ -138,9 +153,18 @@ tree="$tmp/moved"
 run voices >/dev/null 2>&1
 check "a moved checkout is built anew" [ "$(wc -l <"$tmp/builds")" -eq $((builds + 3)) ]
 
+before=$(fetches)
 truncate -s 5 "$tmp/my home/lib/libonnxruntime.so"
 run voices >/dev/null 2>&1
 check "a file cut short is fetched again" [ "$(cat "$tmp/my home/lib/libonnxruntime.so")" = library ]
+check "... and nothing else" [ "$(fetches)" -eq $((before + 1)) ]
+truncate -s 3 "$tmp/my home/voices/voices.pack"
+OFFLINE=1 run voices >/dev/null 2>&1
+check "a pack cut short is made again without network" [ "$(cat "$tmp/my home/voices/voices.pack")" = packed ]
+sed -i 's/KK_VOICES_LAYOUT = 1/KK_VOICES_LAYOUT = 2/' "$tree/src/voice/voices_file.h"
+echo old >"$tmp/my home/voices/voices.pack"
+OFFLINE=1 run voices >/dev/null 2>&1
+check "so is a pack of another layout" [ "$(cat "$tmp/my home/voices/voices.pack")" = packed ]
 
 rm "$tmp/my home/sources/misaki/gb_gold.json"
 err=$(OFFLINE=1 run voices 2>&1 >/dev/null)
@@ -172,11 +196,27 @@ done
 
 rm -rf "$tmp/my home"
 : >"$tmp/fetches"
-SLOW=0.1 run one >"$tmp/one" 2>/dev/null &
-SLOW=0.1 run two >"$tmp/two" 2>/dev/null &
+SLOW=0.1 run one >"$tmp/one" 2>"$tmp/err-one" &
+SLOW=0.1 run two >"$tmp/two" 2>"$tmp/err-two" &
 wait
 check "two runs at once both end in the program" [ "$(cat "$tmp/one" "$tmp/two" | sort | tr '\n' ' ')" = "program: one program: two " ]
 check "... and fetch everything once" [ "$(fetches)" -eq 7 ]
+check "... and one of them says that it waits" grep -qE 'waiting for another set-up .*process [0-9]+' "$tmp/err-one" "$tmp/err-two"
+
+# What set-up cannot do by itself it says, on standard error, and fails.
+refuses() {
+    local pattern=$1 what=$2
+    shift 2
+    rm -rf "$tmp/other home"
+    err=$(env "$@" PATH="$tmp/bin:$PATH" KOKORO_HOME="$tmp/other home" "$tree/run" voices 2>&1 >/dev/null </dev/null)
+    local status=$?
+    check "$what: it fails" [ $status -eq 1 ]
+    check "$what: it says why" grep -q "$pattern" <<<"$err"
+}
+refuses 'run as root: apt-get install .*libmicrohttpd-dev' "no root" BARE=1 USER_ID=1000
+refuses 'apt-get could not install: gcc' "apt-get fails" BARE=1
+refuses 'not enough space .* has 97 MB free, [0-9]* MB are needed' "a full disk" FREE_KB=100000
+refuses 'not published for this machine (i686)' "an old CPU" MACHINE=i686
 
 err=$(env -u KOKORO_HOME -u XDG_DATA_HOME -u HOME PATH="$tmp/bin:$PATH" "$tree/run" voices 2>&1)
 check "without any home it says what to set" grep -q 'set KOKORO_HOME' <<<"$err"
