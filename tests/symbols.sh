@@ -18,7 +18,7 @@ complain() {
 without() { comm -23 <(sort -u <<<"$1") <(sort -u <<<"$2"); }
 
 exported=$(nm -D --defined-only "$library" | awk '{ print $3 }')
-declared=$(grep -oE '\bkokoro_[a-z0-9_]+\(' include/kokoro/kokoro.h | tr -d '(')
+declared=$(grep -oE '\bkokoro_[a-z0-9_]+\(' include/kokoro/kokoro.h | tr -d '(' | grep -v '_fn$') # _fn: types
 complain "libkokoro.so shows what kokoro.h does not declare" "$(without "$exported" "$declared")"
 complain "kokoro.h declares what libkokoro.so does not show" "$(without "$declared" "$exported")"
 

@@ -153,6 +153,13 @@ build_is_done() {
         "$root/apps" -newer "$build/.built" -print -quit)" ]
 }
 
+# A build directory of another place (a copied or moved checkout) holds paths that are not ours.
+clear_foreign_build() {
+    if [ -f "$1/CMakeCache.txt" ] && ! grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$root" "$1/CMakeCache.txt"; then
+        rm -rf -- "$1"
+    fi
+}
+
 parts=(model voices lexicon ort)
 
 all_is_done() {

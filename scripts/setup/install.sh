@@ -237,10 +237,7 @@ install_data() {
 build_program() {
     if build_is_done; then return 0; fi
     tell "building the program"
-    # A build directory of another place (a copied or moved checkout) holds paths that are not ours.
-    if [ -f "$build/CMakeCache.txt" ] && ! grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$root" "$build/CMakeCache.txt"; then
-        rm -rf -- "$build"
-    fi
+    clear_foreign_build "$build"
     mkdir -p "$build"
     rm -f -- "$build/.built"
     touch "$build/.start"
