@@ -307,6 +307,12 @@ lock() {
     { exec 9>>"$state/lock" 8>>"$root/build/.lock"; } 2>/dev/null ||
         die "cannot write to $state/lock or $root/build/.lock; do they belong to another user?"
     if ! flock -n 9; then
+        # The holder writes its number just after it has the lock.
+        local n
+        for n in 1 2 3 4 5 6 7 8 9 10; do
+            [ ! -s "$state/lock" ] || break
+            sleep 0.05
+        done
         tell "waiting for another set-up in $home to finish (process $(<"$state/lock"))"
         flock 9
     fi
