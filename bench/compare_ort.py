@@ -97,7 +97,7 @@ def main():
         print(json.dumps({"of_unequal_length": bad, "lowest_snr_db": round(worst, 1)}), flush=True)
 
     lengths = {"short": phonemes[1], "medium": " ".join(phonemes[:2]), "long": " ".join(phonemes[:6])}
-    for name, p in lengths.items():
+    for name, p in lengths.items() if a.rounds > 0 else ():
         ratios, ours_s, theirs_s, rss = [], [], [], 0
         for _ in range(a.rounds):
             theirs = ask({"ids": ids(p), "voice": f"{a.voices_dir}/af_heart.bin", "repeat": 3})
