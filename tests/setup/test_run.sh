@@ -221,6 +221,7 @@ refuses 'not published for this machine (i686)' "an old CPU" MACHINE=i686
 err=$(env -u KOKORO_HOME -u XDG_DATA_HOME -u HOME PATH="$tmp/bin:$PATH" "$tree/run" voices 2>&1)
 check "without any home it says what to set" grep -q 'set KOKORO_HOME' <<<"$err"
 err=$(run setup --with openvino 2>&1)
+check "openvino is refused" [ $? -eq 2 ]
 check "openvino is refused with a reason" grep -q 'no provider openvino' <<<"$err"
 run uninstall >/dev/null 2>&1
 check "uninstall alone removes nothing" [ -s "$tmp/my home/model/kokoro-v1.0.int8.onnx" ]
