@@ -4,7 +4,7 @@
 #
 #   scripts/bare-root.sh [--tests] [--keep] [DIR]
 #
-# --tests also runs `./run test` in it; --keep leaves DIR for a look. The packages come from the mirror that this
+# --tests also runs every test in it; --keep leaves DIR for a look. The packages come from the mirror that this
 # machine's own apt uses, and pip, npm and proxy settings of this machine are copied into the new root.
 set -euo pipefail
 checkout=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
@@ -65,6 +65,9 @@ fi
 mount -t proc proc "$dir/proc"
 mount -t sysfs sysfs "$dir/sys" || true
 mount --bind /dev "$dir/dev"
+for m in dev/pts dev/shm; do # the tests open terminals
+    if mountpoint -q "/$m"; then mount --bind "/$m" "$dir/$m"; fi
+done
 
 inside() {
     local -a settings=(PIP_CERT=/etc/ssl/machine.crt NODE_EXTRA_CA_CERTS=/etc/ssl/machine.crt
@@ -102,7 +105,7 @@ inside /bin/bash -c '
     kill -TERM $pid
     wait $pid' || { echo "bare-root.sh: the server did not come up and end well" >&2; exit 1; }
 if [ $tests = 1 ]; then
-    echo "== ./run test"
-    inside /bin/bash -c 'cd /root/kokoro && ./run test' </dev/null
+    echo "== .ci/run, which is ./run test on a clean checkout"
+    inside CI=true /bin/bash -c 'cd /root/kokoro && bash .ci/run' </dev/null
 fi
 echo "bare root: passed"
