@@ -95,27 +95,34 @@ int kk_write_all(int fd, const void *data, size_t len)
     return 0;
 }
 
-int kk_writer_open(kk_writer *writer, const char *path, kokoro_error *err)
+char *kk_temp_path(const char *path)
 {
     static atomic_uint serial;
-    *writer = (kk_writer){.fd = -1};
     kk_buf name = KK_BUF_INIT;
     kk_buf_appendf(&name, "%s.%ld.%u.tmp", path, (long)getpid(), atomic_fetch_add(&serial, 1));
-    writer->path = kk_strdup(path);
-    writer->temp_path = name.failed ? NULL : name.data;
-    if (writer->path == NULL || writer->temp_path == NULL) {
+    if (name.failed)
         kk_buf_fini(&name);
-        kk_free(writer->path);
-        *writer = (kk_writer){.fd = -1};
-        return kk_fail_memory(err);
-    }
-    writer->fd = open(writer->temp_path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (writer->fd >= 0)
-        return KOKORO_OK;
-    int status = fail_errno(err, errno, "create", "file", path);
+    return name.data;
+}
+
+static void writer_fini(kk_writer *writer)
+{
     kk_free(writer->path);
     kk_free(writer->temp_path);
     *writer = (kk_writer){.fd = -1};
+}
+
+int kk_writer_open(kk_writer *writer, const char *path, kokoro_error *err)
+{
+    *writer = (kk_writer){.fd = -1, .path = kk_strdup(path), .temp_path = kk_temp_path(path)};
+    int status = KOKORO_OK;
+    if (writer->path == NULL || writer->temp_path == NULL)
+        status = kk_fail_memory(err);
+    else if ((writer->fd = open(writer->temp_path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666)) <
+             0)
+        status = fail_errno(err, errno, "create", "file", path);
+    if (status != KOKORO_OK)
+        writer_fini(writer);
     return status;
 }
 
@@ -134,13 +141,6 @@ void kk_writer_rewrite(kk_writer *writer, uint64_t offset, const void *data, siz
     ssize_t n = pwrite(writer->fd, data, len, (off_t)offset);
     if (n < 0 || (size_t)n != len)
         writer->saved_errno = n < 0 ? errno : EIO;
-}
-
-static void writer_fini(kk_writer *writer)
-{
-    kk_free(writer->path);
-    kk_free(writer->temp_path);
-    *writer = (kk_writer){.fd = -1};
 }
 
 int kk_writer_commit(kk_writer *writer, kokoro_error *err)

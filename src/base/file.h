@@ -27,13 +27,18 @@ void kk_map_close(kk_map *map);
  * NO_MEMORY. */
 int kk_file_read(kk_buf *buf, const char *path, size_t limit, kokoro_error *err);
 
+/* A name beside `path` for a file in the making, that no other process or thread uses; owned by the
+ * caller, NULL when memory is out. */
+char *kk_temp_path(const char *path);
+
 /*
  * A file in the making, beside its final place under a name of its own.
  *
  *     status = kk_writer_open(&writer, path, err);
- *     kk_writer_write(&writer, data, len) ...             // a failure is kept until the end
- *     status = kk_writer_commit(&writer, err);            // flushes, syncs, renames; on failure
- * removes or kk_writer_abort(&writer);                        // removes
+ *     kk_writer_write(&writer, data, len) ...    // a failure is kept until the end
+ *     status = kk_writer_commit(&writer, err);   // flushes, syncs, renames; on failure removes
+ *
+ * or, to give it up, kk_writer_abort(&writer).
  */
 typedef struct kk_writer {
     int fd;

@@ -111,21 +111,18 @@ static int load_cached(kk_ort_model *model, const kk_model_options *options, con
 static int make_cached(kk_ort_model *model, const kk_model_options *options, const char *path,
                        kokoro_error *err)
 {
-    kk_buf temp_path = KK_BUF_INIT;
-    kk_buf_appendf(&temp_path, "%s.%ld.tmp", path, (long)getpid());
-    if (temp_path.failed) {
-        kk_buf_fini(&temp_path);
+    char *temp_path = kk_temp_path(path);
+    if (temp_path == NULL)
         return kk_fail_memory(err);
-    }
     OrtSession *session = NULL;
-    int status = load_onnx(model, options, temp_path.data, &session, err);
+    int status = load_onnx(model, options, temp_path, &session, err);
     if (session != NULL)
         model->api.ReleaseSession(session);
     if (status == KOKORO_OK)
-        status = kk_ort_cache_commit(temp_path.data, path, err);
+        status = kk_ort_cache_commit(temp_path, path, err);
     else
-        (void)unlink(temp_path.data);
-    kk_buf_fini(&temp_path);
+        (void)unlink(temp_path);
+    kk_free(temp_path);
     return status;
 }
 
