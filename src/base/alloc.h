@@ -1,6 +1,6 @@
 /*
  * alloc.h - the one way memory is had. Every allocation of the library passes here, so that a test
- * can make the k-th one fail (tests/fault) and a server can count what is in use.
+ * can make the k-th one fail.
  */
 #ifndef KK_BASE_ALLOC_H
 #define KK_BASE_ALLOC_H

@@ -51,7 +51,6 @@ void *kk_arena_alloc(kk_arena *arena, size_t size)
         }
     }
     block->used = start + size;
-    arena->used += size;
     return block->data + start;
 }
 
@@ -110,5 +109,4 @@ void kk_arena_fini(kk_arena *arena)
         block = next;
     }
     arena->blocks = NULL;
-    arena->used = 0;
 }

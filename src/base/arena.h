@@ -14,12 +14,11 @@
 
 typedef struct kk_arena {
     struct kk_arena_block *blocks; /* newest first */
-    size_t used;                   /* bytes handed out, for plans and tests */
 } kk_arena;
 
 #define KK_ARENA_INIT                                                                              \
     {                                                                                              \
-        NULL, 0                                                                                    \
+        NULL                                                                                       \
     }
 
 /* Memory aligned to 64 bytes for sizes of 64 bytes and more, to 16 below; uninitialised; NULL when

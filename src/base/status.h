@@ -13,9 +13,11 @@ __attribute__((format(printf, 3, 4)))
 void kk_error_set(kokoro_error *err, int status, const char *format, ...);
 
 /*
- * Fill *err and give `status`, so that a failure is one line: return kk_fail(err, KOKORO_IO,
- * "..."); A macro, so that a reader of the code, also a static one, sees that the result is the
- * status itself.
+ * Fill *err and give `status`, so that a failure is one line:
+ *
+ *     return kk_fail(err, KOKORO_IO, "...");
+ *
+ * A macro, so that a reader of the code, also a static one, sees that the result is the status.
  */
 #define kk_fail(err, status, ...) (kk_error_set((err), (status), __VA_ARGS__), (int)(status))
 

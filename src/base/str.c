@@ -15,14 +15,14 @@ kk_slice kk_slice_of(const char *text)
     return (kk_slice){text, strlen(text)};
 }
 
+bool kk_slice_is_capital(kk_slice text)
+{
+    return text.len > 0 && kk_ascii_is_upper(text.data[0]);
+}
+
 bool kk_slice_equal(kk_slice a, kk_slice b)
 {
     return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
-}
-
-static char lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
 
 bool kk_slice_equal_nocase(kk_slice a, kk_slice b)
@@ -30,7 +30,7 @@ bool kk_slice_equal_nocase(kk_slice a, kk_slice b)
     if (a.len != b.len)
         return false;
     for (size_t i = 0; i < a.len; i++) {
-        if (lower(a.data[i]) != lower(b.data[i]))
+        if (kk_ascii_lower(a.data[i]) != kk_ascii_lower(b.data[i]))
             return false;
     }
     return true;

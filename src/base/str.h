@@ -15,7 +15,25 @@ typedef struct kk_slice {
 
 #define KK_SLICE(literal) ((kk_slice){(literal), sizeof(literal) - 1})
 
+/* Letters of ASCII only; any other byte is neither and stays as it is. */
+static inline bool kk_ascii_is_upper(char c)
+{
+    return c >= 'A' && c <= 'Z';
+}
+
+static inline bool kk_ascii_is_lower(char c)
+{
+    return c >= 'a' && c <= 'z';
+}
+
+static inline char kk_ascii_lower(char c)
+{
+    return kk_ascii_is_upper(c) ? (char)(c - 'A' + 'a') : c;
+}
+
 kk_slice kk_slice_of(const char *text);
+/* Whether the first byte is a capital of ASCII. */
+bool kk_slice_is_capital(kk_slice text);
 bool kk_slice_equal(kk_slice a, kk_slice b);
 /* ASCII letters in either case are the same. */
 bool kk_slice_equal_nocase(kk_slice a, kk_slice b);

@@ -12,7 +12,6 @@
 #include "text/text.h"
 #include "token/token.h"
 
-#include <math.h>
 #include <string.h>
 
 /* One request on its way through the stages. */

@@ -15,6 +15,14 @@
 #define ETH "\xC3\xB0" /* th of the */
 #define UPSILON "\xCA\x8A"
 
+/* A copy to be changed; NULL, and e->failed, when memory is out. */
+static char *copy_of(kk_english *e, const char *text, size_t len)
+{
+    char *copy = kk_arena_strndup(e->arena, text, len);
+    e->failed = e->failed || copy == NULL;
+    return copy;
+}
+
 static const char *join(kk_english *e, const char *a, const char *b)
 {
     size_t a_len = strlen(a), b_len = strlen(b);
@@ -37,20 +45,10 @@ static const char *stressed(kk_english *e, const char *phonemes, enum kk_stress 
 
 /* ---- letters and case ---- */
 
-static bool is_lower(char c)
-{
-    return c >= 'a' && c <= 'z';
-}
-
-static bool is_upper(char c)
-{
-    return c >= 'A' && c <= 'Z';
-}
-
 static bool is_alpha(kk_slice word)
 {
     for (size_t i = 0; i < word.len; i++) {
-        if (!is_lower(word.data[i]) && !is_upper(word.data[i]))
+        if (!kk_ascii_is_lower(word.data[i]) && !kk_ascii_is_upper(word.data[i]))
             return false;
     }
     return word.len > 0;
@@ -59,7 +57,7 @@ static bool is_alpha(kk_slice word)
 static bool has_lower(kk_slice word)
 {
     for (size_t i = 0; i < word.len; i++) {
-        if (is_lower(word.data[i]))
+        if (kk_ascii_is_lower(word.data[i]))
             return true;
     }
     return false;
@@ -68,7 +66,7 @@ static bool has_lower(kk_slice word)
 static bool has_upper(kk_slice word)
 {
     for (size_t i = 0; i < word.len; i++) {
-        if (is_upper(word.data[i]))
+        if (kk_ascii_is_upper(word.data[i]))
             return true;
     }
     return false;
@@ -76,15 +74,11 @@ static bool has_upper(kk_slice word)
 
 static kk_slice lowered(kk_english *e, kk_slice word)
 {
-    char *copy = kk_arena_strndup(e->arena, word.data, word.len);
-    if (copy == NULL) {
-        e->failed = true;
+    char *copy = copy_of(e, word.data, word.len);
+    if (copy == NULL)
         return word;
-    }
-    for (size_t i = 0; i < word.len; i++) {
-        if (is_upper(copy[i]))
-            copy[i] = (char)(copy[i] + 32);
-    }
+    for (size_t i = 0; i < word.len; i++)
+        copy[i] = kk_ascii_lower(copy[i]);
     return (kk_slice){copy, word.len};
 }
 
@@ -188,7 +182,7 @@ static const char *const letter_names[26] = {"\xCB\x88"
 
 static const char *letter_name(const kk_english *e, char letter)
 {
-    char upper[2] = {is_lower(letter) ? (char)(letter - 32) : letter, '\0'};
+    char upper[2] = {kk_ascii_is_lower(letter) ? (char)(letter - 32) : letter, '\0'};
     const char *name = gold_under(e, upper, "");
     return name != NULL ? name : letter_names[upper[0] - 'A'];
 }
@@ -199,14 +193,13 @@ static const char *spell(kk_english *e, kk_slice word)
 {
     kk_buf all = KK_BUF_INIT;
     for (size_t i = 0; i < word.len; i++) {
-        if (is_lower(word.data[i]) || is_upper(word.data[i]))
+        if (kk_ascii_is_lower(word.data[i]) || kk_ascii_is_upper(word.data[i]))
             kk_buf_append_str(&all, letter_name(e, word.data[i]));
     }
     const char *result = NULL;
     if (all.len > 0 && !all.failed) {
         const char *quiet = stressed(e, kk_buf_str(&all), KK_STRESS_LETTERS);
-        char *copy = quiet != NULL ? kk_arena_strdup(e->arena, quiet) : NULL;
-        e->failed = e->failed || copy == NULL;
+        char *copy = quiet != NULL ? copy_of(e, quiet, strlen(quiet)) : NULL;
         /* The last secondary mark becomes the primary one. */
         for (size_t i = copy != NULL ? strlen(copy) : 0; i >= 2; i--) {
             if (memcmp(copy + i - 2, KK_SECONDARY, 2) == 0) {
@@ -302,11 +295,10 @@ static bool is_known(const kk_english *e, kk_slice word)
 
 /* Whether the reading hangs on what follows is for words with a reading "None": can, have, there
  * ... before a pause. */
-static const char *choose(const kk_english *e, const kk_reading *reading, enum kk_tag tag,
-                          bool in_context)
+static const char *choose(const kk_english *e, const kk_reading *reading, enum kk_tag tag)
 {
     const char *phonemes = NULL;
-    if (in_context && e->next == KK_NEXT_PAUSE)
+    if (e->next == KK_NEXT_PAUSE)
         phonemes = kk_reading_find(reading, "None");
     if (phonemes == NULL && kk_tag_name(tag) != NULL)
         phonemes = kk_reading_find(reading, kk_tag_name(tag));
@@ -316,7 +308,7 @@ static const char *choose(const kk_english *e, const kk_reading *reading, enum k
 }
 
 static const char *look_up(kk_english *e, kk_slice word, enum kk_tag tag, enum kk_stress stress,
-                           bool in_context, int *source)
+                           int *source)
 {
     bool is_name = false;
     if (has_upper(word) && !has_lower(word) && !is_gold(e, word)) {
@@ -326,10 +318,10 @@ static const char *look_up(kk_english *e, kk_slice word, enum kk_tag tag, enum k
     kk_reading reading;
     const char *phonemes = NULL;
     if (kk_lexicon_gold(e->lexicon, e->language, word, &reading)) {
-        phonemes = choose(e, &reading, tag, in_context);
+        phonemes = choose(e, &reading, tag);
         *source = KOKORO_SOURCE_GOLD;
     } else if (!is_name && kk_lexicon_silver(e->lexicon, e->language, word, &reading)) {
-        phonemes = choose(e, &reading, tag, in_context);
+        phonemes = choose(e, &reading, tag);
         *source = KOKORO_SOURCE_SILVER;
     }
     if (phonemes == NULL || (is_name && strstr(phonemes, KK_PRIMARY) == NULL)) {
@@ -373,12 +365,8 @@ static bool is_flapped(const char *phonemes)
 
 static const char *without_last(kk_english *e, const char *phonemes, const char *ending)
 {
-    char *copy = kk_arena_strndup(e->arena, phonemes, strlen(phonemes) - 1);
-    if (copy == NULL) {
-        e->failed = true;
-        return NULL;
-    }
-    return join(e, copy, ending);
+    const char *copy = copy_of(e, phonemes, strlen(phonemes) - 1);
+    return copy != NULL ? join(e, copy, ending) : NULL;
 }
 
 static const char *add_s(kk_english *e, const char *stem)
@@ -431,11 +419,9 @@ static bool find_stem_s(kk_english *e, kk_slice word, kk_slice *stem)
         return true;
     if (word.len <= 4 || !kk_slice_ends(word, KK_SLICE("ies")))
         return false;
-    char *singular = kk_arena_strndup(e->arena, word.data, word.len - 2);
-    if (singular == NULL) {
-        e->failed = true;
+    char *singular = copy_of(e, word.data, word.len - 2);
+    if (singular == NULL)
         return false;
-    }
     singular[word.len - 3] = 'y';
     *stem = (kk_slice){singular, word.len - 2};
     return is_known(e, *stem);
@@ -460,11 +446,9 @@ static bool find_stem_ing(kk_english *e, kk_slice word, kk_slice *stem)
     *stem = cut(word, 3);
     if (word.len > 5 && is_known(e, *stem))
         return true;
-    char *with_e = kk_arena_strndup(e->arena, word.data, word.len - 2);
-    if (with_e == NULL) {
-        e->failed = true;
+    char *with_e = copy_of(e, word.data, word.len - 2);
+    if (with_e == NULL)
         return false;
-    }
     with_e[word.len - 3] = 'e';
     *stem = (kk_slice){with_e, word.len - 2};
     if (is_known(e, *stem))
@@ -482,15 +466,14 @@ static const char *by_stem(kk_english *e, kk_slice word, enum kk_tag tag, enum k
     kk_slice stem;
     int ignored;
     const char *phonemes = NULL;
-    if (find_stem_s(e, word, &stem) &&
-        (phonemes = look_up(e, stem, tag, stress, true, &ignored)) != NULL)
+    if (find_stem_s(e, word, &stem) && (phonemes = look_up(e, stem, tag, stress, &ignored)) != NULL)
         return add_s(e, phonemes);
     if (find_stem_ed(e, word, &stem) &&
-        (phonemes = look_up(e, stem, tag, stress, true, &ignored)) != NULL)
+        (phonemes = look_up(e, stem, tag, stress, &ignored)) != NULL)
         return add_ed(e, phonemes);
     enum kk_stress least = stress == KK_STRESS_KEEP ? KK_STRESS_SOME : stress;
     if (find_stem_ing(e, word, &stem) &&
-        (phonemes = look_up(e, stem, tag, least, true, &ignored)) != NULL)
+        (phonemes = look_up(e, stem, tag, least, &ignored)) != NULL)
         return add_ing(e, phonemes);
     return NULL;
 }
@@ -506,7 +489,7 @@ static bool is_dotted_acronym(kk_slice word)
         if (word.data[i] == '.') {
             has_dot = has_dot || (i > 0 && i + 1 < word.len);
             part = 0;
-        } else if (is_lower(word.data[i]) || is_upper(word.data[i])) {
+        } else if (kk_ascii_is_lower(word.data[i]) || kk_ascii_is_upper(word.data[i])) {
             if (++part > 2)
                 return false;
         } else {
@@ -560,8 +543,8 @@ static bool is_better_lower(kk_english *e, kk_slice word, kk_slice lower, enum k
         return false;
     bool is_letters = true;
     for (size_t i = 0; i < word.len; i++)
-        is_letters = is_letters &&
-                     (is_lower(word.data[i]) || is_upper(word.data[i]) || word.data[i] == '\'');
+        is_letters = is_letters && (kk_ascii_is_lower(word.data[i]) ||
+                                    kk_ascii_is_upper(word.data[i]) || word.data[i] == '\'');
     bool is_shaped = !has_lower(word) || !has_upper((kk_slice){word.data + 1, word.len - 1});
     if (!is_letters || !is_shaped)
         return false;
@@ -582,26 +565,24 @@ const char *kk_english_word(kk_english *e, kk_slice word, enum kk_tag tag, int *
         return phonemes;
     const char *sign = sign_word(word);
     if (sign != NULL)
-        return look_up(e, kk_slice_of(sign), KK_TAG_NONE, KK_STRESS_KEEP, true, source);
+        return look_up(e, kk_slice_of(sign), KK_TAG_NONE, KK_STRESS_KEEP, source);
     kk_slice lower = is_cased ? lowered(e, word) : word;
     if (is_better_lower(e, word, lower, tag))
         word = lower;
     if (is_known(e, word))
-        return look_up(e, word, tag, stress, true, source);
+        return look_up(e, word, tag, stress, source);
     /* Plural possessives and dropped letters: dogs', goin' */
     if (word.len > 1 && word.data[word.len - 1] == '\'') {
-        char *possessive = kk_arena_strndup(e->arena, word.data, word.len);
-        if (possessive == NULL) {
-            e->failed = true;
+        char *possessive = copy_of(e, word.data, word.len);
+        if (possessive == NULL)
             return NULL;
-        }
         if (word.len > 2 && word.data[word.len - 2] == 's') {
             memcpy(possessive + word.len - 2, "'s", 2);
             if (is_known(e, (kk_slice){possessive, word.len}))
-                return look_up(e, (kk_slice){possessive, word.len}, tag, stress, true, source);
+                return look_up(e, (kk_slice){possessive, word.len}, tag, stress, source);
         }
         if (is_known(e, cut(word, 1)))
-            return look_up(e, cut(word, 1), tag, stress, true, source);
+            return look_up(e, cut(word, 1), tag, stress, source);
         word = cut(word, 1);
     }
     return by_stem(e, word, tag, stress);

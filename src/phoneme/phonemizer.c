@@ -50,9 +50,8 @@ void kk_phonemizer_get_counts(const kk_phonemizer *phonemizer, kk_phonemizer_cou
     kk_espeak_get_counts(phonemizer->espeak, out);
 }
 
-/* A word by the lexicon and its rules, else by the helper, else by the
- * letters of what is unknown in it. NULL only when
- * memory is out. */
+/* A word by the lexicon and its rules, else by the helper, else by the letters of what is unknown
+ * in it. NULL only when memory is out. */
 static const char *pronounce(kk_phonemizer *phonemizer, kk_english *e, const kk_text_token *token,
                              enum kk_tag tag, int *source)
 {

@@ -82,8 +82,7 @@ static void lower_word(kk_slice text, char dst[WORD_MAX])
 {
     size_t len = text.len < WORD_MAX - 1 ? text.len : WORD_MAX - 1;
     for (size_t i = 0; i < len; i++)
-        dst[i] =
-            text.data[i] >= 'A' && text.data[i] <= 'Z' ? (char)(text.data[i] + 32) : text.data[i];
+        dst[i] = kk_ascii_lower(text.data[i]);
     dst[len] = '\0';
 }
 
@@ -113,19 +112,14 @@ static enum kk_tag closed_tag(const char *word)
     return KK_TAG_NONE;
 }
 
-static bool is_upper(char c)
-{
-    return c >= 'A' && c <= 'Z';
-}
-
 /* All in capitals, two letters or more. */
 static bool is_capitals(kk_slice text)
 {
     size_t n = 0;
     for (size_t i = 0; i < text.len; i++) {
-        if (text.data[i] >= 'a' && text.data[i] <= 'z')
+        if (kk_ascii_is_lower(text.data[i]))
             return false;
-        n += is_upper(text.data[i]);
+        n += kk_ascii_is_upper(text.data[i]);
     }
     return n >= 2;
 }
@@ -333,7 +327,7 @@ void kk_tag_sentence(const kk_text_token *tokens, size_t n, enum kk_tag *tags)
             continue;
         }
         look_around(&s, tokens, n, i, tags);
-        bool is_capital = is_upper(tokens[i].text.data[0]);
+        bool is_capital = kk_slice_is_capital(tokens[i].text);
         enum kk_tag closed = closed_tag(word);
         if (strcmp(word, "that") == 0)
             tags[i] = that_tag(&s);

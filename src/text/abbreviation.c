@@ -93,19 +93,9 @@ static const abbreviation abbreviations[] = {
     {"fri", "friday", NEEDS_CAPITAL, false},
 };
 
-static char lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
-}
-
 static bool is_letter(char c)
 {
-    return lower(c) >= 'a' && lower(c) <= 'z';
-}
-
-static bool is_upper(kk_slice text)
-{
-    return text.len > 0 && text.data[0] >= 'A' && text.data[0] <= 'Z';
+    return kk_ascii_is_lower(kk_ascii_lower(c));
 }
 
 bool kk_starts_sentence(kk_slice word)
@@ -116,10 +106,10 @@ bool kk_starts_sentence(kk_slice word)
         "how no yes not now after before however although because since one some many most all "
         "every each both another such it's he's she's that's there's i'm we're they're ";
     char key[16] = " ";
-    if (!is_upper(word) || word.len + 2 >= sizeof(key))
+    if (!kk_slice_is_capital(word) || word.len + 2 >= sizeof(key))
         return false;
     for (size_t i = 0; i < word.len; i++)
-        key[i + 1] = lower(word.data[i]);
+        key[i + 1] = kk_ascii_lower(word.data[i]);
     key[word.len + 1] = ' ';
     key[word.len + 2] = '\0';
     return strstr(starters, key) != NULL;
@@ -141,13 +131,13 @@ static scene look_around(const kk_drafts *drafts, const kk_pieces *pieces, size_
                           pieces->items[i + 1].mark == '.'};
     if (drafts->n > 0) {
         const kk_draft *before = &drafts->items[drafts->n - 1];
-        s.name_before =
-            before->token.kind == KK_TOKEN_WORD && is_upper(before->token.text) && !before->breaks;
+        s.name_before = before->token.kind == KK_TOKEN_WORD &&
+                        kk_slice_is_capital(before->token.text) && !before->breaks;
     }
     size_t next = i + (s.has_dot ? 2 : 1);
     if (next < pieces->n && !pieces->items[next - 1].breaks &&
         pieces->items[next].kind == KK_PIECE_RUN) {
-        s.name_after = is_upper(pieces->items[next].text);
+        s.name_after = kk_slice_is_capital(pieces->items[next].text);
         s.number_after = pieces->items[next].space_before &&
                          kk_is_digit((uint32_t)(unsigned char)pieces->items[next].text.data[0]);
         if (s.name_after && kk_starts_sentence(pieces->items[next].text) &&
@@ -165,7 +155,7 @@ static bool is_met(enum need need, const scene *s)
     case NEEDS_DOT:
         return s->has_dot;
     case NEEDS_CAPITAL:
-        return s->has_dot && is_upper(s->text);
+        return s->has_dot && kk_slice_is_capital(s->text);
     case NEEDS_NAME:
         return s->has_dot && s->name_after;
     case NEEDS_NUMBER:
@@ -203,8 +193,9 @@ static bool is_dotted(kk_slice text)
         if (c == '.' && part > 0 && i + 1 < text.len) {
             part = 0;
             n_dots++;
-        } else if (is_letter(c) && (part == 0 || (part == 1 && is_small && is_upper(text) &&
-                                                  text.data[i - 1] <= 'Z'))) {
+        } else if (is_letter(c) &&
+                   (part == 0 || (part == 1 && is_small && kk_slice_is_capital(text) &&
+                                  text.data[i - 1] <= 'Z'))) {
             part++;
         } else {
             return false;
@@ -217,7 +208,7 @@ static void add_spoken(kk_drafts *drafts, const kk_piece *piece, const char *spo
 {
     size_t first = drafts->n;
     kk_drafts_add_words(drafts, piece, kk_slice_of(spoken), 0);
-    if (drafts->failed || !is_upper(piece->text) || spoken[0] < 'a')
+    if (drafts->failed || !kk_slice_is_capital(piece->text) || spoken[0] < 'a')
         return;
     /* The capital stays: it may begin a sentence. */
     kk_slice *word = &drafts->items[first].token.text;
@@ -236,7 +227,7 @@ size_t kk_normalise_abbreviation(kk_drafts *drafts, const kk_pieces *pieces, siz
     scene s = look_around(drafts, pieces, i);
     const abbreviation *row = find(&s);
     bool is_initial = row == NULL && s.has_dot && s.name_after && s.text.len == 1 &&
-                      is_upper(s.text) && s.text.data[0] != 'I';
+                      kk_slice_is_capital(s.text) && s.text.data[0] != 'I';
     kk_slice part = s.text; /* behind the last hyphen: pro-U.S. */
     for (size_t k = 0; k < s.text.len; k++) {
         if (s.text.data[k] == '-')

@@ -75,11 +75,6 @@ static bool is_mark(const kk_pieces *pieces, size_t i, uint32_t mark)
     return i < pieces->n && pieces->items[i].kind == KK_PIECE_MARK && pieces->items[i].mark == mark;
 }
 
-static bool is_upper(kk_slice text)
-{
-    return text.len > 0 && text.data[0] >= 'A' && text.data[0] <= 'Z';
-}
-
 /* A sign on its own that has a name. */
 static const char *sign_name(uint32_t c)
 {
@@ -215,7 +210,7 @@ static size_t read_mark(kk_drafts *drafts, const kk_pieces *pieces, size_t i, bo
         kk_drafts_add_mark(drafts, piece, mark);
         /* "He left.She stayed.": the space is owed. */
         if (is_final(mark) && i + 1 < pieces->n && pieces->items[i + 1].kind == KK_PIECE_RUN &&
-            is_upper(pieces->items[i + 1].text) && !drafts->failed)
+            kk_slice_is_capital(pieces->items[i + 1].text) && !drafts->failed)
             drafts->items[drafts->n - 1].token.space_after = true;
     } else if (name != NULL) {
         /* A sign between words stands alone: a+b is three words. */
@@ -270,8 +265,8 @@ static bool read_roman(kk_drafts *drafts, const kk_piece *piece)
     if (drafts->n == 0 || drafts->items[drafts->n - 1].breaks)
         return false;
     const kk_text_token *before = &drafts->items[drafts->n - 1].token;
-    if (before->kind != KK_TOKEN_WORD || !is_upper(before->text) || before->text.len < 2 ||
-        is_upper((kk_slice){before->text.data + 1, 1}))
+    if (before->kind != KK_TOKEN_WORD || !kk_slice_is_capital(before->text) ||
+        before->text.len < 2 || kk_slice_is_capital((kk_slice){before->text.data + 1, 1}))
         return false;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         if (!kk_slice_equal(piece->text, kk_slice_of(rows[i].written)))
