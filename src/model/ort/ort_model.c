@@ -16,8 +16,7 @@
 
 enum {
     STYLE_SIZE = 256,
-    LONG_CHUNK =
-        200 /* ids from which on the arena is shrunk after a run: 200 ids take about 0.5 GB */
+    LONG_CHUNK = 200 /* ids that take about 0.5 GB: more than to be kept for shorter chunks */
 };
 
 static void ignore_log(void *param, int severity, const char *category, const char *logid,
@@ -41,8 +40,8 @@ static void ort_close(kk_model *base)
                 (void)kk_ort_check(api, api->AllocatorFree(allocator, names[i]), "", NULL);
         }
     }
-    if (model->long_run != NULL)
-        api->ReleaseRunOptions(model->long_run);
+    if (model->shrinking_run != NULL)
+        api->ReleaseRunOptions(model->shrinking_run);
     if (model->memory != NULL)
         api->ReleaseMemoryInfo(model->memory);
     if (model->session != NULL)
@@ -79,12 +78,14 @@ static int ort_open(kk_model **out, const kk_model_options *options, kokoro_erro
             api->CreateCpuMemoryInfo(ORT_ARENA_ALLOCATOR, ORT_MEM_TYPE_DEFAULT, &model->memory),
             "ONNX Runtime", err);
     if (status == KOKORO_OK)
-        status = kk_ort_check(api, api->CreateRunOptions(&model->long_run), "ONNX Runtime", err);
+        status =
+            kk_ort_check(api, api->CreateRunOptions(&model->shrinking_run), "ONNX Runtime", err);
     if (status == KOKORO_OK)
-        status = kk_ort_check(api,
-                              api->AddRunConfigEntry(
-                                  model->long_run, "memory.enable_memory_arena_shrinkage", "cpu:0"),
-                              "ONNX Runtime", err);
+        status =
+            kk_ort_check(api,
+                         api->AddRunConfigEntry(model->shrinking_run,
+                                                "memory.enable_memory_arena_shrinkage", "cpu:0"),
+                         "ONNX Runtime", err);
     if (status != KOKORO_OK) {
         ort_close(&model->base);
         return status;
@@ -212,13 +213,16 @@ static int ort_infer(kk_model *base, kk_arena *arena, const int64_t *ids, size_t
     const size_t n_outputs = model->durations_name != NULL ? 2 : 1;
     int status = make_inputs(model, ids_copy, n_ids, style_copy, &value, value_len, inputs, err);
     if (status == KOKORO_OK) {
-        const OrtRunOptions *run_options = n_ids >= LONG_CHUNK ? model->long_run : NULL;
+        bool is_long = n_ids >= LONG_CHUNK;
+        const OrtRunOptions *run_options =
+            model->holds_long && !is_long ? model->shrinking_run : NULL;
         status = kk_ort_check(api,
                               api->Run(model->session, run_options,
                                        (const char *const *)model->input_names,
                                        (const OrtValue *const *)inputs, KK_ORT_N_INPUTS,
                                        output_names, n_outputs, outputs),
                               "ONNX Runtime", err);
+        model->holds_long = is_long || (model->holds_long && status != KOKORO_OK);
     }
     if (status == KOKORO_OK)
         status = copy_outputs(model, arena, outputs, out, err);

@@ -9,6 +9,8 @@
 #include "model/model.h"
 #include "model/ort/ort_api.h"
 
+#include <stdbool.h>
+
 enum { KK_ORT_N_INPUTS = 3 };
 
 /* The order in which inputs are handed over. */
@@ -20,8 +22,10 @@ typedef struct kk_ort_model {
     OrtEnv *env;
     OrtSession *session;
     OrtMemoryInfo *memory;
-    OrtRunOptions *long_run; /* gives memory back to the system after the run */
-    kk_map map;              /* the cached form, in use while the session lives */
+    OrtRunOptions *shrinking_run; /* gives memory back to the system after the run */
+    bool holds_long; /* the arena still has the memory of a long chunk; the next short one, which
+                        does not need it, gives it back, so that no long chunk pays for that */
+    kk_map map;      /* the cached form, in use while the session lives */
     char *input_names[KK_ORT_N_INPUTS];
     int speed_type;                    /* ORT_FLOAT, ORT_INT32 or ORT_INT64 */
     char *audio_name, *durations_name; /* the latter NULL where the export has none */
