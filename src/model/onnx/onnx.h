@@ -4,7 +4,8 @@
  * The file is mapped; tensor data is a view into the map wherever the file stores it raw (all large
  * tensors), else a decoded copy. Every length is checked against the file. Names and nodes are
  * copied once into an arena. What the file says beyond that (subgraphs, functions, external data,
- * training) is not read; a tensor with external data is refused by name.
+ * training) is not read; a tensor with external data is refused by name. An open file is not
+ * changed by looking something up: several threads may do so at once.
  *
  * Format: the protocol-buffer wire format, and the messages ModelProto, GraphProto, NodeProto,
  * AttributeProto and TensorProto of the ONNX specification (onnx.proto, IR version 10).
@@ -34,7 +35,8 @@ typedef struct kk_onnx_tensor {
     int n_dims; /* 0 for a scalar */
     int64_t dims[KK_ONNX_MAX_DIMS];
     size_t n_elements;
-    const void *data; /* [n_elements] little-endian, perhaps unaligned; of the types named above */
+    const void *data; /* [n_elements] little-endian, perhaps unaligned; NULL for a type not named
+                       * above */
     size_t len;       /* bytes of data */
 } kk_onnx_tensor;
 
@@ -53,12 +55,14 @@ typedef struct kk_onnx kk_onnx;
 
 /*
  * Open and check a file. *out is NULL on failure.
- * NOT_FOUND, IO, NO_MEMORY; BAD_MODEL with what is wrong and the byte where it was found.
+ * NOT_FOUND, IO, NO_MEMORY; BAD_MODEL with what is wrong and the byte where it was found: of a
+ * fault in the coding its own byte, else the first byte of the tensor or node.
  */
 int kk_onnx_open(kk_onnx **out, const char *path, kokoro_error *err);
 void kk_onnx_close(kk_onnx **onnx);
 
-/* The initializer, or the output of a Constant node, with that name; NULL if there is none. */
+/* The initializer with that name, or the `value` of the Constant node whose output has it; NULL if
+ * there is none. */
 const kk_onnx_tensor *kk_onnx_tensor_find(const kk_onnx *onnx, const char *name);
 
 /* Nodes by their own name, by a tensor that they produce, by a tensor that they read (the first

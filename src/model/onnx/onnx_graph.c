@@ -101,8 +101,9 @@ static int count_node(kk_onnx_node *node, node_arrays *arrays, kk_wire message, 
         node->n_outputs += field.number == NODE_OUTPUT;
         node->n_attributes += field.number == NODE_ATTRIBUTE;
     }
-    if (message.fault != NULL)
-        return kk_wire_end(&message, err);
+    int status = kk_wire_end(&message, err);
+    if (status != KOKORO_OK)
+        return status;
     arrays->inputs = kk_arena_calloc(arena, node->n_inputs, sizeof(*arrays->inputs));
     arrays->outputs = kk_arena_calloc(arena, node->n_outputs, sizeof(*arrays->outputs));
     arrays->attributes = kk_arena_calloc(arena, node->n_attributes, sizeof(*arrays->attributes));
