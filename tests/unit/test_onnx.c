@@ -136,7 +136,7 @@ static void put_conv(kk_buf *graph)
     put_int(&a, 3, -7);
     put_attribute(&node, "group", &a, 2);
     put_attribute(&node, "zero", &a, 2); /* a 0 that the writer left out */
-    put_int(&a, 3, 5); /* not repeated: the last counts */
+    put_int(&a, 3, 5);                   /* not repeated: the last counts */
     put_int(&a, 3, 4);
     put_attribute(&node, "untyped", &a, 0);
     put_float(&a, 2, 0.1f);
