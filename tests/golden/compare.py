@@ -2,9 +2,9 @@
 """Compare sounds, or whole sets of tensors, with a reference.
 
     compare.py REF.wav OTHER.wav            (also raw NAME.f32): length, SNR, log-mel distance
-    compare.py REF_FOLDER OTHER_FOLDER      each NAME.f32 of both: SNR, largest error over the largest value
+    compare.py REF_FOLDER OTHER_FOLDER      each NAME.f32 of both: SNR, largest relative error
 
-Prints one line of JSON for each pair.
+Prints one line of JSON for each pair. An error is relative to the largest value of the tensor.
 """
 import argparse
 import json
@@ -33,11 +33,11 @@ def compare_tensors(reference, other):
     first, second = (np.fromfile(path, "<f4").astype(np.float64) for path in (reference, other))
     if first.size != second.size or first.size == 0:
         return {"tensor": reference.stem, "values": [first.size, second.size]}
-    top = np.abs(first).max()
+    worst, top = np.abs(first - second).max(), np.abs(first).max()
     return {
         "tensor": reference.stem,
         "snr_db": rounded(snr_db(first, second)),
-        "relative_error": float(f"{np.abs(first - second).max() / top if top else np.abs(second).max():.3g}"),
+        "relative_error": float(f"{worst / (top or 1.0):.3g}"),
     }
 
 
@@ -48,7 +48,8 @@ def main():
     args = ap.parse_args()
     try:
         if args.reference.is_dir():
-            pairs = [(path, args.other / path.name) for path in sorted(args.reference.glob("*.f32"))]
+            paths = sorted(args.reference.glob("*.f32"))
+            pairs = [(path, args.other / path.name) for path in paths]
             pairs = [pair for pair in pairs if pair[1].exists()]
             if not pairs:
                 raise ValueError("the folders have no tensor in common")

@@ -1,9 +1,9 @@
 """How far a sound is from its reference: signal to noise ratio, and log-mel RMS distance.
 
-The distance compares what is heard: power spectra of 1024 samples (Hann) every 256, gathered in 80 mel bands up to half
-the rate, in dB over a floor of -60 dB; the RMS over the bands, and of that the mean over the frames. Sounds of unequal
-length are compared as far as the shorter goes; where durations differ, the frames do not line up and the distance says
-little.
+The distance compares what is heard: power spectra of 1024 samples (Hann) every 256, gathered in 80
+mel bands up to half the rate, in dB over a floor of -60 dB; the RMS over the bands, and of that the
+mean over the frames. Sounds of unequal length are compared as far as the shorter goes; where
+durations differ, the frames do not line up and the distance says little.
 """
 import math
 import pathlib
@@ -19,7 +19,7 @@ LONGEST_SIZE = 0xFFFFFFFF  # written by programs that cannot know the length
 
 
 def read_wav(path):
-    """The samples of a mono WAV of 24 kHz, 16-bit integers or float32; or of raw float32 (NAME.f32)."""
+    """The samples of a mono WAV (24 kHz, 16-bit integers or float32) or of raw float32 (NAME.f32)."""
     data = pathlib.Path(path).read_bytes()
     if pathlib.Path(path).suffix == ".f32":
         return np.frombuffer(data, "<f4").astype(np.float64)
@@ -60,7 +60,7 @@ def mel_filters():
 
 
 def log_mel(samples):
-    """[frames][bands] in dB; silence is put in front and behind, so that each sample counts in four frames."""
+    """[frames][bands] in dB; silence in front and behind, so that a sample counts in 4 frames."""
     padded = np.pad(np.asarray(samples, dtype=np.float64), FFT_SIZE)
     n_frames = (padded.size - FFT_SIZE) // HOP + 1
     frames = np.stack([padded[i * HOP:i * HOP + FFT_SIZE] for i in range(n_frames)])

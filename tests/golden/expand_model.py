@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
-"""Turn the published, dynamically quantised Kokoro export into the float32 model with the same weights.
+"""Turn the published, dynamically quantised Kokoro export into float32 with the same weights.
 
     expand_model.py SRC.onnx DST.onnx [--plain]
 
-The export computes most layers in integers: it quantises the layer's input while running, multiplies integers, and
-scales the sum back. Here each such chain becomes the float layer that it stands for, whose weight is
-(q - zero_point) * scale: a ConvInteger a Conv, a MatMulInteger a MatMul, a DynamicQuantizeLSTM an LSTM, and a Gather of
-quantised rows a Gather of float rows. A layer keeps its node's name and the name of its float output; its weight has the
-name of the quantised one without "_quantized".
+The export computes most layers in integers: it quantises the layer's input while running,
+multiplies integers, and scales the sum back. Here each such chain becomes the float layer that it
+stands for, whose weight is (q - zero_point) * scale: a ConvInteger a Conv, a MatMulInteger a
+MatMul, a DynamicQuantizeLSTM an LSTM, and a Gather of quantised rows a Gather of float rows. A
+layer keeps its node's name and the name of its float output; its weight has the name of the
+quantised one without "_quantized".
 
-The tensors of tensors.py become outputs of the graph, behind `audio`; with --plain they do not. Fails if an integer
-layer is left.
+The tensors of tensors.py become outputs of the graph, behind `audio`; with --plain they do not.
+Fails if an integer layer is left.
 """
 import argparse
 import collections
@@ -18,13 +19,17 @@ import sys
 
 import numpy as np
 import onnx
+from google.protobuf.message import DecodeError
 from onnx import helper, numpy_helper
 
 from tensors import TENSORS
 
 QUANTISED = "_quantized"
-INTEGER_OPS = ("ConvInteger", "MatMulInteger", "DynamicQuantizeLinear", "DynamicQuantizeLSTM", "QuantizeLinear",
-               "DequantizeLinear", "QLinearConv", "QLinearMatMul", "DynamicQuantizeMatMul", "MatMulIntegerToFloat")
+INTEGER_OPS = (
+    "ConvInteger", "MatMulInteger", "MatMulIntegerToFloat", "QLinearConv", "QLinearMatMul",
+    "QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "DynamicQuantizeLSTM",
+    "DynamicQuantizeMatMul",
+)
 
 
 class Expander:
@@ -47,10 +52,18 @@ class Expander:
             raise ValueError(f"{name} is not a constant of the graph")
         return numpy_helper.to_array(self.constants[name])
 
+    def made_by(self, name, op):
+        node = self.maker.get(name)
+        if node is None or node.op_type != op:
+            found = node.op_type if node else "no node"
+            raise ValueError(f"{name}: made by {found}, {op} expected")
+        return node
+
     def only_reader(self, name, op):
         readers = self.readers[name]
         if len(readers) != 1 or readers[0].op_type != op:
-            raise ValueError(f"{name}: read by {[node.op_type for node in readers]}, one {op} expected")
+            found = [node.op_type for node in readers]
+            raise ValueError(f"{name}: read by {found}, one {op} expected")
         return readers[0]
 
     def other_input(self, node, name):
@@ -67,8 +80,10 @@ class Expander:
         if name in self.constants or name in self.maker:
             raise ValueError(f"{name}: the name of {quantised}'s weight is taken")
         values = np.ascontiguousarray(values, dtype=np.float32)
-        if name in self.weights and not np.array_equal(numpy_helper.to_array(self.weights[name]), values):
-            raise ValueError(f"{quantised}: used with two scales")
+        if name in self.weights:
+            if not np.array_equal(numpy_helper.to_array(self.weights[name]), values):
+                raise ValueError(f"{quantised}: used with two scales")
+            return name
         self.weights[name] = numpy_helper.from_array(values, name)
         return name
 
@@ -79,47 +94,45 @@ class Expander:
         self.counts[f"{old.op_type} -> {op}"] += 1
 
     def bias_of(self, name):
-        """The float bias behind a chain that quantises it while running: Div by the scale, Floor, Cast, Reshape."""
+        """The float bias that is quantised while running: Div by a scale, Floor, Cast, Reshape."""
         for op in ("Reshape", "Cast", "Floor", "Div"):
-            node = self.maker[name]
-            if node.op_type != op:
-                raise ValueError(f"{node.name}: {node.op_type} in a bias, {op} expected")
-            name = node.input[0]
+            name = self.made_by(name, op).input[0]
         self.values(name)
         return name
 
     def expand_product(self, node, op):
-        """ConvInteger or MatMulInteger [-> Add of a bias] -> Cast -> Mul by the scale of the input and of the weight."""
-        quantiser = self.maker[node.input[0]]
-        if quantiser.op_type != "DynamicQuantizeLinear" or node.input[2] != quantiser.output[2]:
-            raise ValueError(f"{node.name}: its input is not quantised while running")
+        """ConvInteger or MatMulInteger [-> Add of a bias] -> Cast -> Mul by both scales."""
+        quantiser = self.made_by(node.input[0], "DynamicQuantizeLinear")
+        if len(node.input) != 4 or node.input[2] != quantiser.output[2]:
+            raise ValueError(f"{node.name}: the zero points of its input and weight expected")
         inputs = [quantiser.input[0], None]
         end = node.output[0]
-        if self.readers[end][0].op_type == "Add":
+        if any(reader.op_type == "Add" for reader in self.readers[end]):
             add = self.only_reader(end, "Add")
             inputs.append(self.bias_of(self.other_input(add, end)))
             end = add.output[0]
         end = self.only_reader(end, "Cast").output[0]
         scaling = self.only_reader(end, "Mul")
-        scales = self.maker[self.other_input(scaling, end)]
-        if scales.op_type != "Mul":
-            raise ValueError(f"{node.name}: its scale is the output of a {scales.op_type}")
+        scales = self.made_by(self.other_input(scaling, end), "Mul")
         scale = self.values(self.other_input(scales, quantiser.output[1])).astype(np.float32)
         zero = self.values(node.input[3]).astype(np.float32)
         weight = self.values(node.input[1]).astype(np.float32)
-        if op == "Conv":  # one number, or one for each output channel; a product's are per column as they are
-            zero, scale = (a.reshape((-1,) + (1,) * (weight.ndim - 1)) if a.size > 1 else a for a in (zero, scale))
+        if op == "Conv":  # one number, or one an output channel; a product's are one a column
+            zero, scale = (a.reshape((-1,) + (1,) * (weight.ndim - 1)) for a in (zero, scale))
         inputs[1] = self.add_weight(node.input[1], (weight - zero) * scale)
         self.add_layer(op, node, inputs, scaling.output[0])
 
     def expand_lstm(self, node):
-        """The quantised LSTM holds its weights as [direction, input, 4 hidden], the float one with the last two turned."""
+        """Quantised weights are [direction, input, 4 hidden]; float ones swap the last two."""
         inputs = list(node.input[:8])
         for at, scale_at in ((1, 8), (2, 10)):
             weight = self.values(node.input[at]).astype(np.float32)
-            scale, zero = (self.values(node.input[i]).astype(np.float32) for i in (scale_at, scale_at + 1))
-            scale, zero = (a.reshape(weight.shape[0], 1, -1) for a in (scale, zero))
-            inputs[at] = self.add_weight(node.input[at], ((weight - zero) * scale).transpose(0, 2, 1))
+            scale, zero = (
+                self.values(name).astype(np.float32).reshape(weight.shape[0], 1, -1)
+                for name in node.input[scale_at:scale_at + 2]
+            )
+            weight = ((weight - zero) * scale).transpose(0, 2, 1)
+            inputs[at] = self.add_weight(node.input[at], weight)
         while not inputs[-1]:
             inputs.pop()
         self.add_layer("LSTM", node, inputs, node.output[0], node.output[1:])
@@ -131,7 +144,8 @@ class Expander:
         if scale.size != 1 or zero.size != 1:
             raise ValueError(f"{node.name}: one scale expected")
         weight = (self.values(node.input[0]).astype(np.float32) - zero) * scale
-        self.add_layer("Gather", node, [self.add_weight(node.input[0], weight), node.input[1]], end.output[0])
+        inputs = [self.add_weight(node.input[0], weight), node.input[1]]
+        self.add_layer("Gather", node, inputs, end.output[0])
 
     def expand(self):
         for node in self.graph.node:
@@ -152,7 +166,8 @@ class Expander:
                 raise ValueError(f"{name}: no such tensor, for {file_name}")
             if name not in there:
                 dims = [1 if letter == "1" else f"{file_name}_{letter}" for letter in layout]
-                self.graph.output.append(helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, dims))
+                value = helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, dims)
+                self.graph.output.append(value)
 
     def rewrite(self):
         """Put the layers where their chains ended, and drop all that no output needs."""
@@ -164,7 +179,8 @@ class Expander:
                 needed.update(node.input)
                 nodes.append(node)
         nodes.reverse()
-        tensors = [tensor for tensor in (*self.graph.initializer, *self.weights.values()) if tensor.name in needed]
+        tensors = (*self.graph.initializer, *self.weights.values())
+        tensors = [tensor for tensor in tensors if tensor.name in needed]
         values = [value for value in self.graph.value_info if value.name in needed]
         for field, new in (("node", nodes), ("initializer", tensors), ("value_info", values)):
             self.graph.ClearField(field)
@@ -173,14 +189,17 @@ class Expander:
 
 def left_over(graph):
     """The integer layers, and the operators outside the ONNX standard, with their numbers."""
-    integer = collections.Counter(node.op_type for node in graph.node if node.op_type in INTEGER_OPS)
-    extra = collections.Counter(node.op_type for node in graph.node if node.domain not in ("", "ai.onnx"))
-    return integer, extra
+    integer = [node.op_type for node in graph.node if node.op_type in INTEGER_OPS]
+    extra = [node.op_type for node in graph.node if node.domain not in ("", "ai.onnx")]
+    return dict(collections.Counter(integer)), dict(collections.Counter(extra))
 
 
 def expand_model(source, target, inner_outputs=True):
-    """Expand one file into another; the lines of a report. ValueError if the file is not such an export."""
-    model = onnx.load(source)
+    """Expand a file into another; the lines of a report. ValueError if it is no such export."""
+    try:
+        model = onnx.load(source)
+    except DecodeError as err:
+        raise ValueError(f"{source}: not an ONNX file") from err
     expander = Expander(model.graph)
     expander.expand()
     if inner_outputs:
@@ -190,12 +209,12 @@ def expand_model(source, target, inner_outputs=True):
     if not expander.layers:
         raise ValueError(f"{source}: no quantised layers found")
     if integer:
-        raise ValueError(f"{source}: integer layers left: {dict(integer)}")
+        raise ValueError(f"{source}: integer layers left: {integer}")
     onnx.checker.check_model(model)
     onnx.save(model, target)
     lines = [f"{what}: {n}" for what, n in sorted(expander.counts.items())]
     lines.append(f"outputs: {len(model.graph.output)}, nodes: {len(model.graph.node)}")
-    lines.append(f"left over, integer layers: none; of ONNX Runtime's own operators: {dict(sorted(extra.items()))}")
+    lines.append(f"left over: no integer layers; ONNX Runtime's own operators: {extra}")
     return lines
 
 

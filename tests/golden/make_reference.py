@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Write the reference tensors that the native engine is compared with.
 
-    make_reference.py --model INT8.onnx --voices DIR --out DIR [--cache DIR] [--cases FILE] [--only NAME ...] [--threads N]
+    make_reference.py --model INT8.onnx --voices DIR --out DIR
+                      [--cache DIR] [--cases FILE] [--only NAME ...] [--threads N]
 
-Expands the model to float32 (expand_model.py; kept in the cache directory under the hash of the model and of the
-scripts), runs it in ONNX Runtime for each case of cases.json, and writes one folder a case: NAME.f32 for each tensor of
-tensors.py and of the inputs, raw little-endian float32, time-major; and case.json. README.md describes them.
+Expands the model to float32 (expand_model.py; kept in the cache directory under the hash of the
+model and of the scripts), runs it in ONNX Runtime for each case of cases.json, and writes one
+folder a case: NAME.f32 for each tensor of tensors.py and of the inputs, raw little-endian float32,
+time-major; and case.json. README.md describes them.
 """
 import argparse
 import hashlib
@@ -75,7 +77,7 @@ def open_session(path, threads):
 def phoneme_ids(case, vocabulary):
     unknown = sorted(set(case["phonemes"]) - vocabulary.keys())
     if unknown:
-        raise ValueError(f"case {case['name']}: symbols that the model does not know: {unknown}")
+        raise ValueError(f"case {case['name']}: the model does not know the symbols {unknown}")
     return [0, *(vocabulary[symbol] for symbol in case["phonemes"]), 0]
 
 
@@ -87,16 +89,25 @@ def run_case(session, case, ids, style):
         "speed": np.array([case["speed"]], dtype=np.float32),
     }
     found = session.run([name for _, name, _ in TENSORS], inputs)
-    tensors = {name: time_major(values, "T") for name, values in
-               (("tokens", ids), ("style", style), ("speed", inputs["speed"]))}
+    tensors = {
+        "tokens": time_major(ids, "T"),
+        "style": time_major(style, "T"),
+        "speed": time_major(inputs["speed"], "T"),
+    }
     for (name, _, layout), values in zip(TENSORS, found):
         tensors[name] = time_major(values, layout)
         if not np.isfinite(tensors[name]).all():
             raise ValueError(f"case {case['name']}: {name} has values that are no numbers")
     samples = int(tensors["durations"].sum()) * SAMPLES_PER_FRAME
     if tensors["audio"].size != samples or len(tensors["durations"]) != len(ids):
-        raise ValueError(f"case {case['name']}: {tensors['audio'].size} samples, {samples} expected")
+        found = tensors["audio"].size
+        raise ValueError(f"case {case['name']}: {found} samples, {samples} expected")
     return tensors
+
+
+def one_line(array):
+    """A JSON array of numbers without its line breaks."""
+    return "[" + " ".join(array.group()[1:-1].split()) + "]"
 
 
 def write_case(folder, case, ids, tensors, facts):
@@ -118,7 +129,7 @@ def write_case(folder, case, ids, tensors, facts):
         **facts,
     }
     text = json.dumps(record, ensure_ascii=False, indent=4)
-    text = re.sub(r"\[[^\[\]{}]*\]", lambda array: "[" + " ".join(array.group()[1:-1].split()) + "]", text)
+    text = re.sub(r"\[[^\[\]{}]*\]", one_line, text)
     (part / "case.json").write_text(text + "\n", encoding="utf-8")
     part.rename(folder)
 
@@ -128,7 +139,7 @@ def main():
     ap.add_argument("--model", type=pathlib.Path, required=True, help="the published int8 export")
     ap.add_argument("--voices", type=pathlib.Path, required=True, help="a folder of raw VOICE.bin")
     ap.add_argument("--out", type=pathlib.Path, required=True)
-    ap.add_argument("--cache", type=pathlib.Path, help="for the expanded model; OUT/cache if not given")
+    ap.add_argument("--cache", type=pathlib.Path, help="of the expanded model (OUT/cache)")
     ap.add_argument("--cases", type=pathlib.Path, default=HERE / "cases.json")
     ap.add_argument("--only", nargs="+", help="names of cases")
     ap.add_argument("--threads", type=int, default=1)

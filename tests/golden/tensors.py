@@ -1,7 +1,8 @@
 """The inner tensors of the Kokoro graph that the native engine is compared with.
 
-Each entry: the name of the file, the name of the graph's tensor, its layout in the graph. In a layout T is time (tokens,
-frames or samples), C channels, 1 a dimension of one. Files are always time-major: [T][C], or [T].
+Each entry: the name of the file, the name of the graph's tensor, its layout in the graph. In a
+layout T is time (tokens, frames or samples), C channels, 1 a dimension of one. Files are always
+time-major: [T][C], or [T].
 """
 import numpy as np
 
@@ -29,7 +30,7 @@ TENSORS = (
     ("decoder_1", _DECODER + "decode.1/Div_3_output_0", "1CT"),
     ("decoder_2", _DECODER + "decode.2/Div_3_output_0", "1CT"),
     ("decoder_3", _DECODER + "decode.3/Div_4_output_0", "1CT"),
-    # The generator: 600 F samples; 120 F + 1 columns of the source's STFT; 20 F and 120 F + 1 rows.
+    # The generator: T is 600 F for sound, 120 F + 1 for spectra; 20 F and 120 F + 1 for its stages.
     ("source", _GENERATOR + "m_source/l_tanh/Tanh_output_0", "1T1"),
     ("source_stft", _GENERATOR + "Concat_3_output_0", "1CT"),
     ("noise_0", _GENERATOR + "noise_res.0/Add_8_output_0", "1CT"),
