@@ -19,7 +19,7 @@ LONGEST_SIZE = 0xFFFFFFFF  # written by programs that cannot know the length
 
 
 def read_wav(path):
-    """The samples of a mono WAV (24 kHz, 16-bit integers or float32) or of raw float32 (NAME.f32)."""
+    """The samples of a mono WAV (24 kHz, 16-bit or float32) or of raw float32 (NAME.f32)."""
     data = pathlib.Path(path).read_bytes()
     if pathlib.Path(path).suffix == ".f32":
         return np.frombuffer(data, "<f4").astype(np.float64)
