@@ -14,14 +14,6 @@
 #include "kokoro/kokoro.h"
 
 /*
- * The path of a model's cached form; the caller frees it. The fingerprint is taken of the model's
- * size, time of change and 64 blocks spread over it, so that it costs a millisecond and another
- * export never matches. NOT_FOUND, IO, NO_MEMORY.
- */
-int kk_ort_cache_path(char **out, const char *cache_dir, const char *model_path,
-                      const char *version, kokoro_error *err);
-
-/*
  * Map a cached form and check its trailer. map->len counts the runtime's part only in *len.
  * NOT_FOUND: none there. BAD_DATA: damaged; make it anew.
  */

@@ -14,6 +14,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/status.h"
+#include "model/cache_path.h"
 #include "model/ort/onnx_outputs.h"
 #include "model/ort/ort_cache.h"
 
@@ -136,8 +137,9 @@ int kk_ort_session_open(kk_ort_model *model, const kk_model_options *options, ko
         return load_onnx(model, options, NULL, &model->session, err);
     char *path = NULL;
     kokoro_error reason = {KOKORO_OK, ""};
-    int status = kk_ort_cache_path(&path, options->cache_dir, options->model_path,
-                                   model->api.version, &reason);
+    const kk_cache_kind kind = {
+        .folder = "ort", .ending = "ort", .version = model->api.version, .layout = 1};
+    int status = kk_cache_path(&path, options->cache_dir, options->model_path, &kind, err);
     if (status == KOKORO_OK)
         status = load_cached(model, options, path, &reason);
     if (path != NULL && status != KOKORO_OK && status != KOKORO_NO_MEMORY) {

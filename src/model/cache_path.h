@@ -1,0 +1,27 @@
+/*
+ * cache_path.h - where a form of a model that was made from it is kept:
+ *
+ *     <cache>/<folder>/<fingerprint of model, version, layout>.<ending>
+ */
+#ifndef KK_MODEL_CACHE_PATH_H
+#define KK_MODEL_CACHE_PATH_H
+
+#include "kokoro/kokoro.h"
+
+#include <stdint.h>
+
+typedef struct kk_cache_kind {
+    const char *folder, *ending;
+    const char *version; /* of what made it; the first 31 bytes count */
+    uint64_t layout;
+} kk_cache_kind;
+
+/*
+ * The path; the caller frees it, and its folder is made. The fingerprint is taken of the model's
+ * size, time of change and 64 blocks spread over it, so that it costs a millisecond and another
+ * export never matches. NOT_FOUND, IO, NO_MEMORY.
+ */
+int kk_cache_path(char **out, const char *cache_dir, const char *model_path,
+                  const kk_cache_kind *kind, kokoro_error *err);
+
+#endif

@@ -1,0 +1,191 @@
+/*
+ * packed_file.c - the packed weights in the cache: mapped and shared when they are whole, else made
+ * from the export and kept.
+ */
+#include "model/native/pack.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/status.h"
+#include "model/cache_path.h"
+#include "model/onnx/onnx.h"
+
+#include <string.h>
+
+enum { LAYOUT = 1 /* raise it when the order of packed weights or the table changes */ };
+
+#define MAGIC "KKPACK\0\1"
+
+typedef struct header {
+    char magic[8];
+    uint64_t panel, n_rows;
+    uint64_t len;  /* of the whole file */
+    uint64_t hash; /* XXH3-64 of all that follows the header */
+    uint64_t reserved[3];
+} header;
+
+static size_t aligned(size_t size)
+{
+    return (size + 63) / 64 * 64;
+}
+
+static size_t data_start(void)
+{
+    return sizeof(header) + aligned(kk_n_weights * sizeof(kk_pack_part));
+}
+
+/* Points the weights into a block whose parts were checked or made just now. */
+static void bind(kk_packed *packed, const unsigned char *block, size_t panel)
+{
+    const kk_pack_part *parts = (const kk_pack_part *)(const void *)(block + sizeof(header));
+    packed->has_pairs = 0;
+    for (size_t i = 0; i < kk_n_weights; i++) {
+        kk_pack_bind(&packed->weights, &kk_weight_table[i], block + parts[i].offset, panel,
+                     (int)parts[i].is_pairs);
+        packed->has_pairs |= (int)parts[i].is_pairs;
+    }
+}
+
+static int is_whole(const kk_map *map, size_t panel)
+{
+    header head;
+    if (map->len < data_start())
+        return 0;
+    memcpy(&head, map->data, sizeof(head));
+    if (memcmp(head.magic, MAGIC, sizeof(head.magic)) != 0 || head.panel != panel ||
+        head.n_rows != kk_n_weights || head.len != map->len ||
+        head.hash != kk_hash(map->data + sizeof(head), map->len - sizeof(head)))
+        return 0;
+    const kk_pack_part *parts = (const kk_pack_part *)(const void *)(map->data + sizeof(head));
+    for (size_t i = 0; i < kk_n_weights; i++) {
+        const size_t size = kk_pack_size(&kk_weight_table[i], panel, parts[i].is_pairs != 0);
+        if (parts[i].is_pairs > 1 || parts[i].offset % 64 != 0 || parts[i].offset < data_start() ||
+            parts[i].offset > map->len || size > map->len - parts[i].offset)
+            return 0;
+    }
+    return 1;
+}
+
+/* A new block in packed->memory, of *len bytes. */
+static int make_block(kk_packed *packed, size_t *len, const kk_onnx *onnx, size_t panel,
+                      kokoro_error *err)
+{
+    kk_pack_part *parts = kk_calloc(kk_n_weights, sizeof(*parts));
+    if (parts == NULL)
+        return kk_fail_memory(err);
+    size_t at = data_start();
+    int status = KOKORO_OK;
+    for (size_t i = 0; i < kk_n_weights && status == KOKORO_OK; i++) {
+        int is_pairs = 0;
+        status = kk_pack_inspect(onnx, &kk_weight_table[i], &is_pairs, err);
+        parts[i].is_pairs = (uint32_t)is_pairs;
+        parts[i].offset = at;
+        at += aligned(kk_pack_size(&kk_weight_table[i], panel, is_pairs));
+    }
+    unsigned char *block = NULL;
+    if (status == KOKORO_OK) {
+        /* aligned_alloc would not pass through the hook of base/alloc.h: room to align by hand. */
+        packed->memory = kk_calloc(1, at + 64);
+        if (packed->memory == NULL)
+            status = kk_fail_memory(err);
+    }
+    if (status == KOKORO_OK) {
+        block = packed->memory + (64 - (uintptr_t)packed->memory % 64) % 64;
+        for (size_t i = 0; i < kk_n_weights; i++)
+            kk_pack_row(onnx, &kk_weight_table[i], block + parts[i].offset, panel);
+        memcpy(block + sizeof(header), parts, kk_n_weights * sizeof(*parts));
+        header head = {.panel = panel, .n_rows = kk_n_weights, .len = at};
+        memcpy(head.magic, MAGIC, sizeof(head.magic));
+        head.hash = kk_hash(block + sizeof(head), at - sizeof(head));
+        memcpy(block, &head, sizeof(head));
+        bind(packed, block, panel);
+        *len = at;
+    }
+    kk_free(parts);
+    return status;
+}
+
+/* Keep the block and use the mapped file from now on, so that its memory is shared. */
+static void keep_block(kk_packed *packed, size_t len, const char *path, size_t panel,
+                       const kk_log *log)
+{
+    kokoro_error err;
+    kk_writer writer;
+    int status = kk_writer_open(&writer, path, &err);
+    if (status == KOKORO_OK) {
+        const unsigned char *block = packed->memory + (64 - (uintptr_t)packed->memory % 64) % 64;
+        kk_writer_write(&writer, block, len);
+        status = kk_writer_commit(&writer, &err);
+    }
+    if (status == KOKORO_OK)
+        status = kk_map_open(&packed->map, path, "packed model", &err);
+    if (status == KOKORO_OK && packed->map.len == len) {
+        bind(packed, packed->map.data, panel);
+        kk_free(packed->memory);
+        packed->memory = NULL;
+    } else if (status != KOKORO_OK) {
+        kk_log_write(log, KOKORO_LOG_WARNING, "the packed model is not kept: %s", err.message);
+    }
+}
+
+static int pack_anew(kk_packed *packed, const kk_model_options *options, size_t panel,
+                     const char *path, kokoro_error *err)
+{
+    const double start_s = kk_now_s();
+    kk_onnx *onnx = NULL;
+    size_t len = 0;
+    int status = kk_onnx_open(&onnx, options->model_path, err);
+    if (status == KOKORO_OK)
+        status = make_block(packed, &len, onnx, panel, err);
+    if (status == KOKORO_OK && path != NULL)
+        keep_block(packed, len, path, panel, options->log);
+    kk_onnx_close(&onnx);
+    packed->pack_ms = 1e3 * (kk_now_s() - start_s);
+    return status;
+}
+
+int kk_packed_open(kk_packed *packed, const kk_model_options *options, const kk_kernels *kernels,
+                   kokoro_error *err)
+{
+    memset(packed, 0, sizeof(*packed));
+    char *path = NULL;
+    int status = KOKORO_OK;
+    if (options->cache_dir != NULL) {
+        const kk_cache_kind kind = {.folder = "native",
+                                    .ending = "pack",
+                                    .version = kernels->panel == 64 ? "64" : "16",
+                                    .layout = LAYOUT};
+        kokoro_error reason;
+        status = kk_cache_path(&path, options->cache_dir, options->model_path, &kind, &reason);
+        if (status == KOKORO_NOT_FOUND || status == KOKORO_NO_MEMORY)
+            return kk_fail(err, status, "%s", reason.message);
+        if (status != KOKORO_OK)
+            kk_log_write(options->log, KOKORO_LOG_WARNING, "the packed model is not kept: %s",
+                         reason.message);
+        if (status == KOKORO_OK && kk_file_exists(path)) {
+            if (kk_map_open(&packed->map, path, "packed model", &reason) == KOKORO_OK) {
+                if (is_whole(&packed->map, kernels->panel)) {
+                    bind(packed, packed->map.data, kernels->panel);
+                    kk_free(path);
+                    return KOKORO_OK;
+                }
+                kk_map_close(&packed->map);
+                kk_log_write(options->log, KOKORO_LOG_WARNING,
+                             "the packed model %s is damaged; making it anew", path);
+            }
+        }
+    }
+    status = pack_anew(packed, options, kernels->panel, path, err);
+    kk_free(path);
+    if (status != KOKORO_OK)
+        kk_packed_close(packed);
+    return status;
+}
+
+void kk_packed_close(kk_packed *packed)
+{
+    kk_map_close(&packed->map);
+    kk_free(packed->memory);
+    packed->memory = NULL;
+}

@@ -1,0 +1,235 @@
+/*
+ * conv.c - convolution in tiles of time. A tile's input is normalised, activated and rounded into
+ * scratch memory of its thread and stays in the second-level cache while all outputs are computed.
+ *
+ *     src rows [t0 - pad, t0 + n - pad + (K - 1) d)  ->  scratch  ->  dst rows [t0, t0 + n)
+ *
+ * Short inputs are activated as a whole first, and the tasks are then tiles of time by panels of
+ * outputs: there the weights are what costs, and each panel is read by one thread.
+ */
+#include "base/status.h"
+#include "ops/ops.h"
+
+#include <string.h>
+
+enum {
+    TILE_BYTES = 96 * 1024, /* of activated input: with one panel's weights it fits 1 MB of L2 */
+    MAX_TILE = 384,
+    MIN_TILE = 24,
+    ROWS = 6,       /* of a register tile */
+    SHORT_T = 1536, /* rows up to which the input is activated as a whole */
+    SHORT_TILE = 96
+};
+
+typedef struct conv_job {
+    const kk_ops *ops;
+    const kk_conv_run *run;
+    size_t dilation, elem; /* bytes of an element of activated input */
+    size_t row;            /* elements of a row of activated input */
+    size_t tile;           /* rows of output a task */
+    size_t n_panels;       /* tasks a tile, or 0 when a task does all */
+    unsigned char *whole;  /* activated input of short runs: row 0 is input row -pad */
+    int uses_bf16;
+} conv_job;
+
+/* Input rows from `first` (from -pad on) to scratch, zeros where there are none. */
+static void activate_rows(const conv_job *job, unsigned char *dst, ptrdiff_t first, size_t n)
+{
+    const kk_conv_run *run = job->run;
+    const size_t C = run->conv->C_in, row_bytes = job->row * job->elem;
+    size_t before = first < 0 ? (size_t)-first : 0;
+    before = before < n ? before : n;
+    const size_t from = (size_t)(first + (ptrdiff_t)before);
+    size_t inside = from < run->T_in ? run->T_in - from : 0;
+    inside = inside < n - before ? inside : n - before;
+    memset(dst, 0, before * row_bytes);
+    unsigned char *at = dst + before * row_bytes;
+    if (inside > 0) {
+        const float *src = run->src + from * run->src_stride;
+        const kk_kernels *kernels = job->ops->kernels;
+        if (job->uses_bf16)
+            kernels->activate_bf16((uint16_t *)(void *)at, job->row, src, run->src_stride, inside,
+                                   C, &run->activation);
+        else
+            kernels->activate((float *)(void *)at, job->row, src, run->src_stride, inside, C,
+                              &run->activation);
+        if (job->row > C) { /* the partner of an odd last input */
+            for (size_t t = 0; t < inside; t++)
+                memset(at + t * row_bytes + C * job->elem, 0, (job->row - C) * job->elem);
+        }
+    }
+    memset(at + inside * row_bytes, 0, (n - before - inside) * row_bytes);
+}
+
+static size_t halo(const conv_job *job)
+{
+    return (job->run->conv->K - 1) * job->dilation;
+}
+
+/* The convolution of one tile, panels [panel, panel + n_panels). */
+static void run_tile(const conv_job *job, const unsigned char *src, size_t tile, size_t t, size_t n,
+                     size_t panel, size_t n_panels)
+{
+    const kk_conv_run *run = job->run;
+    const kk_conv *conv = run->conv;
+    const kk_kernels *kernels = job->ops->kernels;
+    const size_t width = kernels->panel, o = panel * width;
+    const size_t inputs = conv->is_pairs ? (conv->C_in + 1) / 2 * 2 : conv->C_in;
+    const size_t weight_size = conv->is_pairs ? sizeof(uint16_t) : sizeof(float);
+    const size_t n_outputs =
+        n_panels * width < conv->C_out - o ? n_panels * width : conv->C_out - o;
+    const float *residual = run->residual;
+    kk_conv_args args = {
+        .dst = run->dst + t * run->dst_stride + o,
+        .dst_stride = run->dst_stride,
+        .src = src,
+        .src_stride = job->row,
+        .tap_stride = job->dilation * job->row,
+        .weights = (const unsigned char *)conv->weights + o * conv->K * inputs * weight_size,
+        .scale = conv->scale + o,
+        .bias = conv->bias + o,
+        .residual = residual != NULL
+                        ? residual + (t >> run->residual_shift) * run->residual_stride + o
+                        : NULL,
+        .residual_stride = run->residual_stride,
+        .residual_shift = run->residual_shift,
+        .gain = run->gain != 0.0f ? run->gain : 1.0f,
+        .accumulate = run->accumulate,
+        .sums = run->sums != NULL ? run->sums->rows + tile * 2 * run->sums->stride + o : NULL,
+        .sums_stride = run->sums != NULL ? run->sums->stride : 0,
+        .T = n,
+        .K = conv->K,
+        .C_in = conv->C_in,
+        .C_out = n_outputs};
+    if (!conv->is_pairs)
+        kernels->conv_singles(&args);
+    else if (job->uses_bf16)
+        kernels->conv_bf16(&args);
+    else
+        kernels->conv_pairs(&args);
+}
+
+static size_t rows_of_tile(const conv_job *job, size_t t)
+{
+    return job->run->T_out - t < job->tile ? job->run->T_out - t : job->tile;
+}
+
+static void long_task(void *context, size_t task, size_t worker)
+{
+    const conv_job *job = context;
+    const size_t t = task * job->tile, n = rows_of_tile(job, t);
+    unsigned char *scratch = job->ops->scratch + worker * KK_SCRATCH_SIZE;
+    activate_rows(job, scratch, (ptrdiff_t)t - (ptrdiff_t)job->run->pad, n + halo(job));
+    const size_t width = job->ops->kernels->panel;
+    run_tile(job, scratch, task, t, n, 0, (job->run->conv->C_out + width - 1) / width);
+}
+
+static void activate_task(void *context, size_t task, size_t worker)
+{
+    (void)worker;
+    const conv_job *job = context;
+    const size_t n_rows = job->run->T_out + halo(job), first = task * SHORT_TILE;
+    const size_t n = n_rows - first < SHORT_TILE ? n_rows - first : SHORT_TILE;
+    activate_rows(job, job->whole + first * job->row * job->elem,
+                  (ptrdiff_t)first - (ptrdiff_t)job->run->pad, n);
+}
+
+static void short_task(void *context, size_t task, size_t worker)
+{
+    (void)worker;
+    const conv_job *job = context;
+    const size_t n_tiles = (job->run->T_out + job->tile - 1) / job->tile;
+    const size_t tile = task % n_tiles, t = tile * job->tile;
+    run_tile(job, job->whole + t * job->row * job->elem, tile, t, rows_of_tile(job, t),
+             task / n_tiles, 1);
+}
+
+static size_t choose_tile(const conv_job *job)
+{
+    if (job->run->T_out <= SHORT_T)
+        return SHORT_TILE;
+    size_t rows = TILE_BYTES / (job->row * job->elem);
+    rows = rows > MAX_TILE ? MAX_TILE : rows / ROWS * ROWS;
+    return rows < MIN_TILE ? MIN_TILE : rows;
+}
+
+static int reserve_sums(const kk_ops *ops, kk_sums *sums, size_t n_tiles, size_t C)
+{
+    sums->stride = (C + 63) / 64 * 64;
+    sums->n_tiles = n_tiles;
+    sums->rows = kk_workspace_floats(ops->ws, n_tiles * 2 * sums->stride);
+    if (sums->rows == NULL)
+        return KOKORO_NO_MEMORY;
+    memset(sums->rows, 0, n_tiles * 2 * sums->stride * sizeof(float));
+    return KOKORO_OK;
+}
+
+int kk_convolve(const kk_ops *ops, const kk_conv_run *run)
+{
+    const kk_conv *conv = run->conv;
+    conv_job job = {.ops = ops, .run = run};
+    job.dilation = run->dilation != 0 ? run->dilation : 1;
+    job.uses_bf16 = run->in_bf16 && conv->is_pairs && ops->kernels->has_bf16;
+    job.elem = job.uses_bf16 ? sizeof(uint16_t) : sizeof(float);
+    job.row = (conv->C_in + 1) / 2 * 2;
+    job.tile = choose_tile(&job);
+    const size_t n_tiles = (run->T_out + job.tile - 1) / job.tile;
+    if (run->sums != NULL && reserve_sums(ops, run->sums, n_tiles, conv->C_out) != KOKORO_OK)
+        return KOKORO_NO_MEMORY;
+    if (run->T_out > SHORT_T) {
+        if ((job.tile + halo(&job)) * job.row * job.elem > KK_SCRATCH_SIZE)
+            return KOKORO_NO_MEMORY;
+        kk_pool_run(ops->pool, long_task, &job, n_tiles);
+        return KOKORO_OK;
+    }
+    const kk_mark mark = kk_workspace_mark(ops->ws);
+    const size_t n_rows = run->T_out + halo(&job);
+    job.whole = kk_workspace_alloc(ops->ws, n_rows * job.row * job.elem);
+    if (job.whole == NULL)
+        return KOKORO_NO_MEMORY;
+    job.n_panels = (conv->C_out + ops->kernels->panel - 1) / ops->kernels->panel;
+    kk_pool_run(ops->pool, activate_task, &job, (n_rows + SHORT_TILE - 1) / SHORT_TILE);
+    kk_pool_run(ops->pool, short_task, &job, n_tiles * job.n_panels);
+    kk_workspace_release(ops->ws, mark);
+    return KOKORO_OK;
+}
+
+int kk_linear(const kk_ops *ops, const kk_conv *w, float *dst, size_t dst_stride, const float *src,
+              size_t src_stride, size_t T)
+{
+    return kk_convolve(ops, &(kk_conv_run){.conv = w,
+                                           .src = src,
+                                           .src_stride = src_stride,
+                                           .T_in = T,
+                                           .dst = dst,
+                                           .dst_stride = dst_stride,
+                                           .T_out = T});
+}
+
+typedef struct sums_job {
+    const kk_ops *ops;
+    kk_sums *sums;
+    const float *src;
+    size_t stride, T, C;
+} sums_job;
+
+static void sums_task(void *context, size_t task, size_t worker)
+{
+    (void)worker;
+    const sums_job *job = context;
+    const size_t t = task * SHORT_TILE, n = job->T - t < SHORT_TILE ? job->T - t : SHORT_TILE;
+    job->ops->kernels->column_sums(job->sums->rows + task * 2 * job->sums->stride,
+                                   job->sums->stride, job->src + t * job->stride, job->stride, n,
+                                   job->C);
+}
+
+int kk_column_sums(const kk_ops *ops, kk_sums *sums, const float *src, size_t stride, size_t T,
+                   size_t C)
+{
+    const size_t n_tiles = (T + SHORT_TILE - 1) / SHORT_TILE;
+    if (reserve_sums(ops, sums, n_tiles, C) != KOKORO_OK)
+        return KOKORO_NO_MEMORY;
+    sums_job job = {ops, sums, src, stride, T, C};
+    kk_pool_run(ops->pool, sums_task, &job, n_tiles);
+    return KOKORO_OK;
+}

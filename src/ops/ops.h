@@ -1,0 +1,98 @@
+/*
+ * ops.h - layers: shapes, padding and threads over the kernels. Each function runs to its end on
+ * all threads of the pool; equal input gives equal output whatever their number, because the cut
+ * into tiles depends on the shapes alone.
+ *
+ * Memory comes from the workspace; a function that needs some returns NO_MEMORY when the plan left
+ * too little. After a cancel the results are undefined and the functions return quickly.
+ */
+#ifndef KK_OPS_OPS_H
+#define KK_OPS_OPS_H
+
+#include "kernels/kernels.h"
+#include "ops/pool.h"
+#include "ops/workspace.h"
+
+typedef struct kk_ops {
+    const kk_kernels *kernels;
+    kk_pool *pool;
+    kk_workspace *ws;
+    unsigned char *scratch; /* [pool size][KK_SCRATCH_SIZE] */
+} kk_ops;
+
+enum { KK_SCRATCH_SIZE = 512 * 1024 };
+
+/* Weights of a convolution (or with K = 1 of a matrix product), packed for the kernels in use. */
+typedef struct kk_conv {
+    const void *weights;       /* KK_PAIRS or KK_SINGLES of kernels.h */
+    const float *scale, *bias; /* [C_out padded] */
+    size_t C_in, C_out, K;
+    int is_pairs;
+} kk_conv;
+
+/* Sums of a layer's output for the normalisation that follows, a row a tile. */
+typedef struct kk_sums {
+    float *rows; /* [n_tiles][2][stride] */
+    size_t n_tiles, stride;
+} kk_sums;
+
+typedef struct kk_conv_run {
+    const kk_conv *conv;
+    const float *src; /* [T_in][src_stride] */
+    size_t src_stride, T_in;
+    size_t dilation; /* rows between taps; 0 stands for 1 */
+    size_t pad;      /* rows of zeros in front; behind as many as are needed */
+    kk_activation activation;
+    float *dst; /* [T_out][dst_stride] */
+    size_t dst_stride, T_out;
+    const float *residual; /* as in kk_conv_args */
+    size_t residual_stride;
+    unsigned residual_shift;
+    float gain; /* 0 stands for 1 */
+    int accumulate;
+    int in_bf16;   /* round the input to bf16 where the kernels gain by it */
+    kk_sums *sums; /* NULL, or receives sums in workspace memory */
+} kk_conv_run;
+
+int kk_convolve(const kk_ops *ops, const kk_conv_run *run);
+
+/* dst[t] = src[t] * w + bias: a convolution of one tap without padding and activation. */
+int kk_linear(const kk_ops *ops, const kk_conv *w, float *dst, size_t dst_stride, const float *src,
+              size_t src_stride, size_t T);
+
+/* Sums of src [T][stride], C channels, in workspace memory. */
+int kk_column_sums(const kk_ops *ops, kk_sums *sums, const float *src, size_t stride, size_t T,
+                   size_t C);
+
+/* A bidirectional LSTM of H cells a direction: weights as the table of kernels wants them. */
+typedef struct kk_lstm {
+    kk_conv input;         /* [8H][C_in]: gates i, o, f, c forward, then backward; both biases */
+    const void *recurrent; /* [2] packed [4H][H], of the same kind as input */
+    const float *r_scale;  /* [2][4H] */
+    size_t H;
+} kk_lstm;
+
+/* dst [T][2H], forward then backward, from src [T][src_stride]. The directions run side by side. */
+int kk_lstm_run(const kk_ops *ops, const kk_lstm *w, float *dst, size_t dst_stride,
+                const float *src, size_t src_stride, size_t T);
+
+/*
+ * Attention of one layer: q, k, v [N][stride] with n_heads heads of D each, side by side;
+ * dst [N][n_heads * D] = softmax(q k^T / sqrt(D)) v, a head at a time.
+ */
+int kk_attention(const kk_ops *ops, float *dst, size_t dst_stride, const float *q, const float *k,
+                 const float *v, size_t stride, size_t N, size_t n_heads, size_t D);
+
+/* Rows [0, n_rows) in runs of rows_a_task, on all threads. */
+typedef void kk_rows_task(void *context, size_t first_row, size_t n_rows);
+void kk_for_rows(const kk_ops *ops, kk_rows_task *task, void *context, size_t n_rows,
+                 size_t rows_a_task);
+
+/*
+ * Adaptive instance normalisation as an affine map of channels: scale[c] = gain[c] / sqrt(var +
+ * eps), shift[c] = bias[c] - mean * scale[c], with eps 1e-5. style [2C] holds (gain - 1, bias).
+ */
+void kk_adain(float *scale, float *shift, const kk_sums *sums, const float *style, size_t T,
+              size_t C);
+
+#endif

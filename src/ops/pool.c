@@ -1,0 +1,172 @@
+/*
+ * pool.c - workers wait for a new round by spinning for a moment (an inference has some 300 rounds,
+ * most shorter than a wake-up) and then on a condition.
+ */
+#include "ops/pool.h"
+
+#include "base/alloc.h"
+#include "base/status.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+
+enum { SPINS = 4000 /* some 20 microseconds */ };
+
+typedef struct worker {
+    kk_pool *pool;
+    size_t index;
+    pthread_t thread;
+} worker;
+
+struct kk_pool {
+    pthread_mutex_t mutex;
+    pthread_cond_t begun;
+    atomic_uint round; /* raised when work is there */
+    atomic_bool stopping, cancelled;
+    kk_task *task;
+    void *context;
+    size_t n_tasks;
+    atomic_size_t next_task;
+    atomic_size_t n_busy; /* workers that have not yet finished the round */
+    size_t n_workers;     /* without the caller */
+    worker workers[];
+};
+
+static void pause_cpu(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+}
+
+static void take_tasks(kk_pool *pool, size_t index)
+{
+    for (;;) {
+        size_t task = atomic_fetch_add(&pool->next_task, 1);
+        if (task >= pool->n_tasks)
+            return;
+        if (!atomic_load_explicit(&pool->cancelled, memory_order_relaxed))
+            pool->task(pool->context, task, index);
+    }
+}
+
+static void wait_for_round(kk_pool *pool, unsigned seen)
+{
+    for (int i = 0; i < SPINS; i++) {
+        if (atomic_load(&pool->round) != seen)
+            return;
+        pause_cpu();
+    }
+    pthread_mutex_lock(&pool->mutex);
+    while (atomic_load(&pool->round) == seen)
+        pthread_cond_wait(&pool->begun, &pool->mutex);
+    pthread_mutex_unlock(&pool->mutex);
+}
+
+static void *work(void *argument)
+{
+    worker *self = argument;
+    kk_pool *pool = self->pool;
+    for (unsigned seen = 0;; seen++) {
+        wait_for_round(pool, seen);
+        if (atomic_load(&pool->stopping))
+            return NULL;
+        take_tasks(pool, self->index);
+        atomic_fetch_sub(&pool->n_busy, 1);
+    }
+}
+
+static void begin_round(kk_pool *pool)
+{
+    pthread_mutex_lock(&pool->mutex);
+    atomic_fetch_add(&pool->round, 1);
+    pthread_cond_broadcast(&pool->begun);
+    pthread_mutex_unlock(&pool->mutex);
+}
+
+int kk_pool_create(kk_pool **out, int n_threads, kokoro_error *err)
+{
+    *out = NULL;
+    const size_t n = n_threads > 1 ? (size_t)n_threads - 1 : 0;
+    kk_pool *pool = kk_calloc(1, sizeof(*pool) + n * sizeof(pool->workers[0]));
+    if (pool == NULL)
+        return kk_fail_memory(err);
+    if (pthread_mutex_init(&pool->mutex, NULL) != 0) {
+        kk_free(pool);
+        return kk_fail_memory(err);
+    }
+    if (pthread_cond_init(&pool->begun, NULL) != 0) {
+        pthread_mutex_destroy(&pool->mutex);
+        kk_free(pool);
+        return kk_fail_memory(err);
+    }
+    for (size_t i = 0; i < n; i++) {
+        worker *self = &pool->workers[i];
+        self->pool = pool;
+        self->index = i + 1;
+        if (pthread_create(&self->thread, NULL, work, self) != 0) {
+            kk_pool_destroy(&pool);
+            return kk_fail(err, KOKORO_NO_MEMORY, "cannot start thread %zu of %d", i + 2,
+                           n_threads);
+        }
+        pool->n_workers++;
+    }
+    *out = pool;
+    return KOKORO_OK;
+}
+
+void kk_pool_destroy(kk_pool **pool_ptr)
+{
+    kk_pool *pool = *pool_ptr;
+    if (pool == NULL)
+        return;
+    atomic_store(&pool->stopping, true);
+    begin_round(pool);
+    for (size_t i = 0; i < pool->n_workers; i++)
+        pthread_join(pool->workers[i].thread, NULL);
+    pthread_cond_destroy(&pool->begun);
+    pthread_mutex_destroy(&pool->mutex);
+    kk_free(pool);
+    *pool_ptr = NULL;
+}
+
+size_t kk_pool_size(const kk_pool *pool)
+{
+    return pool->n_workers + 1;
+}
+
+void kk_pool_run(kk_pool *pool, kk_task *task, void *context, size_t n_tasks)
+{
+    if (n_tasks <= 1 || pool->n_workers == 0) {
+        for (size_t i = 0; i < n_tasks; i++) {
+            if (!kk_pool_cancelled(pool))
+                task(context, i, 0);
+        }
+        return;
+    }
+    pool->task = task;
+    pool->context = context;
+    pool->n_tasks = n_tasks;
+    atomic_store(&pool->next_task, 0);
+    atomic_store(&pool->n_busy, pool->n_workers);
+    begin_round(pool);
+    take_tasks(pool, 0);
+    while (atomic_load(&pool->n_busy) != 0)
+        pause_cpu();
+}
+
+void kk_pool_cancel(kk_pool *pool)
+{
+    atomic_store(&pool->cancelled, true);
+}
+
+bool kk_pool_cancelled(const kk_pool *pool)
+{
+    return atomic_load_explicit(&pool->cancelled, memory_order_relaxed);
+}
+
+void kk_pool_reset(kk_pool *pool)
+{
+    atomic_store(&pool->cancelled, false);
+}
