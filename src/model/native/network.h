@@ -1,0 +1,82 @@
+/*
+ * network.h - the network, a function a block, in the order they run:
+ *
+ *   ids [N] -> albert [N][768] -> prosody [N][640] -> durations [N] -> frames F = sum
+ *           -> text encoder [N][512]
+ *   aligned by the durations: prosody [F][640], text [F][512]           F at 40 a second
+ *   prosody -> f0 [2F], energy [2F]                                     80 a second
+ *   text, f0, energy -> decoder [2F][512]
+ *   f0 -> source [600F] -> spectrum [120F + 1][22]                      24000 and 4800 a second
+ *   decoder, spectrum -> generator [120F + 1][22] -> inverse STFT -> audio [600F]
+ *
+ * The model is StyleTTS 2 (Li et al. 2023) with an iSTFTNet vocoder, as hexgrad/kokoro exports it.
+ * docs/MODEL.md has every equation and trap. All functions take their memory from ops->ws and
+ * return KOKORO_OK or KOKORO_NO_MEMORY.
+ */
+#ifndef KK_MODEL_NATIVE_NETWORK_H
+#define KK_MODEL_NATIVE_NETWORK_H
+
+#include "model/native/weights.h"
+
+/* dst [N][768]. */
+int kk_albert(const kk_ops *ops, const kk_albert_weights *w, float *dst, const int64_t *ids,
+              size_t N);
+
+/* dst [N][512]. */
+int kk_text_encoder(const kk_ops *ops, const kk_text_encoder_weights *w, float *dst,
+                    const int64_t *ids, size_t N);
+
+/* dst [N][640] from albert [N][768]; style [128] is the prosody half. */
+int kk_prosody_encoder(const kk_ops *ops, const kk_prosody_weights *w, float *dst,
+                       const float *albert, const float *style, size_t N);
+
+/* Raw durations, in frames of 25 ms, before rounding: raw [N] from prosody [N][640]. */
+int kk_durations(const kk_ops *ops, const kk_prosody_weights *w, float *raw, const float *prosody,
+                 float speed, size_t N);
+
+/* Rounded to even at halves, at least 1; returns their sum. */
+size_t kk_round_durations(int32_t *dst, const float *raw, size_t N);
+
+/* Row n of src [N][C] durations[n] times: dst [F][C]. */
+void kk_align(float *dst, const float *src, const int32_t *durations, size_t N, size_t C);
+
+/* f0 [2F] in Hz, energy [2F] from prosody aligned [F][640]. */
+int kk_pitch(const kk_ops *ops, const kk_prosody_weights *w, float *f0, float *energy,
+             const float *prosody, const float *style, size_t F);
+
+/*
+ * Residual block with adaptive normalisation: dst [T or 2T][C_out] at dst_stride from src
+ * [T][C_in]. in_bf16: the inputs of the convolutions are rounded.
+ */
+int kk_adain_block_run(const kk_ops *ops, const kk_adain_block *w, float *dst, size_t dst_stride,
+                       const float *src, size_t src_stride, const float *style, size_t T,
+                       int in_bf16);
+
+/* dst [2F][512] from text aligned [F][512], f0 [2F], energy [2F]; style [128] is the decoder half.
+ */
+int kk_decoder(const kk_ops *ops, const kk_decoder_weights *w, float *dst, const float *text,
+               const float *f0, const float *energy, const float *style, size_t F, int in_bf16);
+
+/* Harmonic source: dst [300 T] from f0 [T]. */
+int kk_source(const kk_ops *ops, const kk_generator_weights *w, float *dst, const float *f0,
+              size_t T);
+
+/* Magnitudes and phases of its short-time Fourier transform: dst [n / 5 + 1][22] from source [n].
+ */
+int kk_spectrum(const kk_ops *ops, const kk_generator_weights *w, float *dst, const float *source,
+                size_t n);
+
+/* dst [60 T + 1][22], log magnitudes and phases, from features [T][512] and spectrum [60 T +
+ * 1][22]. */
+int kk_generator(const kk_ops *ops, const kk_generator_weights *w, float *dst,
+                 const float *features, const float *spectrum, const float *style, size_t T,
+                 int in_bf16);
+
+/* audio [5 (n_frames - 1)] from the generator's output [n_frames][22]. */
+int kk_inverse_stft(const kk_ops *ops, const kk_generator_weights *w, float *audio,
+                    const float *post, size_t n_frames);
+
+/* dst [2C] = (gain - 1, bias) of an adaptive normalisation, from style [128]. */
+int kk_style(const kk_ops *ops, const kk_conv *w, float *dst, const float *style);
+
+#endif
