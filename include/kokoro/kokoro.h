@@ -108,10 +108,13 @@ typedef struct kokoro_options {
     const char *espeak_helper; /* program kokoro-espeak; NULL: none, unknown words are spelt */
     const char *ort_library;   /* libonnxruntime.so; NULL: none */
     const char *cache_dir;     /* optimised models are kept here; NULL: nothing is kept */
-    const char *provider;      /* "auto" (default), "onnxruntime" */
+    const char *provider;      /* "auto" (default), "native", "onnxruntime" */
     int n_threads;             /* 0: physical cores this process may use */
     kokoro_log_fn *log;        /* NULL: silent */
     void *log_user;
+    const char *cpu_mask;  /* highest instruction set of native: "ref", "avx2", "avx512",
+                              "avx512bf16", "neon"; NULL or "": what the CPU has */
+    const char *precision; /* of native: "auto" (NULL), "f32", "bf16" */
 } kokoro_options;
 
 KOKORO_API void kokoro_options_init(kokoro_options *options);
@@ -132,10 +135,10 @@ KOKORO_API void kokoro_close(kokoro_engine **engine);
 /* What runs the model, as /status and --stats show it. Strings live as long as the engine. */
 typedef struct kokoro_engine_info {
     size_t struct_size;
-    const char *provider;           /* "onnxruntime" */
-    const char *execution_provider; /* "CPUExecutionProvider" */
-    const char *precision;          /* "file" */
-    const char *runtime_version;    /* "1.32.0" */
+    const char *provider;           /* "native" */
+    const char *execution_provider; /* "native", "CPUExecutionProvider" */
+    const char *precision;          /* "bf16", "f32", "file" */
+    const char *runtime_version;    /* "avx512bf16", "1.32.0" */
     int n_threads;
     double load_ms; /* model load */
     double pack_ms; /* of which making the cached form; 0 when it was there */
@@ -263,9 +266,9 @@ KOKORO_API int kokoro_list_voices(const char *voices_path,
                                   kokoro_error *err);
 
 typedef struct kokoro_provider {
-    const char *name; /* "onnxruntime" */
+    const char *name; /* "native", "onnxruntime" */
     bool available;
-    const char *version;             /* of its library; "" when absent */
+    const char *version; /* of its library, of native the instruction set; "" when absent */
     const char *execution_providers; /* "CPUExecutionProvider", comma-separated */
     const char *reason;              /* why not available, and what would help; "" else */
 } kokoro_provider;

@@ -46,6 +46,8 @@
       "threads of the model; 0: the physical cores this process may use")                          \
     X(CPU_MASK, "KOKORO_CPU_MASK", "", CHOICE, 0, 0, "ref avx2 avx512 avx512bf16 neon", "", true,  \
       "highest instruction set to use; default: what the CPU has")                                 \
+    X(PRECISION, "KOKORO_PRECISION", "precision", CHOICE, 0, 0, "auto f32 bf16", "auto", true,     \
+      "of the provider native: bf16 rounds the inputs of the large convolutions")                  \
     X(VOICE, "KOKORO_VOICE", "voice", TEXT, 0, 0, "", "af_heart", true, "default voice")           \
     X(LOG_LEVEL, "KOKORO_LOG_LEVEL", "log-level", CHOICE, 0, 0, "error warning info debug",        \
       "info", true, "least urgent kind of line to log")                                            \

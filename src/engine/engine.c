@@ -75,13 +75,15 @@ static int open_model(kokoro_engine *engine, const kokoro_options *options, koko
     const kk_model_options model = {.model_path = options->model_path,
                                     .cache_dir = options->cache_dir,
                                     .library = options->ort_library,
+                                    .cpu_mask = options->cpu_mask,
+                                    .precision = options->precision,
                                     .n_threads = engine->n_threads,
                                     .log = &engine->log};
     if (strcmp(options->provider, "auto") != 0) {
         const kk_provider *provider = kk_provider_find(options->provider);
         if (provider == NULL)
             return kk_fail(err, KOKORO_INVALID,
-                           "unknown provider '%.40s'; known are auto and onnxruntime",
+                           "unknown provider '%.40s'; known are auto, native and onnxruntime",
                            options->provider);
         return provider->open(&engine->model, &model, err);
     }
@@ -202,7 +204,8 @@ int kokoro_list_providers(const kokoro_options *options,
     for (size_t i = 0; status == KOKORO_OK && i < kk_n_providers; i++) {
         kk_arena arena = KK_ARENA_INIT;
         kokoro_provider provider;
-        kk_providers[i]->describe(&arena, copy.ort_library, &provider);
+        const kk_model_options model = {.library = copy.ort_library, .cpu_mask = copy.cpu_mask};
+        kk_providers[i]->describe(&arena, &model, &provider);
         fn(user, &provider);
         kk_arena_fini(&arena);
     }

@@ -20,6 +20,8 @@ typedef struct kk_model_options {
     const char *model_path;
     const char *cache_dir; /* NULL: nothing is kept */
     const char *library;   /* of the provider's runtime */
+    const char *cpu_mask;  /* highest instruction set of native, "avx2"; NULL or "": no limit */
+    const char *precision; /* of native: "auto", "f32", "bf16"; NULL: auto */
     int n_threads;         /* 1 or more */
     const kk_log *log;
 } kk_model_options;
@@ -33,9 +35,9 @@ typedef struct kk_pcm {
 } kk_pcm;
 
 typedef struct kk_model_info {
-    const char *execution_provider; /* "CPUExecutionProvider" */
-    const char *precision;          /* "file" */
-    const char *version;            /* of the runtime */
+    const char *execution_provider; /* "CPUExecutionProvider", "native" */
+    const char *precision;          /* "file", "f32", "bf16" */
+    const char *version;            /* of the runtime; of native its instruction set */
     double load_ms;
     double pack_ms; /* of which making the cached form */
 } kk_model_info;
@@ -54,7 +56,7 @@ struct kk_provider {
     int (*infer)(kk_model *model, kk_arena *arena, const int64_t *ids, size_t n_ids,
                  const float *style, float speed, kk_pcm *out, kokoro_error *err);
     /* Fills *out without opening a model; strings are static or in the arena. */
-    void (*describe)(kk_arena *arena, const char *library, kokoro_provider *out);
+    void (*describe)(kk_arena *arena, const kk_model_options *options, kokoro_provider *out);
 };
 
 /* The provider table, best first; kk_n_providers entries. */

@@ -237,13 +237,13 @@ static int ort_infer(kk_model *base, kk_arena *arena, const int64_t *ids, size_t
     return status;
 }
 
-static void ort_describe(kk_arena *arena, const char *library, kokoro_provider *out)
+static void ort_describe(kk_arena *arena, const kk_model_options *options, kokoro_provider *out)
 {
     *out = (kokoro_provider){
         .name = "onnxruntime", .version = "", .execution_providers = "", .reason = ""};
     kk_ort_api api;
     kokoro_error err;
-    if (kk_ort_api_open(&api, library, &err) != KOKORO_OK) {
+    if (kk_ort_api_open(&api, options->library, &err) != KOKORO_OK) {
         const char *reason = kk_arena_strdup(arena, err.message);
         out->reason = reason != NULL ? reason : "out of memory";
         return;

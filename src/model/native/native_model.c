@@ -1,0 +1,262 @@
+/*
+ * native_model.c - the provider `native`: open, infer, close, describe; and the plan of memory.
+ */
+#include "model/native/native_provider.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/status.h"
+#include "model/native/network.h"
+#include "model/native/pack.h"
+
+#include <string.h>
+
+enum {
+    MAX_FRAMES = 6000,       /* of 25 ms: 150 s, 1.7 GB of intermediate values */
+    KEPT = 64 * 1024 * 1024, /* of the workspace between inferences */
+    SAMPLES_A_FRAME = 600,
+    SPECTRA_A_FRAME = 120
+};
+
+typedef struct native_model {
+    kk_model base;
+    kk_packed packed;
+    kk_workspace ws;
+    kk_ops ops;
+    int in_bf16;
+} native_model;
+
+static void native_close(kk_model *base)
+{
+    native_model *model = (native_model *)base;
+    kk_pool_destroy(&model->ops.pool);
+    kk_workspace_fini(&model->ws);
+    kk_packed_close(&model->packed);
+    kk_free(model);
+}
+
+static int choose_precision(native_model *model, const char *precision, kokoro_error *err)
+{
+    const int gains = model->packed.has_pairs && model->ops.kernels->has_bf16;
+    if (precision == NULL || strcmp(precision, "auto") == 0)
+        model->in_bf16 = gains;
+    else if (strcmp(precision, "f32") == 0)
+        model->in_bf16 = 0;
+    else if (strcmp(precision, "bf16") != 0)
+        return kk_fail(err, KOKORO_INVALID, "unknown precision '%.20s'; known are auto, f32, bf16",
+                       precision);
+    else if (!gains)
+        return kk_fail(err, KOKORO_PROVIDER, "precision bf16 needs %s; use auto or f32",
+                       model->packed.has_pairs ? "a CPU with AVX512_BF16" : "the int8 export");
+    else
+        model->in_bf16 = 1;
+    model->base.info.precision = model->in_bf16 ? "bf16" : "f32";
+    return KOKORO_OK;
+}
+
+static int native_open(kk_model **out, const kk_model_options *options, kokoro_error *err)
+{
+    *out = NULL;
+    const double start_s = kk_now_s();
+    native_model *model = kk_calloc(1, sizeof(*model));
+    if (model == NULL)
+        return kk_fail_memory(err);
+    model->base.provider = &kk_provider_native;
+    model->ops.ws = &model->ws;
+    model->ops.kernels = kk_kernels_choose(options->cpu_mask);
+    int status = KOKORO_OK;
+    if (model->ops.kernels == NULL)
+        status = kk_fail(err, KOKORO_INVALID, "unknown instruction set '%.20s'", options->cpu_mask);
+    if (status == KOKORO_OK)
+        status = kk_packed_open(&model->packed, options, model->ops.kernels, err);
+    if (status == KOKORO_OK)
+        status = choose_precision(model, options->precision, err);
+    if (status == KOKORO_OK)
+        status = kk_pool_create(&model->ops.pool, options->n_threads, err);
+    if (status != KOKORO_OK) {
+        native_close(&model->base);
+        return status;
+    }
+    model->base.info.execution_provider = "native";
+    model->base.info.version = model->ops.kernels->name;
+    model->base.info.pack_ms = model->packed.pack_ms;
+    model->base.info.load_ms = 1e3 * (kk_now_s() - start_s);
+    *out = &model->base;
+    return KOKORO_OK;
+}
+
+/* Bytes that the blocks up to the durations need for N tokens: 13,000 floats a token (ALBERT's
+ * layer, or an LSTM's gates beside its rows) and a head's attention a thread. */
+static size_t text_plan(size_t N, size_t n_threads)
+{
+    const size_t padded = N + 64;
+    return (N * 16 * 1024 + n_threads * padded * (padded + 192)) * sizeof(float) + (1u << 20);
+}
+
+/* Bytes that F frames need: the second stage of the generator holds 4 buffers of 120 rows of 128
+ * channels beside the first stage's result, the spectrum and the features. */
+static size_t frames_plan(size_t F)
+{
+    return F * 80 * 1024 * sizeof(float) + (8u << 20);
+}
+
+typedef struct utterance {
+    const int64_t *ids;
+    size_t N, F;
+    const float *style; /* [256]: decoder, prosody */
+    float speed;
+    int32_t *durations;
+    float *prosody, *text; /* [N][640], [N][512] */
+} utterance;
+
+static int read_text(native_model *model, utterance *u)
+{
+    const kk_ops *ops = &model->ops;
+    const kk_weights *w = &model->packed.weights;
+    const float *style = u->style + KK_STYLE_SIZE;
+    u->prosody = kk_workspace_floats(&model->ws, u->N * KK_PROSODY_SIZE);
+    u->text = kk_workspace_floats(&model->ws, u->N * KK_TEXT_SIZE);
+    float *albert = kk_workspace_floats(&model->ws, u->N * KK_ALBERT_SIZE);
+    float *raw = kk_workspace_floats(&model->ws, u->N);
+    if (u->prosody == NULL || u->text == NULL || albert == NULL || raw == NULL)
+        return KOKORO_NO_MEMORY;
+    int status = kk_albert(ops, &w->albert, albert, u->ids, u->N);
+    if (status == KOKORO_OK)
+        status = kk_text_encoder(ops, &w->text_encoder, u->text, u->ids, u->N);
+    if (status == KOKORO_OK)
+        status = kk_prosody_encoder(ops, &w->prosody, u->prosody, albert, style, u->N);
+    if (status == KOKORO_OK)
+        status = kk_durations(ops, &w->prosody, raw, u->prosody, u->speed, u->N);
+    if (status == KOKORO_OK)
+        u->F = kk_round_durations(u->durations, raw, u->N);
+    return status;
+}
+
+static int make_sound(native_model *model, const utterance *u, const float *prosody,
+                      const float *text, float *audio)
+{
+    const kk_ops *ops = &model->ops;
+    const kk_weights *w = &model->packed.weights;
+    kk_workspace *ws = &model->ws;
+    const size_t F = u->F, n = F * SAMPLES_A_FRAME, n_spectra = F * SPECTRA_A_FRAME + 1;
+    float *f0 = kk_workspace_floats(ws, 2 * F), *energy = kk_workspace_floats(ws, 2 * F);
+    float *features = kk_workspace_floats(ws, 2 * F * 512);
+    float *spectrum = kk_workspace_floats(ws, n_spectra * KK_SPECTRUM);
+    if (f0 == NULL || energy == NULL || features == NULL || spectrum == NULL)
+        return KOKORO_NO_MEMORY;
+    int status = kk_pitch(ops, &w->prosody, f0, energy, prosody, u->style + KK_STYLE_SIZE, F);
+    if (status == KOKORO_OK)
+        status =
+            kk_decoder(ops, &w->decoder, features, text, f0, energy, u->style, F, model->in_bf16);
+    if (status == KOKORO_OK)
+        status = kk_source(ops, &w->generator, audio, f0, 2 * F);
+    if (status == KOKORO_OK)
+        status = kk_spectrum(ops, &w->generator, spectrum, audio, n);
+    float *post = kk_workspace_floats(ws, n_spectra * KK_SPECTRUM);
+    if (post == NULL)
+        return KOKORO_NO_MEMORY;
+    if (status == KOKORO_OK)
+        status = kk_generator(ops, &w->generator, post, features, spectrum, u->style, 2 * F,
+                              model->in_bf16);
+    if (status == KOKORO_OK)
+        status = kk_inverse_stft(ops, &w->generator, audio, post, n_spectra);
+    return status;
+}
+
+/* The rows a frame, copied out of the workspace that is about to grow. */
+static int align(native_model *model, const utterance *u, float **prosody, float **text,
+                 kokoro_error *err)
+{
+    const size_t F = u->F, N = u->N;
+    const size_t scratch = kk_pool_size(model->ops.pool) * KK_SCRATCH_SIZE;
+    float *rows = kk_alloc(N * (KK_PROSODY_SIZE + KK_TEXT_SIZE) * sizeof(float));
+    if (rows == NULL)
+        return kk_fail_memory(err);
+    memcpy(rows, u->prosody, N * KK_PROSODY_SIZE * sizeof(float));
+    memcpy(rows + N * KK_PROSODY_SIZE, u->text, N * KK_TEXT_SIZE * sizeof(float));
+    int status = kk_workspace_reserve(&model->ws, frames_plan(F) + scratch, err);
+    if (status == KOKORO_OK) {
+        model->ops.scratch = kk_workspace_alloc(&model->ws, scratch);
+        *prosody = kk_workspace_floats(&model->ws, F * KK_PROSODY_SIZE);
+        *text = kk_workspace_floats(&model->ws, F * KK_TEXT_SIZE);
+        if (model->ops.scratch == NULL || *prosody == NULL || *text == NULL)
+            status = kk_fail_memory(err);
+    }
+    if (status == KOKORO_OK) {
+        kk_align(*prosody, rows, u->durations, N, KK_PROSODY_SIZE);
+        kk_align(*text, rows + N * KK_PROSODY_SIZE, u->durations, N, KK_TEXT_SIZE);
+    }
+    kk_free(rows);
+    return status;
+}
+
+static int check_input(const int64_t *ids, size_t n_ids, kokoro_error *err)
+{
+    if (n_ids < 1 || n_ids > KK_MAX_TOKENS)
+        return kk_fail(err, KOKORO_INVALID, "a chunk has 1 to %d ids, not %zu", KK_MAX_TOKENS,
+                       n_ids);
+    for (size_t i = 0; i < n_ids; i++) {
+        if (ids[i] < 0 || ids[i] >= KK_N_SYMBOLS)
+            return kk_fail(err, KOKORO_INVALID, "id %lld of a chunk is not below %d",
+                           (long long)ids[i], KK_N_SYMBOLS);
+    }
+    return KOKORO_OK;
+}
+
+static int native_infer(kk_model *base, kk_arena *arena, const int64_t *ids, size_t n_ids,
+                        const float *style, float speed, kk_pcm *out, kokoro_error *err)
+{
+    native_model *model = (native_model *)base;
+    *out = (kk_pcm){NULL, 0, NULL, 0};
+    int status = check_input(ids, n_ids, err);
+    if (status != KOKORO_OK)
+        return status;
+    utterance u = {.ids = ids, .N = n_ids, .style = style, .speed = speed};
+    const size_t n_threads = kk_pool_size(model->ops.pool);
+    status = kk_workspace_reserve(&model->ws,
+                                  text_plan(n_ids, n_threads) + n_threads * KK_SCRATCH_SIZE, err);
+    if (status != KOKORO_OK)
+        return status;
+    model->ops.scratch = kk_workspace_alloc(&model->ws, n_threads * KK_SCRATCH_SIZE);
+    u.durations = kk_arena_alloc(arena, n_ids * sizeof(*u.durations));
+    if (model->ops.scratch == NULL || u.durations == NULL)
+        return kk_fail_memory(err);
+    status = read_text(model, &u);
+    if (status != KOKORO_OK)
+        return kk_fail_memory(err);
+    if (u.F > MAX_FRAMES)
+        return kk_fail(err, KOKORO_TOO_LONG,
+                       "a chunk would last %.0f s and may last %.0f s: raise the speed or split it",
+                       (double)u.F / 40.0, MAX_FRAMES / 40.0);
+    float *prosody = NULL, *text = NULL;
+    status = align(model, &u, &prosody, &text, err);
+    if (status != KOKORO_OK)
+        return status;
+    out->n_samples = u.F * SAMPLES_A_FRAME;
+    out->samples = kk_arena_alloc(arena, out->n_samples * sizeof(float));
+    if (out->samples == NULL || make_sound(model, &u, prosody, text, out->samples) != KOKORO_OK)
+        return kk_fail_memory(err);
+    out->durations = u.durations;
+    out->n_durations = n_ids;
+    kk_workspace_trim(&model->ws, KEPT);
+    return KOKORO_OK;
+}
+
+static void native_describe(kk_arena *arena, const kk_model_options *options, kokoro_provider *out)
+{
+    (void)arena;
+    const kk_kernels *kernels = kk_kernels_choose(options->cpu_mask);
+    *out = (kokoro_provider){.name = "native",
+                             .available = kernels != NULL,
+                             .version = kernels != NULL ? kernels->name : "",
+                             .execution_providers = kernels != NULL ? "native" : "",
+                             .reason = kernels != NULL ? "" : "unknown instruction set"};
+}
+
+const kk_provider kk_provider_native = {
+    .name = "native",
+    .open = native_open,
+    .close = native_close,
+    .infer = native_infer,
+    .describe = native_describe,
+};
