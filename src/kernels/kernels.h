@@ -14,7 +14,8 @@
 #include <stdint.h>
 
 /*
- * dst[t][o] (+)= gain * (scale[o] * sum_k sum_c src[t * src_stride + k * tap_stride + c] * w[o][k][c]
+ * dst[t][o] (+)= gain * (scale[o] * sum_k sum_c src[t * src_stride + k * tap_stride + c] *
+ * w[o][k][c]
  *                        + bias[o] + residual[t >> residual_shift][o])
  *
  * A stride-1 convolution has src_stride = C and tap_stride = dilation * C; a matrix product K = 1.

@@ -6,6 +6,7 @@
 
 extern const kk_kernels kk_kernels_ref;
 #if defined(__x86_64__)
+extern const kk_kernels kk_kernels_avx2;
 extern const kk_kernels kk_kernels_avx512;
 extern const kk_kernels kk_kernels_avx512bf16;
 #endif
