@@ -5,6 +5,8 @@
  * Polynomials: fitted in the minimax sense to the ranges named beside them; the error is that of
  * the polynomial in exact arithmetic.
  */
+#ifndef KK_KERNELS_SIMD_ELEMENTWISE_BODY_H
+#define KK_KERNELS_SIMD_ELEMENTWISE_BODY_H
 
 /* sin(r) for |r| <= pi/2: r * p(r^2), 4.3e-9. */
 static inline kk_vec sin_poly(kk_vec r)
@@ -303,3 +305,5 @@ static void lstm_cell(float *h, float *c, const float *gates, size_t H)
         v_store(h + j, v_mul(o, tanh_vec(cell)));
     }
 }
+
+#endif

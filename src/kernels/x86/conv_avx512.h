@@ -20,7 +20,7 @@ enum { PANEL = 64, TILE_ROWS = 6 };
 /* The mask of one vector of outputs of which n remain. */
 static inline __mmask16 lanes(size_t n)
 {
-    return n >= 16 ? (__mmask16)0xFFFF : (__mmask16)((1u << n) - 1u);
+    return (__mmask16)((1u << (n < 16 ? n : 16)) - 1u);
 }
 
 static inline void conv_store(const kk_conv_args *args, size_t t, size_t panel, size_t n_rows,

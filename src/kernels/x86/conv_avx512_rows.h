@@ -1,4 +1,8 @@
 /* conv_avx512_rows.h - the register tiles of 1 to 6 rows and the kernel that walks over them. */
+#ifndef KK_CONV
+#error "define KK_CONV: the name of the kernel"
+#endif
+
 #define KK_ROWS 1
 #include "kernels/x86/conv_avx512_tile.h"
 #undef KK_ROWS

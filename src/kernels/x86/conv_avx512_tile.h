@@ -10,6 +10,10 @@
  * Per step of 6 rows: 4 loads of weights and 6 broadcasts feed 24 multiply-adds, so that the two
  * multipliers are the bound and not the two load ports.
  */
+#ifndef KK_ROWS
+#error "define KK_ROWS: the rows of the tile"
+#endif
+
 static void KK_TILE(KK_ROWS)(const kk_conv_args *args, size_t t, size_t panel)
 {
     const size_t stride = args->src_stride, n_steps = (args->C_in + KK_STEP - 1) / KK_STEP;

@@ -3,6 +3,9 @@
  * A panel of 64 gates takes 8 accumulators (even and odd inputs apart) to hide the latency of the
  * multiply-add; the matrix is 0.5 MB for H = 256 and comes from the second-level cache.
  */
+#ifndef KK_KERNELS_X86_LSTM_AVX512_BODY_H
+#define KK_KERNELS_X86_LSTM_AVX512_BODY_H
+
 static void recurrent_pairs(float *gates, const kk_lstm_args *args, size_t o)
 {
     const size_t n_pairs = args->H / 2;
@@ -57,3 +60,5 @@ static void lstm_step(const kk_lstm_args *args)
         (args->is_pairs ? recurrent_pairs : recurrent_singles)(args->gates, args, o);
     lstm_cell(args->h, args->c, args->gates, args->H);
 }
+
+#endif
