@@ -10,6 +10,8 @@ const kk_kernels *const kk_kernels_all[] = {&kk_kernels_ref,
 #if defined(__x86_64__)
                                             &kk_kernels_avx2, &kk_kernels_avx512,
                                             &kk_kernels_avx512bf16,
+#elif defined(__aarch64__)
+                                            &kk_kernels_neon,
 #endif
                                             NULL};
 

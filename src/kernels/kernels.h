@@ -71,6 +71,10 @@ typedef struct kk_lstm_args {
     size_t H;             /* a multiple of 64 */
 } kk_lstm_args;
 
+/* Of toom.h. */
+struct kk_toom_input;
+struct kk_toom_args;
+
 typedef struct kk_kernels {
     const char *name; /* "ref", "avx2", "avx512", "avx512bf16", "neon" */
     size_t panel;     /* outputs in a panel of packed weights: 16 or 64 */
@@ -81,6 +85,11 @@ typedef struct kk_kernels {
     /* float src, weights as pairs (exact) and as floats. */
     kk_conv_kernel *conv_pairs;
     kk_conv_kernel *conv_singles;
+
+    /* Fewer multiplications: the input's transforms, and the products; see toom.h. Worth it where
+     * has_bf16 says so. */
+    void (*toom_input)(const struct kk_toom_input *input);
+    void (*conv_toom)(const struct kk_toom_args *args);
 
     /* Rows of C channels, n_rows * C values: src at row stride src_stride, dst dense. */
     void (*activate_bf16)(uint16_t *dst, size_t dst_stride, const float *src, size_t src_stride,

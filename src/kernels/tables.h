@@ -9,9 +9,13 @@ extern const kk_kernels kk_kernels_ref;
 extern const kk_kernels kk_kernels_avx2;
 extern const kk_kernels kk_kernels_avx512;
 extern const kk_kernels kk_kernels_avx512bf16;
+#elif defined(__aarch64__)
+extern const kk_kernels kk_kernels_neon;
 #endif
 
 /* The plain C kernels, for tables that do not replace them. */
 kk_conv_kernel kk_conv_bf16_ref, kk_conv_pairs_ref, kk_conv_singles_ref;
+void kk_toom_input_ref(const struct kk_toom_input *in);
+void kk_conv_toom_ref(const struct kk_toom_args *args);
 
 #endif

@@ -1,15 +1,19 @@
-/* cache_path.c - a fingerprint of a model that costs a millisecond. */
+/* cache_path.c - a fingerprint of a model that costs a millisecond; and old temporary files. */
 #include "model/cache_path.h"
 
+#include "base/alloc.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/status.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-enum { N_BLOCKS = 64, BLOCK_SIZE = 4096 };
+enum { N_BLOCKS = 64, BLOCK_SIZE = 4096, ABANDONED_S = 3600 };
 
 /* What the name of a cached form hangs on. */
 typedef struct identity {
@@ -64,4 +68,33 @@ int kk_cache_path(char **out, const char *cache_dir, const char *model_path,
         kk_buf_fini(&path);
     *out = path.data;
     return status;
+}
+
+static void remove_when_old(const char *path)
+{
+    struct stat st;
+    if (lstat(path, &st) == 0 && S_ISREG(st.st_mode) &&
+        kk_wall_s() - (double)st.st_mtim.tv_sec > ABANDONED_S)
+        (void)unlink(path);
+}
+
+void kk_cache_sweep(const char *path)
+{
+    static const char ending[] = ".tmp";
+    const char *slash = strrchr(path, '/');
+    char *folder = slash != NULL ? kk_strndup(path, (size_t)(slash - path)) : NULL;
+    DIR *files = folder != NULL ? opendir(folder) : NULL;
+    const struct dirent *entry;
+    while (files != NULL && (entry = readdir(files)) != NULL) {
+        const size_t len = strlen(entry->d_name), end = sizeof(ending) - 1;
+        if (len <= end || strcmp(entry->d_name + len - end, ending) != 0)
+            continue;
+        char *file = kk_path_join(folder, entry->d_name);
+        if (file != NULL)
+            remove_when_old(file);
+        kk_free(file);
+    }
+    if (files != NULL)
+        (void)closedir(files);
+    kk_free(folder);
 }

@@ -66,9 +66,10 @@ static size_t halo(const conv_job *job)
     return (job->run->conv->K - 1) * job->dilation;
 }
 
-/* The convolution of one tile, panels [panel, panel + n_panels). */
+/* The convolution of one tile, panels [panel, panel + n_panels); `rounding` holds a tile of floats
+ * on their way to bf16. */
 static void run_tile(const conv_job *job, const unsigned char *src, size_t tile, size_t t, size_t n,
-                     size_t panel, size_t n_panels)
+                     size_t panel, size_t n_panels, float *rounding)
 {
     const kk_conv_run *run = job->run;
     const kk_conv *conv = run->conv;
@@ -79,9 +80,15 @@ static void run_tile(const conv_job *job, const unsigned char *src, size_t tile,
     const size_t n_outputs =
         n_panels * width < conv->C_out - o ? n_panels * width : conv->C_out - o;
     const float *residual = run->residual;
+    float *dst = (float *)run->dst + t * run->dst_stride + o;
+    size_t dst_stride = run->dst_stride;
+    if (run->dst_is_bf16) {
+        dst = rounding;
+        dst_stride = n_outputs;
+    }
     kk_conv_args args = {
-        .dst = run->dst + t * run->dst_stride + o,
-        .dst_stride = run->dst_stride,
+        .dst = dst,
+        .dst_stride = dst_stride,
         .src = src,
         .src_stride = job->row,
         .tap_stride = job->dilation * job->row,
@@ -107,11 +114,22 @@ static void run_tile(const conv_job *job, const unsigned char *src, size_t tile,
         kernels->conv_bf16(&args);
     else
         kernels->conv_pairs(&args);
+    if (run->dst_is_bf16) {
+        const kk_activation linear = {.kind = KK_LINEAR};
+        kernels->activate_bf16((uint16_t *)run->dst + t * run->dst_stride + o, run->dst_stride,
+                               rounding, n_outputs, n, n_outputs, &linear);
+    }
 }
 
 static size_t rows_of_tile(const conv_job *job, size_t t)
 {
     return job->run->T_out - t < job->tile ? job->run->T_out - t : job->tile;
+}
+
+/* Bytes of the activated input of n rows of output. */
+static size_t input_size(const conv_job *job, size_t n)
+{
+    return ((n + halo(job)) * job->row * job->elem + 63) / 64 * 64;
 }
 
 static void long_task(void *context, size_t task, size_t worker)
@@ -121,7 +139,8 @@ static void long_task(void *context, size_t task, size_t worker)
     unsigned char *scratch = job->ops->scratch + worker * KK_SCRATCH_SIZE;
     activate_rows(job, scratch, (ptrdiff_t)t - (ptrdiff_t)job->run->pad, n + halo(job));
     const size_t width = job->ops->kernels->panel;
-    run_tile(job, scratch, task, t, n, 0, (job->run->conv->C_out + width - 1) / width);
+    float *rounding = (float *)(void *)(scratch + input_size(job, n));
+    run_tile(job, scratch, task, t, n, 0, (job->run->conv->C_out + width - 1) / width, rounding);
 }
 
 static void activate_task(void *context, size_t task, size_t worker)
@@ -136,12 +155,11 @@ static void activate_task(void *context, size_t task, size_t worker)
 
 static void short_task(void *context, size_t task, size_t worker)
 {
-    (void)worker;
     const conv_job *job = context;
     const size_t n_tiles = (job->run->T_out + job->tile - 1) / job->tile;
     const size_t tile = task % n_tiles, t = tile * job->tile;
     run_tile(job, job->whole + t * job->row * job->elem, tile, t, rows_of_tile(job, t),
-             task / n_tiles, 1);
+             task / n_tiles, 1, (float *)(void *)(job->ops->scratch + worker * KK_SCRATCH_SIZE));
 }
 
 static size_t choose_tile(const conv_job *job)
@@ -153,7 +171,7 @@ static size_t choose_tile(const conv_job *job)
     return rows < MIN_TILE ? MIN_TILE : rows;
 }
 
-static int reserve_sums(const kk_ops *ops, kk_sums *sums, size_t n_tiles, size_t C)
+int kk_sums_reserve(const kk_ops *ops, kk_sums *sums, size_t n_tiles, size_t C)
 {
     sums->stride = (C + 63) / 64 * 64;
     sums->n_tiles = n_tiles;
@@ -174,10 +192,11 @@ int kk_convolve(const kk_ops *ops, const kk_conv_run *run)
     job.row = (conv->C_in + 1) / 2 * 2;
     job.tile = choose_tile(&job);
     const size_t n_tiles = (run->T_out + job.tile - 1) / job.tile;
-    if (run->sums != NULL && reserve_sums(ops, run->sums, n_tiles, conv->C_out) != KOKORO_OK)
+    if (run->sums != NULL && kk_sums_reserve(ops, run->sums, n_tiles, conv->C_out) != KOKORO_OK)
         return KOKORO_NO_MEMORY;
     if (run->T_out > SHORT_T) {
-        if ((job.tile + halo(&job)) * job.row * job.elem > KK_SCRATCH_SIZE)
+        const size_t rounded = run->dst_is_bf16 ? job.tile * conv->C_out * sizeof(float) : 0;
+        if (input_size(&job, job.tile) + rounded > KK_SCRATCH_SIZE)
             return KOKORO_NO_MEMORY;
         kk_pool_run(ops->pool, long_task, &job, n_tiles);
         return KOKORO_OK;
@@ -227,7 +246,7 @@ int kk_column_sums(const kk_ops *ops, kk_sums *sums, const float *src, size_t st
                    size_t C)
 {
     const size_t n_tiles = (T + SHORT_TILE - 1) / SHORT_TILE;
-    if (reserve_sums(ops, sums, n_tiles, C) != KOKORO_OK)
+    if (kk_sums_reserve(ops, sums, n_tiles, C) != KOKORO_OK)
         return KOKORO_NO_MEMORY;
     sums_job job = {ops, sums, src, stride, T, C};
     kk_pool_run(ops->pool, sums_task, &job, n_tiles);

@@ -9,7 +9,7 @@
 #ifndef KK_OPS_OPS_H
 #define KK_OPS_OPS_H
 
-#include "kernels/kernels.h"
+#include "kernels/toom.h"
 #include "ops/pool.h"
 #include "ops/workspace.h"
 
@@ -36,6 +36,9 @@ typedef struct kk_sums {
     size_t n_tiles, stride;
 } kk_sums;
 
+/* Zeroed rows in workspace memory. */
+int kk_sums_reserve(const kk_ops *ops, kk_sums *sums, size_t n_tiles, size_t C);
+
 typedef struct kk_conv_run {
     const kk_conv *conv;
     const float *src; /* [T_in][src_stride] */
@@ -43,8 +46,9 @@ typedef struct kk_conv_run {
     size_t dilation; /* rows between taps; 0 stands for 1 */
     size_t pad;      /* rows of zeros in front; behind as many as are needed */
     kk_activation activation;
-    float *dst; /* [T_out][dst_stride] */
+    void *dst; /* [T_out][dst_stride] floats, or bf16 */
     size_t dst_stride, T_out;
+    int dst_is_bf16; /* without residual and accumulate; rows of the tile, rounded at its end */
     const float *residual; /* as in kk_conv_args */
     size_t residual_stride;
     unsigned residual_shift;
@@ -55,6 +59,32 @@ typedef struct kk_conv_run {
 } kk_conv_run;
 
 int kk_convolve(const kk_ops *ops, const kk_conv_run *run);
+
+/* A convolution of equal numbers of inputs and outputs with transformed weights. */
+typedef struct kk_toom {
+    const uint16_t *weights; /* NULL: there are none */
+    const float *scale, *bias;
+    size_t C, K;
+    kk_toom_shape shape;
+} kk_toom;
+
+/* Stride 1, zeros on both sides so that T stays; is_bf16 fields as in kk_toom_args. */
+typedef struct kk_toom_run {
+    const kk_toom *toom;
+    const void *src; /* [T][C] */
+    int src_is_bf16;
+    size_t T, dilation;
+    kk_activation activation;
+    void *dst; /* [T][C] */
+    int dst_is_bf16;
+    const void *residual;
+    int residual_is_bf16;
+    float gain; /* 0 stands for 1 */
+    int accumulate;
+    kk_sums *sums;
+} kk_toom_run;
+
+int kk_toom_convolve(const kk_ops *ops, const kk_toom_run *run);
 
 /* dst[t] = src[t] * w + bias: a convolution of one tap without padding and activation. */
 int kk_linear(const kk_ops *ops, const kk_conv *w, float *dst, size_t dst_stride, const float *src,

@@ -123,7 +123,7 @@ static void test_case(const char *dir)
     compare("inverse_stft", sound, audio, n, BLOCK_LIMIT);
     CHECK(kk_generator(&ops, &w->generator, dst, features, spectrum, style, 2 * F, 1) == KOKORO_OK);
     CHECK(kk_inverse_stft(&ops, &w->generator, sound, dst, n_frames) == KOKORO_OK);
-    compare("audio bf16", sound, audio, n, 1e-2);
+    compare("audio bf16", sound, audio, n, 1.78e-2); /* 35 dB */
     free(tokens), free(style), free(ids), free(f0), free(energy), free(dst), free(albert);
     free(prosody), free(raw), free(durations), free(speed), free(rounded), free(aligned);
     free(curves), free(text), free(features), free(source), free(spectrum), free(post);

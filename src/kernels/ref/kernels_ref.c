@@ -1,8 +1,15 @@
 /* kernels_ref.c - the table of plain C: every slot, and what each kernel means. */
 #include "kernels/simd/vec_ref.h"
 #include "kernels/tables.h"
+#include "kernels/toom.h"
 
 #include "kernels/simd/elementwise_body.h"
+#include "kernels/simd/toom_body.h"
+
+void kk_toom_input_ref(const kk_toom_input *in)
+{
+    toom_input_kernel(in);
+}
 
 enum { PANEL = 16 };
 
@@ -35,6 +42,8 @@ const kk_kernels kk_kernels_ref = {
     .conv_bf16 = kk_conv_bf16_ref,
     .conv_pairs = kk_conv_pairs_ref,
     .conv_singles = kk_conv_singles_ref,
+    .toom_input = kk_toom_input_ref,
+    .conv_toom = kk_conv_toom_ref,
 #include "kernels/simd/elementwise_slots.h"
     .lstm_step = lstm_step,
 };

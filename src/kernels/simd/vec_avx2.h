@@ -28,9 +28,17 @@ static inline kk_vec v_load(const float *p)
 {
     return _mm256_loadu_ps(p);
 }
+/* Whole vectors apart: masked stores take tens of cycles on some CPUs. */
 static inline kk_vec v_load_n(const float *p, size_t n)
 {
+    if (n >= KK_LANES)
+        return _mm256_loadu_ps(p);
     return _mm256_maskload_ps(p, v_first(n));
+}
+static inline kk_vec v_load_bf16(const uint16_t *p)
+{
+    const __m128i half = _mm_loadu_si128((const __m128i *)(const void *)p);
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(half), 16));
 }
 static inline void v_store(float *p, kk_vec a)
 {
@@ -38,6 +46,10 @@ static inline void v_store(float *p, kk_vec a)
 }
 static inline void v_store_n(float *p, kk_vec a, size_t n)
 {
+    if (n >= KK_LANES) {
+        _mm256_storeu_ps(p, a);
+        return;
+    }
     _mm256_maskstore_ps(p, v_first(n), a);
 }
 /* Finite values only: NaN is not kept apart. */

@@ -22,6 +22,11 @@ static inline kk_vec v_load(const float *p)
 {
     return _mm512_loadu_ps(p);
 }
+static inline kk_vec v_load_bf16(const uint16_t *p)
+{
+    const __m256i half = _mm256_loadu_si256((const __m256i *)(const void *)p);
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
+}
 static inline kk_vec v_load_n(const float *p, size_t n)
 {
     return _mm512_maskz_loadu_ps(v_first(n), p);

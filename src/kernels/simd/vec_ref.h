@@ -14,6 +14,10 @@ static inline kk_vec v_load(const float *p)
 {
     return *p;
 }
+static inline kk_vec v_load_bf16(const uint16_t *p)
+{
+    return kk_float_from_bf16(*p);
+}
 /* The first n lanes, zeros beyond; n from 1 to KK_LANES. */
 static inline kk_vec v_load_n(const float *p, size_t n)
 {

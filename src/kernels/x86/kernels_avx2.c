@@ -15,6 +15,8 @@ const kk_kernels kk_kernels_avx2 = {
     .conv_bf16 = kk_conv_bf16_avx2,
     .conv_pairs = kk_conv_pairs_avx2,
     .conv_singles = kk_conv_singles_avx2,
+    .toom_input = kk_toom_input_ref,
+    .conv_toom = kk_conv_toom_ref,
 #include "kernels/simd/elementwise_slots.h"
     .lstm_step = lstm_step,
 };

@@ -2,13 +2,13 @@
  * generator.c - the vocoder before its inverse transform (iSTFTNet, Kaneko et al. 2022, with the
  * adaptive residual blocks of StyleTTS 2): nearly all of the network's multiplications.
  *
- *   2 stages i:  s = noise_block[i](noise_conv[i](spectrum))
- *                x = up[i](leaky(x, 0.1)) + s           x 10, then x 6
+ *   2 stages i:  x = up[i](leaky(x, 0.1))               x 10, then x 6
+ *                x = x + noise_block[i](noise_conv[i](spectrum))
  *                x = mean of block[3i .. 3i + 2](x)     widths 3, 7, 11
  *   post = conv(leaky(x, 0.01))                         [60 T + 1][22]
  *
  * The second stage has one row more than 6 times the first: its row 0 repeats row 2 (a reflection
- * in front, before s is added).
+ * in front, before the noise is added).
  */
 #include "model/native/network.h"
 
@@ -33,102 +33,150 @@ static int snake(const kk_ops *ops, kk_activation *activation, const kk_conv *st
     return status;
 }
 
+/* Rows [T][C] of a stage, as floats or rounded to bf16. */
+typedef struct rows {
+    void *values;
+    int is_bf16;
+} rows;
+
+/* One convolution of a block: with fewer multiplications in bf16, else directly in float. */
+typedef struct block_conv {
+    const kk_toom *toom; /* NULL: not in bf16 */
+    const kk_conv *conv;
+    size_t dilation;
+    rows src, dst, residual; /* residual.values NULL: none */
+    kk_activation activation;
+    float gain;
+    int accumulate;
+    kk_sums *sums;
+} block_conv;
+
+static int convolve(const kk_ops *ops, const block_conv *c, size_t T)
+{
+    const size_t C = c->conv->C_in;
+    if (c->toom != NULL)
+        return kk_toom_convolve(ops, &(kk_toom_run){.toom = c->toom,
+                                                    .src = c->src.values,
+                                                    .src_is_bf16 = c->src.is_bf16,
+                                                    .T = T,
+                                                    .dilation = c->dilation,
+                                                    .activation = c->activation,
+                                                    .dst = c->dst.values,
+                                                    .dst_is_bf16 = c->dst.is_bf16,
+                                                    .residual = c->residual.values,
+                                                    .residual_is_bf16 = c->residual.is_bf16,
+                                                    .gain = c->gain,
+                                                    .accumulate = c->accumulate,
+                                                    .sums = c->sums});
+    return kk_convolve(ops, &(kk_conv_run){.conv = c->conv,
+                                           .src = c->src.values,
+                                           .src_stride = C,
+                                           .T_in = T,
+                                           .dilation = c->dilation,
+                                           .pad = (c->conv->K - 1) / 2 * c->dilation,
+                                           .activation = c->activation,
+                                           .dst = c->dst.values,
+                                           .dst_stride = C,
+                                           .T_out = T,
+                                           .residual = c->residual.values,
+                                           .residual_stride = C,
+                                           .gain = c->gain,
+                                           .accumulate = c->accumulate,
+                                           .sums = c->sums});
+}
+
+/* A stage of the generator and its memory: T rows of C channels each. */
+typedef struct stage {
+    const float *style;
+    size_t T, C;
+    int in_bf16;
+    float *sum;      /* [T][C]: x before it is rounded, then the mean of the blocks */
+    rows x, work, y; /* input of a block, its residual stream, and between its convolutions */
+} stage;
+
 /*
- * dst [T][C] (+)= gain * resblock(x):  3 times  y = conv1(snake(adain1(y'))), y' += conv2(snake(
- * adain2(y))), y' = x at first. work and y are [T][C] scratch; sums are those of x.
+ * dst [T][C] (+)= gain * block(x):  3 times  y = conv1(snake(adain1(z))), z += conv2(snake(
+ * adain2(y))), z = x at first. sums are those of x.
  */
-static int resblock(const kk_ops *ops, const kk_resblock *w, float *dst, int accumulate, float gain,
-                    const float *x, float *work, float *y, const kk_sums *x_sums,
-                    const float *style, size_t T, int in_bf16)
+static int resblock(const kk_ops *ops, const kk_resblock *w, stage *s, float *dst, int accumulate,
+                    float gain, const kk_sums *x_sums)
 {
     static const size_t dilations[3] = {1, 3, 5};
     const kk_mark mark = kk_workspace_mark(ops->ws);
-    const size_t C = w->conv1[0].C_in, K = w->conv1[0].K;
-    const float *now = x;
+    rows now = s->x;
     kk_sums sums = *x_sums;
     int status = KOKORO_OK;
     for (int j = 0; j < 3 && status == KOKORO_OK; j++) {
-        kk_sums y_sums;
-        kk_conv_run first = {.conv = &w->conv1[j],
-                             .src = now,
-                             .src_stride = C,
-                             .T_in = T,
-                             .dilation = dilations[j],
-                             .pad = (K - 1) / 2 * dilations[j],
-                             .dst = y,
-                             .dst_stride = C,
-                             .T_out = T,
-                             .in_bf16 = in_bf16,
-                             .sums = &y_sums};
-        status = snake(ops, &first.activation, &w->style1[j], w->alpha1[j], w->inv_alpha1[j], &sums,
-                       style, T);
-        if (status == KOKORO_OK)
-            status = kk_convolve(ops, &first);
         const int is_last = j == 2;
-        kk_conv_run second = {.conv = &w->conv2[j],
-                              .src = y,
-                              .src_stride = C,
-                              .T_in = T,
-                              .pad = (K - 1) / 2,
-                              .dst = is_last ? dst : work,
-                              .dst_stride = C,
-                              .T_out = T,
-                              .residual = now,
-                              .residual_stride = C,
-                              .gain = is_last ? gain : 1.0f,
-                              .accumulate = is_last && accumulate,
-                              .in_bf16 = in_bf16,
-                              .sums = is_last ? NULL : &sums};
+        kk_sums y_sums;
+        block_conv first = {.toom = s->in_bf16 ? &w->toom1[j] : NULL,
+                            .conv = &w->conv1[j],
+                            .dilation = dilations[j],
+                            .src = now,
+                            .dst = s->y,
+                            .gain = 1.0f,
+                            .sums = &y_sums};
+        status = snake(ops, &first.activation, &w->style1[j], w->alpha1[j], w->inv_alpha1[j], &sums,
+                       s->style, s->T);
+        if (status == KOKORO_OK)
+            status = convolve(ops, &first, s->T);
+        block_conv second = {.toom = s->in_bf16 ? &w->toom2[j] : NULL,
+                             .conv = &w->conv2[j],
+                             .dilation = 1,
+                             .src = s->y,
+                             .dst = is_last ? (rows){dst, 0} : s->work,
+                             .residual = now,
+                             .gain = is_last ? gain : 1.0f,
+                             .accumulate = is_last && accumulate,
+                             .sums = is_last ? NULL : &sums};
         if (status == KOKORO_OK)
             status = snake(ops, &second.activation, &w->style2[j], w->alpha2[j], w->inv_alpha2[j],
-                           &y_sums, style, T);
+                           &y_sums, s->style, s->T);
         if (status == KOKORO_OK)
-            status = kk_convolve(ops, &second);
-        now = work;
+            status = convolve(ops, &second, s->T);
+        now = s->work;
     }
     kk_workspace_release(ops->ws, mark);
     return status;
 }
 
-typedef struct stage {
-    const float *style;
-    size_t T, C;
-    float *noise, *x, *work, *y; /* [T][C] */
-    int in_bf16;
-} stage;
+typedef struct round_job {
+    const kk_ops *ops;
+    const stage *s;
+} round_job;
 
-/* noise_block of what is in stage->noise, in place of it. */
-static int shape_noise(const kk_ops *ops, const kk_resblock *w, stage *s)
+static void round_rows(void *context, size_t first, size_t n)
 {
-    const kk_mark mark = kk_workspace_mark(ops->ws);
-    kk_sums sums;
-    int status = kk_column_sums(ops, &sums, s->noise, s->C, s->T, s->C);
-    if (status == KOKORO_OK)
-        status = resblock(ops, w, s->x, 0, 1.0f, s->noise, s->work, s->y, &sums, s->style, s->T,
-                          s->in_bf16);
-    float *swap = s->noise;
-    s->noise = s->x;
-    s->x = swap;
-    kk_workspace_release(ops->ws, mark);
-    return status;
+    const round_job *job = context;
+    const stage *s = job->s;
+    const kk_activation linear = {.kind = KK_LINEAR};
+    job->ops->kernels->activate_bf16((uint16_t *)s->x.values + first * s->C, s->C,
+                                     s->sum + first * s->C, s->C, n, s->C, &linear);
 }
 
-/* The mean of three blocks of x, into the place of the noise, which is used up. */
+/* The mean of three blocks of what is in s->sum, in its place. */
 static int mean_of_blocks(const kk_ops *ops, const kk_resblock *w, stage *s)
 {
     const kk_mark mark = kk_workspace_mark(ops->ws);
     kk_sums sums;
-    int status = kk_column_sums(ops, &sums, s->x, s->C, s->T, s->C);
+    int status = kk_column_sums(ops, &sums, s->sum, s->C, s->T, s->C);
+    if (s->in_bf16) {
+        round_job job = {ops, s};
+        kk_for_rows(ops, round_rows, &job, s->T, 96);
+    } else {
+        float *swap = s->sum;
+        s->sum = s->x.values;
+        s->x.values = swap;
+    }
     for (int i = 0; i < 3 && status == KOKORO_OK; i++)
-        status = resblock(ops, &w[i], s->noise, i > 0, 1.0f / 3.0f, s->x, s->work, s->y, &sums,
-                          s->style, s->T, s->in_bf16);
+        status = resblock(ops, &w[i], s, s->sum, i > 0, 1.0f / 3.0f, &sums);
     kk_workspace_release(ops->ws, mark);
     return status;
 }
 
-/* dst [T * rate][C] = up(leaky(src)) + residual. */
-static int upsample(const kk_ops *ops, const kk_upsample *w, float *dst, const float *residual,
-                    const float *src, size_t T, float slope)
+/* dst [T * rate][C] = up(leaky(src)). */
+static int upsample(const kk_ops *ops, const kk_upsample *w, float *dst, const float *src, size_t T,
+                    float slope)
 {
     const size_t half = w->early.C_out;
     kk_conv_run run = {.conv = &w->early,
@@ -139,31 +187,51 @@ static int upsample(const kk_ops *ops, const kk_upsample *w, float *dst, const f
                        .activation = {.kind = KK_LEAKY, .slope = slope},
                        .dst = dst,
                        .dst_stride = 2 * half,
-                       .T_out = T,
-                       .residual = residual,
-                       .residual_stride = 2 * half};
+                       .T_out = T};
     int status = kk_convolve(ops, &run);
     run.conv = &w->late;
     run.pad = 0;
     run.dst = dst + half;
-    run.residual = residual != NULL ? residual + half : NULL;
     return status == KOKORO_OK ? kk_convolve(ops, &run) : status;
 }
 
-static int open_stage(const kk_ops *ops, stage *s)
+static int open_stage(const kk_ops *ops, stage *s, float *y)
 {
-    s->noise = kk_workspace_floats(ops->ws, s->T * s->C);
-    s->x = kk_workspace_floats(ops->ws, s->T * s->C);
-    s->work = kk_workspace_floats(ops->ws, s->T * s->C);
-    s->y = kk_workspace_floats(ops->ws, s->T * s->C);
-    return s->noise != NULL && s->x != NULL && s->work != NULL && s->y != NULL ? KOKORO_OK
-                                                                               : KOKORO_NO_MEMORY;
+    const size_t n = s->T * s->C, size = n * (s->in_bf16 ? sizeof(uint16_t) : sizeof(float));
+    s->y = (rows){y, 0};
+    s->x = (rows){kk_workspace_alloc(ops->ws, size), s->in_bf16};
+    s->work = (rows){kk_workspace_floats(ops->ws, n), 0};
+    s->sum = kk_workspace_floats(ops->ws, n);
+    return s->y.values != NULL && s->x.values != NULL && s->work.values != NULL && s->sum != NULL
+               ? KOKORO_OK
+               : KOKORO_NO_MEMORY;
 }
 
-/* noise [T][256]: width 12, stride 6, padding 3 over the rows of the spectrum: a product of 12 rows
- * that lie side by side. */
-static int strided_noise(const kk_ops *ops, const kk_conv *conv, float *noise,
-                         const float *spectrum, size_t n_rows, size_t T)
+/* s->sum += noise_block(noise_conv(spectrum)); src [T][C_in] at src_stride. */
+static int add_noise(const kk_ops *ops, const kk_conv *conv, const kk_resblock *block, stage *s,
+                     const float *src, size_t src_stride)
+{
+    const kk_mark mark = kk_workspace_mark(ops->ws);
+    kk_sums sums;
+    int status = kk_convolve(ops, &(kk_conv_run){.conv = conv,
+                                                 .src = src,
+                                                 .src_stride = src_stride,
+                                                 .T_in = s->T,
+                                                 .dst = s->x.values,
+                                                 .dst_is_bf16 = s->x.is_bf16,
+                                                 .dst_stride = s->C,
+                                                 .T_out = s->T,
+                                                 .sums = &sums});
+    if (status == KOKORO_OK)
+        status = resblock(ops, block, s, s->sum, 1, 1.0f, &sums);
+    kk_workspace_release(ops->ws, mark);
+    return status;
+}
+
+/* Width 12, stride 6, padding 3 over the rows of the spectrum: a product of 12 rows that lie side
+ * by side. */
+static int add_strided_noise(const kk_ops *ops, const kk_generator_weights *w, stage *s,
+                             const float *spectrum, size_t n_rows)
 {
     const kk_mark mark = kk_workspace_mark(ops->ws);
     const size_t n = (n_rows + 2 * NOISE_PAD + RATE2) * KK_SPECTRUM;
@@ -172,22 +240,22 @@ static int strided_noise(const kk_ops *ops, const kk_conv *conv, float *noise,
         return KOKORO_NO_MEMORY;
     memset(padded, 0, n * sizeof(*padded));
     memcpy(padded + NOISE_PAD * KK_SPECTRUM, spectrum, n_rows * KK_SPECTRUM * sizeof(*padded));
-    int status = kk_linear(ops, conv, noise, C1, padded, RATE2 * KK_SPECTRUM, T);
+    int status =
+        add_noise(ops, &w->noise_conv[0], &w->noise_block[0], s, padded, RATE2 * KK_SPECTRUM);
     kk_workspace_release(ops->ws, mark);
     return status;
 }
 
-/* Row 0 of the second stage: row 1 of the upsampled rows, and the noise. */
-static int reflect(const kk_ops *ops, const kk_upsample *w, float *dst, const float *noise,
-                   const float *src, float slope)
+/* Row 0 of the second stage: row 1 of the upsampled rows. */
+static int reflect(const kk_ops *ops, const kk_upsample *w, float *dst, const float *src,
+                   float slope)
 {
     const kk_mark mark = kk_workspace_mark(ops->ws);
-    float *rows = kk_workspace_floats(ops->ws, RATE2 * C2); /* of input row 0 */
-    if (rows == NULL)
+    float *first = kk_workspace_floats(ops->ws, RATE2 * C2); /* of input row 0 */
+    if (first == NULL)
         return KOKORO_NO_MEMORY;
-    int status = upsample(ops, w, rows, NULL, src, 1, slope);
-    for (size_t c = 0; c < C2; c++)
-        dst[c] = rows[C2 + c] + noise[c];
+    int status = upsample(ops, w, first, src, 1, slope);
+    memcpy(dst, first + C2, C2 * sizeof(*dst));
     kk_workspace_release(ops->ws, mark);
     return status;
 }
@@ -198,40 +266,38 @@ int kk_generator(const kk_ops *ops, const kk_generator_weights *w, float *dst,
 {
     const kk_mark mark = kk_workspace_mark(ops->ws);
     const size_t T1 = RATE1 * T, T2 = RATE1 * RATE2 * T + 1;
-    float *first = kk_workspace_floats(ops->ws, T1 * C1); /* result of the first stage */
-    if (first == NULL)
-        return KOKORO_NO_MEMORY;
+    in_bf16 = in_bf16 && w->block[0].toom1[0].weights != NULL;
+    /* The first stage's result is used up before the second stage writes its y in the same place.
+     */
+    float *first = kk_workspace_floats(ops->ws, T2 * C2);
     const kk_mark stage_mark = kk_workspace_mark(ops->ws);
     stage s = {.style = style, .T = T1, .C = C1, .in_bf16 = in_bf16};
-    int status = open_stage(ops, &s);
+    float *y = kk_workspace_floats(ops->ws, T1 * C1);
+    int status = first != NULL ? open_stage(ops, &s, y) : KOKORO_NO_MEMORY;
     if (status == KOKORO_OK)
-        status = strided_noise(ops, &w->noise_conv[0], s.noise, spectrum, T2, T1);
+        status = upsample(ops, &w->up[0], s.sum, features, T, 0.1f);
     if (status == KOKORO_OK)
-        status = shape_noise(ops, &w->noise_block[0], &s);
-    if (status == KOKORO_OK)
-        status = upsample(ops, &w->up[0], s.x, s.noise, features, T, 0.1f);
+        status = add_strided_noise(ops, w, &s, spectrum, T2);
     if (status == KOKORO_OK)
         status = mean_of_blocks(ops, w->block, &s);
     if (status != KOKORO_OK)
         return status;
-    memcpy(first, s.noise, T1 * C1 * sizeof(*first));
+    memcpy(first, s.sum, T1 * C1 * sizeof(*first));
     kk_workspace_release(ops->ws, stage_mark);
 
     s = (stage){.style = style, .T = T2, .C = C2, .in_bf16 = in_bf16};
-    status = open_stage(ops, &s);
+    status = open_stage(ops, &s, first);
     if (status == KOKORO_OK)
-        status = kk_linear(ops, &w->noise_conv[1], s.noise, C2, spectrum, KK_SPECTRUM, T2);
+        status = upsample(ops, &w->up[1], s.sum + C2, first, T1, 0.1f);
     if (status == KOKORO_OK)
-        status = shape_noise(ops, &w->noise_block[1], &s);
+        status = reflect(ops, &w->up[1], s.sum, first, 0.1f);
     if (status == KOKORO_OK)
-        status = upsample(ops, &w->up[1], s.x + C2, s.noise + C2, first, T1, 0.1f);
-    if (status == KOKORO_OK)
-        status = reflect(ops, &w->up[1], s.x, s.noise, first, 0.1f);
+        status = add_noise(ops, &w->noise_conv[1], &w->noise_block[1], &s, spectrum, KK_SPECTRUM);
     if (status == KOKORO_OK)
         status = mean_of_blocks(ops, w->block + 3, &s);
     if (status == KOKORO_OK)
         status = kk_convolve(ops, &(kk_conv_run){.conv = &w->post,
-                                                 .src = s.noise,
+                                                 .src = s.sum,
                                                  .src_stride = C2,
                                                  .T_in = T2,
                                                  .pad = 3,

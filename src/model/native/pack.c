@@ -14,12 +14,14 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { TOOM_POINTS = 7 };
+
 /* A matrix or convolution as the kernels see it, and where its parts lie in the export. */
 typedef struct geometry {
-    size_t C_out, C_in, K;
-    size_t n_copies;    /* of scale and bias: phases of a transposed convolution */
-    size_t padded;      /* C_out in whole panels */
-    size_t weight_size; /* bytes */
+    size_t C_out, C_in, K; /* K of KK_W_TOOM: products */
+    size_t n_copies;       /* of scale and bias: phases of a transposed convolution */
+    size_t padded;         /* C_out in whole panels */
+    size_t weight_size;    /* bytes */
 } geometry;
 
 static geometry geometry_of(const kk_weight_row *row, size_t panel, int is_pairs)
@@ -34,6 +36,9 @@ static geometry geometry_of(const kk_weight_row *row, size_t panel, int is_pairs
         g.K = 2;
     } else if (row->kind == KK_W_LSTM) {
         g.C_out = 8 * row->out;
+    } else if (row->kind == KK_W_TOOM) {
+        const kk_toom_shape shape = kk_toom_cut(row->k, TOOM_POINTS);
+        g.K = kk_toom_products(&shape);
     }
     g.padded = (g.C_out + panel - 1) / panel * panel;
     const size_t inputs = is_pairs ? (g.C_in + 1) / 2 * 2 : g.C_in;
@@ -58,6 +63,8 @@ static size_t recurrent_size(const kk_weight_row *row, int is_pairs)
 
 size_t kk_pack_size(const kk_weight_row *row, size_t panel, int is_pairs)
 {
+    if (row->kind == KK_W_TOOM && !is_pairs)
+        return 0;
     if (is_plain(row))
         return aligned(row->out * row->in * row->k * sizeof(float));
     const geometry g = geometry_of(row, panel, is_pairs);
@@ -76,6 +83,8 @@ void kk_pack_bind(kk_weights *weights, const kk_weight_row *row, const unsigned 
         memcpy(field, &values, sizeof(values));
         return;
     }
+    if (row->kind == KK_W_TOOM && !is_pairs)
+        return;
     const geometry g = geometry_of(row, panel, is_pairs);
     kk_conv conv = {
         .weights = data, .C_in = g.C_in, .C_out = g.C_out, .K = g.K, .is_pairs = is_pairs};
@@ -84,6 +93,16 @@ void kk_pack_bind(kk_weights *weights, const kk_weight_row *row, const unsigned 
     data += aligned(g.padded * sizeof(float));
     conv.bias = (const float *)(const void *)data;
     data += aligned(g.padded * sizeof(float));
+    if (row->kind == KK_W_TOOM) {
+        const kk_toom toom = {.weights = conv.weights,
+                              .scale = conv.scale,
+                              .bias = conv.bias,
+                              .C = row->out,
+                              .K = row->k,
+                              .shape = kk_toom_cut(row->k, TOOM_POINTS)};
+        memcpy(field, &toom, sizeof(toom));
+        return;
+    }
     if (row->kind != KK_W_LSTM) {
         memcpy(field, &conv, sizeof(conv));
         return;
@@ -376,6 +395,25 @@ static void pack_lstm(const kk_onnx *onnx, const kk_weight_row *row, unsigned ch
     }
 }
 
+/* One output's transformed weights into its lane of its panel; K 3, 7 or 11. */
+static void pack_toom(unsigned char *data, const source *src, int zero, const kk_weight_row *row,
+                      const geometry *g, size_t o, size_t panel)
+{
+    const kk_toom_shape shape = kk_toom_cut(row->k, TOOM_POINTS);
+    const size_t n_pairs = row->in / 2, n_products = g->K;
+    uint16_t *to =
+        (uint16_t *)(void *)data + (o / panel * n_products * n_pairs * panel + o % panel) * 2;
+    double w[KK_TOOM_MAX_WIDTH], products[KK_TOOM_MAX_PRODUCTS];
+    for (size_t c = 0; c < row->in; c++) {
+        for (size_t k = 0; k < row->k; k++)
+            w[k] = integer_at(src->values, (o * row->in + c) * row->k + k) - zero;
+        kk_toom_weights(products, w, row->k, &shape);
+        for (size_t p = 0; p < n_products; p++)
+            to[((p * n_pairs + c / 2) * panel) * 2 + c % 2] =
+                kk_bf16_from_float((float)products[p]);
+    }
+}
+
 /* Output o of an upsampling half: phase o / out of its half, tap 0 the earlier row. */
 static strides phase_strides(const kk_weight_row *row, size_t phase)
 {
@@ -408,6 +446,10 @@ static void pack_matrix(const kk_onnx *onnx, const kk_weight_row *row, unsigned 
         }
         scales[o] = scale_of(&src, output);
         biases[o] = bias.values != NULL ? float_at(bias.values, output) : 0.0f;
+        if (row->kind == KK_W_TOOM) {
+            pack_toom(data, &src, zero_of(&src, output), row, &g, o, panel);
+            continue;
+        }
         if (row->kind != KK_W_WIDE) {
             pack_output(data, &src, zero_of(&src, output), &at, &g, o, panel);
             continue;
@@ -418,8 +460,11 @@ static void pack_matrix(const kk_onnx *onnx, const kk_weight_row *row, unsigned 
     }
 }
 
-void kk_pack_row(const kk_onnx *onnx, const kk_weight_row *row, unsigned char *data, size_t panel)
+void kk_pack_row(const kk_onnx *onnx, const kk_weight_row *row, unsigned char *data, size_t panel,
+                 int is_pairs)
 {
+    if (row->kind == KK_W_TOOM && !is_pairs)
+        return;
     if (row->kind == KK_W_LSTM) {
         pack_lstm(onnx, row, data, panel);
         return;

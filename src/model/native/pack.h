@@ -39,7 +39,7 @@ typedef struct kk_pack_part {
 } kk_pack_part;
 
 /* Bytes of a row's data. */
-size_t kk_pack_size(const kk_weight_row *row, size_t panel, int is_pairs);
+size_t kk_pack_size(const kk_weight_row *row, size_t panel, int is_pairs); /* 0: left out */
 /* Let the row's field point into its data. */
 void kk_pack_bind(kk_weights *weights, const kk_weight_row *row, const unsigned char *data,
                   size_t panel, int is_pairs);
@@ -50,6 +50,6 @@ int kk_pack_inspect(const struct kk_onnx *onnx, const kk_weight_row *row, int *i
                     kokoro_error *err);
 /* Fill the row's data (zeroed before); only after kk_pack_inspect. */
 void kk_pack_row(const struct kk_onnx *onnx, const kk_weight_row *row, unsigned char *data,
-                 size_t panel);
+                 size_t panel, int is_pairs);
 
 #endif

@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-enum { LAYOUT = 1 /* raise it when the order of packed weights or the table changes */ };
+enum { LAYOUT = 2 /* raise it when the order of packed weights or the table changes */ };
 
 #define MAGIC "KKPACK\0\1"
 
@@ -22,7 +22,8 @@ typedef struct header {
     uint64_t panel, n_rows;
     uint64_t len;  /* of the whole file */
     uint64_t hash; /* XXH3-64 of all that follows the header */
-    uint64_t reserved[3];
+    uint64_t name; /* XXH3-64 of the file's name, which holds the export's fingerprint */
+    uint64_t reserved[2];
 } header;
 
 static size_t aligned(size_t size)
@@ -47,14 +48,21 @@ static void bind(kk_packed *packed, const unsigned char *block, size_t panel)
     }
 }
 
-static int is_whole(const kk_map *map, size_t panel)
+/* A file that was copied to the name of another export's is not taken for it. */
+static uint64_t hash_of_name(const char *path)
+{
+    const char *slash = path != NULL ? strrchr(path, '/') : NULL;
+    return slash != NULL ? kk_hash(slash + 1, strlen(slash + 1)) : 0;
+}
+
+static int is_whole(const kk_map *map, const char *path, size_t panel)
 {
     header head;
     if (map->len < data_start())
         return 0;
     memcpy(&head, map->data, sizeof(head));
     if (memcmp(head.magic, MAGIC, sizeof(head.magic)) != 0 || head.panel != panel ||
-        head.n_rows != kk_n_weights || head.len != map->len ||
+        head.n_rows != kk_n_weights || head.len != map->len || head.name != hash_of_name(path) ||
         head.hash != kk_hash(map->data + sizeof(head), map->len - sizeof(head)))
         return 0;
     const kk_pack_part *parts = (const kk_pack_part *)(const void *)(map->data + sizeof(head));
@@ -68,17 +76,20 @@ static int is_whole(const kk_map *map, size_t panel)
 }
 
 /* A new block in packed->memory, of *len bytes. */
-static int make_block(kk_packed *packed, size_t *len, const kk_onnx *onnx, size_t panel,
-                      kokoro_error *err)
+static int make_block(kk_packed *packed, size_t *len, const kk_onnx *onnx,
+                      const kk_kernels *kernels, const char *path, kokoro_error *err)
 {
     kk_pack_part *parts = kk_calloc(kk_n_weights, sizeof(*parts));
     if (parts == NULL)
         return kk_fail_memory(err);
+    const size_t panel = kernels->panel;
     size_t at = data_start();
     int status = KOKORO_OK;
     for (size_t i = 0; i < kk_n_weights && status == KOKORO_OK; i++) {
         int is_pairs = 0;
         status = kk_pack_inspect(onnx, &kk_weight_table[i], &is_pairs, err);
+        if (kk_weight_table[i].kind == KK_W_TOOM && !kernels->has_bf16)
+            is_pairs = 0;
         parts[i].is_pairs = (uint32_t)is_pairs;
         parts[i].offset = at;
         at += aligned(kk_pack_size(&kk_weight_table[i], panel, is_pairs));
@@ -93,9 +104,11 @@ static int make_block(kk_packed *packed, size_t *len, const kk_onnx *onnx, size_
     if (status == KOKORO_OK) {
         block = packed->memory + (64 - (uintptr_t)packed->memory % 64) % 64;
         for (size_t i = 0; i < kk_n_weights; i++)
-            kk_pack_row(onnx, &kk_weight_table[i], block + parts[i].offset, panel);
+            kk_pack_row(onnx, &kk_weight_table[i], block + parts[i].offset, panel,
+                        (int)parts[i].is_pairs);
         memcpy(block + sizeof(header), parts, kk_n_weights * sizeof(*parts));
-        header head = {.panel = panel, .n_rows = kk_n_weights, .len = at};
+        header head = {
+            .panel = panel, .n_rows = kk_n_weights, .len = at, .name = hash_of_name(path)};
         memcpy(head.magic, MAGIC, sizeof(head.magic));
         head.hash = kk_hash(block + sizeof(head), at - sizeof(head));
         memcpy(block, &head, sizeof(head));
@@ -112,6 +125,7 @@ static void keep_block(kk_packed *packed, size_t len, const char *path, size_t p
 {
     kokoro_error err;
     kk_writer writer;
+    kk_cache_sweep(path);
     int status = kk_writer_open(&writer, path, &err);
     if (status == KOKORO_OK) {
         const unsigned char *block = packed->memory + (64 - (uintptr_t)packed->memory % 64) % 64;
@@ -129,7 +143,7 @@ static void keep_block(kk_packed *packed, size_t len, const char *path, size_t p
     }
 }
 
-static int pack_anew(kk_packed *packed, const kk_model_options *options, size_t panel,
+static int pack_anew(kk_packed *packed, const kk_model_options *options, const kk_kernels *kernels,
                      const char *path, kokoro_error *err)
 {
     const double start_s = kk_now_s();
@@ -137,12 +151,32 @@ static int pack_anew(kk_packed *packed, const kk_model_options *options, size_t 
     size_t len = 0;
     int status = kk_onnx_open(&onnx, options->model_path, err);
     if (status == KOKORO_OK)
-        status = make_block(packed, &len, onnx, panel, err);
+        status = make_block(packed, &len, onnx, kernels, path, err);
     if (status == KOKORO_OK && path != NULL)
-        keep_block(packed, len, path, panel, options->log);
+        keep_block(packed, len, path, kernels->panel, options->log);
     kk_onnx_close(&onnx);
     packed->pack_ms = 1e3 * (kk_now_s() - start_s);
     return status;
+}
+
+/* The whole file at `path` mapped and bound, else 0; a file that is not whole is told of. */
+static int use_kept(kk_packed *packed, const char *path, size_t panel, const kk_log *log)
+{
+    kokoro_error reason;
+    if (!kk_file_exists(path))
+        return 0;
+    if (kk_map_open(&packed->map, path, "packed model", &reason) != KOKORO_OK) {
+        kk_log_write(log, KOKORO_LOG_WARNING, "%s; it is made anew", reason.message);
+        return 0;
+    }
+    if (is_whole(&packed->map, path, panel)) {
+        bind(packed, packed->map.data, panel);
+        return 1;
+    }
+    kk_map_close(&packed->map);
+    kk_log_write(log, KOKORO_LOG_WARNING,
+                 "the packed model %s is damaged or of another model; it is made anew", path);
+    return 0;
 }
 
 int kk_packed_open(kk_packed *packed, const kk_model_options *options, const kk_kernels *kernels,
@@ -151,11 +185,9 @@ int kk_packed_open(kk_packed *packed, const kk_model_options *options, const kk_
     memset(packed, 0, sizeof(*packed));
     char *path = NULL;
     int status = KOKORO_OK;
-    if (options->cache_dir != NULL) {
-        const kk_cache_kind kind = {.folder = "native",
-                                    .ending = "pack",
-                                    .version = kernels->panel == 64 ? "64" : "16",
-                                    .layout = LAYOUT};
+    if (options->cache_dir != NULL && options->cache_dir[0] != '\0') {
+        const kk_cache_kind kind = {
+            .folder = "native", .ending = "pack", .version = kernels->name, .layout = LAYOUT};
         kokoro_error reason;
         status = kk_cache_path(&path, options->cache_dir, options->model_path, &kind, &reason);
         if (status == KOKORO_NOT_FOUND || status == KOKORO_NO_MEMORY)
@@ -163,20 +195,12 @@ int kk_packed_open(kk_packed *packed, const kk_model_options *options, const kk_
         if (status != KOKORO_OK)
             kk_log_write(options->log, KOKORO_LOG_WARNING, "the packed model is not kept: %s",
                          reason.message);
-        if (status == KOKORO_OK && kk_file_exists(path)) {
-            if (kk_map_open(&packed->map, path, "packed model", &reason) == KOKORO_OK) {
-                if (is_whole(&packed->map, kernels->panel)) {
-                    bind(packed, packed->map.data, kernels->panel);
-                    kk_free(path);
-                    return KOKORO_OK;
-                }
-                kk_map_close(&packed->map);
-                kk_log_write(options->log, KOKORO_LOG_WARNING,
-                             "the packed model %s is damaged; making it anew", path);
-            }
-        }
     }
-    status = pack_anew(packed, options, kernels->panel, path, err);
+    if (path != NULL && use_kept(packed, path, kernels->panel, options->log)) {
+        kk_free(path);
+        return KOKORO_OK;
+    }
+    status = pack_anew(packed, options, kernels, path, err);
     kk_free(path);
     if (status != KOKORO_OK)
         kk_packed_close(packed);

@@ -63,6 +63,20 @@
              GENERATOR_BIAS name ".convs1." #j ".bias", C, C, K),                                  \
         CONV(field.conv2[j], GENERATOR name "/convs2." #j "/Conv",                                 \
              GENERATOR_BIAS name ".convs2." #j ".bias", C, C, K),                                  \
+        {KK_W_TOOM,                                                                                \
+         AT(field.toom1[j]),                                                                       \
+         GENERATOR name "/convs1." #j "/Conv",                                                     \
+         GENERATOR_BIAS name ".convs1." #j ".bias",                                                \
+         C,                                                                                        \
+         C,                                                                                        \
+         K},                                                                                       \
+        {KK_W_TOOM,                                                                                \
+         AT(field.toom2[j]),                                                                       \
+         GENERATOR name "/convs2." #j "/Conv",                                                     \
+         GENERATOR_BIAS name ".convs2." #j ".bias",                                                \
+         C,                                                                                        \
+         C,                                                                                        \
+         K},                                                                                       \
         VECTOR(field.alpha1[j], GENERATOR_BIAS name ".alpha1." #j, C),                             \
         VECTOR(field.inv_alpha1[j], GENERATOR name "/" reciprocal1 "_output_0", C),                \
         VECTOR(field.alpha2[j], GENERATOR_BIAS name ".alpha2." #j, C),                             \

@@ -81,6 +81,7 @@ typedef struct kk_decoder_weights {
 typedef struct kk_resblock {
     kk_conv style1[3], style2[3]; /* 128 -> 2 C */
     kk_conv conv1[3], conv2[3];   /* C -> C, dilations 1, 3, 5 and 1 */
+    kk_toom toom1[3], toom2[3];   /* the same with fewer multiplications, or nothing */
     const float *alpha1[3], *inv_alpha1[3], *alpha2[3], *inv_alpha2[3]; /* [C] */
 } kk_resblock;
 
@@ -116,6 +117,7 @@ enum {
     KK_W_FLAT,      /* weight of the node `name`, [out][in][k] as it lies, in float */
     KK_W_DEPTHWISE, /* weight [out][1][k] of the node `name`, turned to [k][out] */
     KK_W_CONV,      /* weight [out][in][k] of the node `name` */
+    KK_W_TOOM,      /* the same, transformed; only of integers, where kernels gain by bf16 */
     KK_W_WIDE,      /* the same as a product of rows of k * in inputs */
     KK_W_MATRIX,    /* weight [in][out] of the node `name` */
     KK_W_EARLY,     /* weight [in][out][k] of the transposed node `name`: kk_upsample */
@@ -125,7 +127,7 @@ enum {
 
 typedef struct kk_weight_row {
     int kind;
-    size_t field;     /* offset in kk_weights: const float *, kk_conv or kk_lstm */
+    size_t field;     /* offset in kk_weights: const float *, kk_conv, kk_toom or kk_lstm */
     const char *name; /* of the tensor or the node; nodes also under name + "_quant" */
     const char *bias; /* tensor of the bias; NULL: zeros */
     size_t out, in, k;

@@ -1,0 +1,22 @@
+/* kernels_neon.c - the table of 64-bit ARM, and the kernels written over the vector type. */
+#include "kernels/arm/neon.h"
+#include "kernels/simd/vec_neon.h"
+#include "kernels/tables.h"
+
+#include <math.h>
+
+#include "kernels/simd/elementwise_body.h"
+#include "kernels/simd/lstm_body.h"
+
+const kk_kernels kk_kernels_neon = {
+    .name = "neon",
+    .panel = 16,
+    .has_bf16 = 0,
+    .conv_bf16 = kk_conv_bf16_neon,
+    .conv_pairs = kk_conv_pairs_neon,
+    .conv_singles = kk_conv_singles_neon,
+    .toom_input = kk_toom_input_ref,
+    .conv_toom = kk_conv_toom_ref,
+#include "kernels/simd/elementwise_slots.h"
+    .lstm_step = lstm_step,
+};
