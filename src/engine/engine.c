@@ -68,7 +68,8 @@ static int new_engine(kokoro_engine **out, const kokoro_options *options, kokoro
 
 /*
  * The provider asked for by name, whose failure is an error; or with "auto" the first that opens,
- * the reasons of those before it in the log.
+ * the reasons of those before it in the log. An absent file, a wrong option or a lack of memory
+ * would stop the next one too.
  */
 static int open_model(kokoro_engine *engine, const kokoro_options *options, kokoro_error *err)
 {
@@ -94,6 +95,8 @@ static int open_model(kokoro_engine *engine, const kokoro_options *options, koko
         if (status == KOKORO_OK)
             break;
         (void)kk_fail(err, status, "%s", reason.message);
+        if (status != KOKORO_BAD_MODEL && status != KOKORO_PROVIDER)
+            break;
         if (i + 1 < kk_n_providers)
             kk_log_write(&engine->log, KOKORO_LOG_WARNING, "provider %s: %s", kk_providers[i]->name,
                          reason.message);

@@ -7,12 +7,14 @@
 #include "data.h"
 
 #include "base/alloc.h"
+#include "base/hash.h"
 #include "kokoro/kokoro.h"
 
 #include <pthread.h>
 #include <stdint.h>
 
 static char model_path[512], voices_path[512], lexicon_path[512], library[512];
+static char cache_dir[] = "/tmp/kokoro-engine-XXXXXX";
 static kokoro_engine *engine;
 
 static void set_options(kokoro_options *options)
@@ -22,11 +24,14 @@ static void set_options(kokoro_options *options)
     options->voices_path = voices_path;
     options->lexicon_path = lexicon_path;
     options->ort_library = library;
+    options->cache_dir = cache_dir;
+    options->cpu_mask = getenv("KOKORO_CPU_MASK");
 }
 
 typedef struct sum {
     size_t n_samples, n_chunks, n_frames, stop_after;
     float peak, last, largest_step_at_seam;
+    uint64_t hash; /* of all samples */
 } sum;
 
 static int add(void *user, const kokoro_chunk *chunk)
@@ -43,6 +48,7 @@ static int add(void *user, const kokoro_chunk *chunk)
     for (size_t i = 0; i < chunk->n_durations; i++)
         s->n_frames += (size_t)chunk->durations[i];
     s->last = chunk->n_samples > 0 ? chunk->samples[chunk->n_samples - 1] : 0.0f;
+    s->hash = 31 * s->hash + kk_hash(chunk->samples, chunk->n_samples * sizeof(float));
     s->n_samples += chunk->n_samples;
     s->n_chunks++;
     return s->stop_after > 0 && s->n_chunks >= s->stop_after;
@@ -74,14 +80,86 @@ TEST(an_engine_opens)
     NEED_DATA();
     kokoro_options options;
     kokoro_error err = {0, ""};
+    CHECK(mkdtemp(cache_dir) != NULL);
     set_options(&options);
     CHECK_INT(kokoro_open(&engine, &options, &err), KOKORO_OK);
     CHECK_STR(err.message, "");
     kokoro_engine_info info = {.struct_size = sizeof(info)};
     kokoro_get_engine_info(engine, &info);
-    CHECK_STR(info.provider, "onnxruntime");
+    CHECK_STR(info.provider, "native");
+    CHECK_STR(info.execution_provider, "native");
+    CHECK_STR(info.precision, strcmp(info.runtime_version, "avx512bf16") == 0 ? "bf16" : "f32");
     CHECK(info.n_threads >= 1);
     CHECK_INT(kokoro_voice_count(engine), 54);
+}
+
+static int speak_with(kokoro_engine *with, const char *text, sum *s)
+{
+    kokoro_request request;
+    kokoro_request_init(&request);
+    request.text = text;
+    request.text_len = strlen(text);
+    memset(s, 0, sizeof(*s));
+    return kokoro_speak(with, &request, add, s, NULL, NULL);
+}
+
+TEST(the_runtime_speaks_when_it_is_asked_for)
+{
+    NEED_DATA();
+    kokoro_options options;
+    kokoro_engine *other = NULL;
+    kokoro_error err = {0, ""};
+    set_options(&options);
+    options.provider = "onnxruntime";
+    CHECK_INT(kokoro_open(&other, &options, &err), KOKORO_OK);
+    CHECK_STR(err.message, "");
+    kokoro_engine_info info = {.struct_size = sizeof(info)};
+    kokoro_get_engine_info(other, &info);
+    CHECK_STR(info.provider, "onnxruntime");
+    CHECK_STR(info.execution_provider, "CPUExecutionProvider");
+    CHECK_STR(info.precision, "file");
+    sum theirs, ours;
+    CHECK_INT(speak_with(other, "Good morning.", &theirs), KOKORO_OK);
+    CHECK_INT(speak_with(engine, "Good morning.", &ours), KOKORO_OK);
+    /* The durations are whole numbers of frames, and the same network's. */
+    CHECK_NEAR((double)ours.n_frames, (double)theirs.n_frames, 1.0);
+    CHECK_NEAR(ours.peak, theirs.peak, 0.2 * (double)theirs.peak);
+    kokoro_close(&other);
+}
+
+/* Speaks `text` on an engine with so many threads, after other requests or as the first. */
+static void hash_speech(const char *text, int n_threads, bool is_first, sum *s)
+{
+    kokoro_options options;
+    kokoro_engine *other = NULL;
+    sum unused;
+    set_options(&options);
+    options.provider = "native";
+    options.n_threads = n_threads;
+    CHECK_INT(kokoro_open(&other, &options, NULL), KOKORO_OK);
+    if (other == NULL)
+        return;
+    if (!is_first) {
+        CHECK_INT(speak_with(other, "A longer sentence than the one that is compared.", &unused),
+                  KOKORO_OK);
+        CHECK_INT(speak_with(other, "Go.", &unused), KOKORO_OK);
+    }
+    CHECK_INT(speak_with(other, text, s), KOKORO_OK);
+    kokoro_close(&other);
+}
+
+TEST(equal_requests_give_equal_samples)
+{
+    NEED_DATA();
+    static const char text[] = "Two and two are four.";
+    sum first, again;
+    hash_speech(text, 1, true, &first);
+    CHECK(first.n_samples > KOKORO_SAMPLE_RATE_HZ / 2);
+    for (int n_threads = 1; n_threads <= 3; n_threads++) {
+        hash_speech(text, n_threads, n_threads == 2, &again);
+        CHECK_INT(again.n_samples, first.n_samples);
+        CHECK(again.hash == first.hash);
+    }
 }
 
 TEST(a_sentence_is_spoken)
@@ -205,20 +283,25 @@ TEST(every_failed_allocation_of_a_request_is_reported)
 TEST(every_failed_allocation_of_opening_is_reported)
 {
     NEED_DATA();
-    kokoro_options options;
-    set_options(&options);
-    options.model_path =
-        "/no/such/model"; /* what comes before the model is ours; the runtime's memory is its own */
-    int status = KOKORO_NO_MEMORY;
-    for (size_t k = 1; status == KOKORO_NO_MEMORY && k < 500; k++) {
-        kokoro_engine *other = NULL;
-        kokoro_error err;
-        kk_alloc_fail_at(k, 0);
-        status = kokoro_open(&other, &options, &err);
-        kk_alloc_fail_at(0, 0);
-        CHECK(other == NULL);
+    static const char *const providers[] = {"auto", "native", "onnxruntime"};
+    for (size_t i = 0; i < sizeof(providers) / sizeof(providers[0]); i++) {
+        kokoro_options options;
+        set_options(&options);
+        options.provider = providers[i];
+        options.model_path = "/no/such/model"; /* the runtime's memory is its own */
+        int status = KOKORO_NO_MEMORY;
+        size_t k = 1;
+        for (; status == KOKORO_NO_MEMORY && k < 500; k++) {
+            kokoro_engine *other = NULL;
+            kokoro_error err;
+            kk_alloc_fail_at(k, 0);
+            status = kokoro_open(&other, &options, &err);
+            kk_alloc_fail_at(0, 0);
+            CHECK(other == NULL);
+        }
+        CHECK_INT(status, KOKORO_NOT_FOUND);
+        CHECK(k > 5);
     }
-    CHECK_INT(status, KOKORO_NOT_FOUND);
 }
 
 TEST(phonemes_come_with_their_source)
@@ -255,6 +338,19 @@ TEST(wrong_options_are_named)
     options.provider = "abacus";
     CHECK_INT(kokoro_open(&other, &options, &err), KOKORO_INVALID);
     CHECK_HAS(err.message, "abacus");
+    static const char *const choosing[] = {"auto", "native"};
+    for (size_t i = 0; i < sizeof(choosing) / sizeof(choosing[0]); i++) {
+        set_options(&options);
+        options.provider = choosing[i];
+        options.cpu_mask = "mmx";
+        CHECK_INT(kokoro_open(&other, &options, &err), KOKORO_INVALID);
+        CHECK_HAS(err.message, "mmx");
+        set_options(&options);
+        options.provider = choosing[i];
+        options.precision = "f16";
+        CHECK_INT(kokoro_open(&other, &options, &err), KOKORO_INVALID);
+        CHECK_HAS(err.message, "f16");
+    }
     set_options(&options);
     options.voices_path = model_path;
     CHECK_INT(kokoro_open(&other, &options, &err), KOKORO_BAD_DATA);
@@ -272,10 +368,15 @@ TEST(closing_sets_the_handle_to_null)
     CHECK(engine == NULL);
     kokoro_close(&engine);
     kokoro_close(NULL);
+    char command[128];
+    (void)snprintf(command, sizeof(command), "rm -rf '%s'", cache_dir);
+    CHECK_INT(system(command), 0);
 }
 
-TEST_MAIN(T(an_engine_opens), T(a_sentence_is_spoken), T(sentences_join_without_a_click),
-          T(what_cannot_be_spoken_is_refused_before_any_sound), T(the_caller_can_stop),
-          T(threads_share_an_engine), T(every_failed_allocation_of_a_request_is_reported),
+TEST_MAIN(T(an_engine_opens), T(the_runtime_speaks_when_it_is_asked_for),
+          T(equal_requests_give_equal_samples), T(a_sentence_is_spoken),
+          T(sentences_join_without_a_click), T(what_cannot_be_spoken_is_refused_before_any_sound),
+          T(the_caller_can_stop), T(threads_share_an_engine),
+          T(every_failed_allocation_of_a_request_is_reported),
           T(every_failed_allocation_of_opening_is_reported), T(phonemes_come_with_their_source),
           T(wrong_options_are_named), T(closing_sets_the_handle_to_null))
