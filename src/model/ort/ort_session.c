@@ -112,6 +112,7 @@ static int load_cached(kk_ort_model *model, const kk_model_options *options, con
 static int make_cached(kk_ort_model *model, const kk_model_options *options, const char *path,
                        kokoro_error *err)
 {
+    kk_cache_sweep(path);
     char *temp_path = kk_temp_path(path);
     if (temp_path == NULL)
         return kk_fail_memory(err);
