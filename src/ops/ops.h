@@ -17,8 +17,14 @@ typedef struct kk_ops {
     const kk_kernels *kernels;
     kk_pool *pool;
     kk_workspace *ws;
-    unsigned char *scratch; /* [pool size][KK_SCRATCH_SIZE] */
+    unsigned char *scratch;              /* [pool size][KK_SCRATCH_SIZE] */
+    const unsigned char *mapped_weights; /* all of them when they are a mapped file, else NULL */
+    size_t mapped_len;
 } kk_ops;
+
+/* Take mapped weights out of the process's resident memory; they come back from the page cache when
+ * they are used, at some 10 ms for all. For long inputs, whose values need the room. */
+void kk_ops_forget_weights(const kk_ops *ops);
 
 enum { KK_SCRATCH_SIZE = 512 * 1024 };
 

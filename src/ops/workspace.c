@@ -1,11 +1,12 @@
 /* workspace.c - see workspace.h. Anonymous mappings, asked for in huge pages where there are such.
  */
 #define _GNU_SOURCE
-#include "ops/workspace.h"
+#include "ops/ops.h"
 
 #include "base/alloc.h"
 #include "base/status.h"
 
+#include <string.h>
 #include <sys/mman.h>
 
 enum { ALIGNMENT = 64, PAGE = 4096 };
@@ -44,6 +45,15 @@ void kk_workspace_trim(kk_workspace *ws, size_t keep)
     keep = (keep + PAGE - 1) / PAGE * PAGE;
     if (ws->base != NULL && keep < ws->size)
         (void)madvise(ws->base + keep, ws->size - keep, MADV_DONTNEED);
+}
+
+void kk_ops_forget_weights(const kk_ops *ops)
+{
+    if (ops->mapped_weights == NULL)
+        return;
+    unsigned char *start = NULL;
+    memcpy(&start, &ops->mapped_weights, sizeof(start)); /* madvise only reads its address */
+    (void)madvise(start, ops->mapped_len, MADV_DONTNEED);
 }
 
 void *kk_workspace_alloc(kk_workspace *ws, size_t size)

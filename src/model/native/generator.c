@@ -14,7 +14,15 @@
 
 #include <string.h>
 
-enum { RATE1 = 10, RATE2 = 6, C1 = 256, C2 = 128, NOISE_PAD = 3 };
+enum {
+    RATE1 = 10,
+    RATE2 = 6,
+    C1 = 256,
+    C2 = 128,
+    NOISE_PAD = 3,
+    LONG = 10 * 1024 * 1024 /* values of a stage, 17 s of sound, from where memory counts more than
+                               1.3 dB: what lies between two convolutions is rounded to bf16 */
+};
 
 /* Scale and shift of an adaptive normalisation, with snake. */
 static int snake(const kk_ops *ops, kk_activation *activation, const kk_conv *style_weights,
@@ -198,7 +206,7 @@ static int upsample(const kk_ops *ops, const kk_upsample *w, float *dst, const f
 static int open_stage(const kk_ops *ops, stage *s, float *y)
 {
     const size_t n = s->T * s->C, size = n * (s->in_bf16 ? sizeof(uint16_t) : sizeof(float));
-    s->y = (rows){y, 0};
+    s->y = (rows){y, s->in_bf16 && n > LONG};
     s->x = (rows){kk_workspace_alloc(ops->ws, size), s->in_bf16};
     s->work = (rows){kk_workspace_floats(ops->ws, n), 0};
     s->sum = kk_workspace_floats(ops->ws, n);
@@ -269,7 +277,8 @@ int kk_generator(const kk_ops *ops, const kk_generator_weights *w, float *dst,
     in_bf16 = in_bf16 && w->block[0].toom1[0].weights != NULL;
     /* The first stage's result is used up before the second stage writes its y in the same place.
      */
-    float *first = kk_workspace_floats(ops->ws, T2 * C2);
+    const size_t y_size = in_bf16 && T2 * C2 > LONG ? sizeof(uint16_t) : sizeof(float);
+    float *first = kk_workspace_alloc(ops->ws, T2 * C2 * y_size);
     const kk_mark stage_mark = kk_workspace_mark(ops->ws);
     stage s = {.style = style, .T = T1, .C = C1, .in_bf16 = in_bf16};
     float *y = kk_workspace_floats(ops->ws, T1 * C1);
@@ -284,6 +293,8 @@ int kk_generator(const kk_ops *ops, const kk_generator_weights *w, float *dst,
         return status;
     memcpy(first, s.sum, T1 * C1 * sizeof(*first));
     kk_workspace_release(ops->ws, stage_mark);
+    if (T2 * C2 > LONG)
+        kk_ops_forget_weights(ops);
 
     s = (stage){.style = style, .T = T2, .C = C2, .in_bf16 = in_bf16};
     status = open_stage(ops, &s, first);

@@ -14,6 +14,7 @@
 enum {
     MAX_FRAMES = 6000,       /* of 25 ms: 150 s, 1.7 GB of intermediate values */
     KEPT = 64 * 1024 * 1024, /* of the workspace between inferences */
+    LONG_FRAMES = 680,       /* 17 s: resident memory counts more than 10 ms */
     SAMPLES_A_FRAME = 600,
     SPECTRA_A_FRAME = 120
 };
@@ -69,6 +70,8 @@ static int native_open(kk_model **out, const kk_model_options *options, kokoro_e
         status = kk_fail(err, KOKORO_INVALID, "unknown instruction set '%.20s'", options->cpu_mask);
     if (status == KOKORO_OK)
         status = kk_packed_open(&model->packed, options, model->ops.kernels, err);
+    model->ops.mapped_weights = model->packed.map.data;
+    model->ops.mapped_len = model->packed.map.len;
     if (status == KOKORO_OK)
         status = choose_precision(model, options->precision, err);
     if (status == KOKORO_OK)
@@ -152,6 +155,8 @@ static int make_sound(native_model *model, const utterance *u, const float *pros
         status = kk_source(ops, &w->generator, audio, f0, 2 * F);
     if (status == KOKORO_OK)
         status = kk_spectrum(ops, &w->generator, spectrum, audio, n);
+    if (F > LONG_FRAMES)
+        kk_ops_forget_weights(ops);
     float *post = kk_workspace_floats(ws, n_spectra * KK_SPECTRUM);
     if (post == NULL)
         return KOKORO_NO_MEMORY;
