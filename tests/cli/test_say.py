@@ -76,11 +76,21 @@ class Say(cli.Case):
         self.assertEqual(set(stats["g2p_sources"]),
                          {"gold", "silver", "rule", "oov", "espeak", "letters"})
         self.assertEqual(stats["g2p_sources"]["gold"], 2)
-        self.assertEqual((stats["provider"], stats["chunks"]), ("onnxruntime", 1))
+        self.assertEqual((stats["provider"], stats["chunks"]), ("native", 1))
+        self.assertIn(stats["precision"], ("bf16", "f32"))
         self.assertAlmostEqual(stats["first_s"], stats["model_ms"] / 1e3, places=4)
         self.assertLessEqual(stats["best_s"], stats["median_s"])
         self.assertGreater(stats["first_audio_ms"], stats["model_ms"])
         self.assertGreater(stats["rss_mb"], 50)
+
+    def test_the_runtime_speaks_when_it_is_asked_for(self):
+        done = self.say("--phonemes", HELLO, "--provider", "onnxruntime", "--stats", "-o", "a.wav")
+        stats = json.loads(done.stderr)
+        self.assertEqual((stats["provider"], stats["precision"]), ("onnxruntime", "file"))
+        theirs = self.check_wav((self.dir / "a.wav").read_bytes())
+        ours = self.check_wav(self.say("--phonemes", HELLO).stdout)
+        self.assertLessEqual(abs(len(ours) - len(theirs)), 1200)
+        self.assertNotEqual(ours, theirs)
 
     def test_speed_and_voice_change_the_sound(self):
         plain = self.say("--phonemes", HELLO).stdout
@@ -180,9 +190,10 @@ class Lists(cli.Case):
                          [[v["id"], v["language"], v["gender"]] for v in voices])
 
     def test_providers(self):
-        (provider,) = json.loads(self.run_kokoro("providers", "--json").stdout)
-        self.assertTrue(provider["available"])
-        self.assertIn("CPUExecutionProvider", provider["execution_providers"])
+        native, runtime = json.loads(self.run_kokoro("providers", "--json").stdout)
+        self.assertEqual((native["name"], runtime["name"]), ("native", "onnxruntime"))
+        self.assertTrue(native["available"] and runtime["available"])
+        self.assertIn("CPUExecutionProvider", runtime["execution_providers"])
 
     def test_the_doctor_is_content(self):
         done = self.run_kokoro("doctor", "--json")
