@@ -151,7 +151,7 @@ static int run_sound(bench *b, job *j, const float *prosody, const float *text, 
         status = settle(j, "source_stft", spectrum, n_spectra * KK_SPECTRUM);
     if (status == KOKORO_OK)
         status = kk_generator(&b->ops, &w->generator, post, features, spectrum, j->style, 2 * F,
-                              generator_bf16);
+                              generator_bf16, NULL);
     if (status == KOKORO_OK)
         status = kk_inverse_stft(&b->ops, &w->generator, audio, post, n_spectra);
     return status == KOKORO_OK ? write_tensor(j, "audio", audio, n) : status;

@@ -26,7 +26,7 @@ typedef struct conv_job {
     const kk_conv_run *run;
     size_t dilation, elem; /* bytes of an element of activated input */
     size_t row;            /* elements of a row of activated input */
-    size_t tile;           /* rows of output a task */
+    size_t tile, n_tiles;  /* rows of output a task, and how many tasks that makes */
     size_t n_panels;       /* tasks a tile, or 0 when a task does all */
     unsigned char *whole;  /* activated input of short runs: row 0 is input row -pad */
     int uses_bf16;
@@ -121,8 +121,16 @@ static void run_tile(const conv_job *job, const unsigned char *src, size_t tile,
     }
 }
 
-static size_t rows_of_tile(const conv_job *job, size_t t)
+static size_t start_of_tile(const conv_job *job, size_t tile)
 {
+    return job->run->tiles != NULL ? job->run->tiles->starts[tile] : tile * job->tile;
+}
+
+static size_t rows_of_tile(const conv_job *job, size_t tile)
+{
+    const size_t t = start_of_tile(job, tile);
+    if (job->run->tiles != NULL)
+        return job->run->tiles->starts[tile + 1] - t;
     return job->run->T_out - t < job->tile ? job->run->T_out - t : job->tile;
 }
 
@@ -135,7 +143,7 @@ static size_t input_size(const conv_job *job, size_t n)
 static void long_task(void *context, size_t task, size_t worker)
 {
     const conv_job *job = context;
-    const size_t t = task * job->tile, n = rows_of_tile(job, t);
+    const size_t t = start_of_tile(job, task), n = rows_of_tile(job, task);
     unsigned char *scratch = job->ops->scratch + worker * KK_SCRATCH_SIZE;
     activate_rows(job, scratch, (ptrdiff_t)t - (ptrdiff_t)job->run->pad, n + halo(job));
     const size_t width = job->ops->kernels->panel;
@@ -156,14 +164,15 @@ static void activate_task(void *context, size_t task, size_t worker)
 static void short_task(void *context, size_t task, size_t worker)
 {
     const conv_job *job = context;
-    const size_t n_tiles = (job->run->T_out + job->tile - 1) / job->tile;
-    const size_t tile = task % n_tiles, t = tile * job->tile;
-    run_tile(job, job->whole + t * job->row * job->elem, tile, t, rows_of_tile(job, t),
+    const size_t n_tiles = job->n_tiles, tile = task % n_tiles, t = start_of_tile(job, tile);
+    run_tile(job, job->whole + t * job->row * job->elem, tile, t, rows_of_tile(job, tile),
              task / n_tiles, 1, (float *)(void *)(job->ops->scratch + worker * KK_SCRATCH_SIZE));
 }
 
 static size_t choose_tile(const conv_job *job)
 {
+    if (job->run->tiles != NULL)
+        return KK_MAX_TILE;
     if (job->run->T_out <= SHORT_T)
         return SHORT_TILE;
     size_t rows = TILE_BYTES / (job->row * job->elem);
@@ -191,7 +200,8 @@ int kk_convolve(const kk_ops *ops, const kk_conv_run *run)
     job.elem = job.uses_bf16 ? sizeof(uint16_t) : sizeof(float);
     job.row = (conv->C_in + 1) / 2 * 2;
     job.tile = choose_tile(&job);
-    const size_t n_tiles = (run->T_out + job.tile - 1) / job.tile;
+    job.n_tiles = run->tiles != NULL ? run->tiles->n : (run->T_out + job.tile - 1) / job.tile;
+    const size_t n_tiles = job.n_tiles;
     if (run->sums != NULL && kk_sums_reserve(ops, run->sums, n_tiles, conv->C_out) != KOKORO_OK)
         return KOKORO_NO_MEMORY;
     if (run->T_out > SHORT_T) {
@@ -230,25 +240,30 @@ typedef struct sums_job {
     kk_sums *sums;
     const float *src;
     size_t stride, T, C;
+    const kk_tiles *tiles;
 } sums_job;
 
 static void sums_task(void *context, size_t task, size_t worker)
 {
     (void)worker;
     const sums_job *job = context;
-    const size_t t = task * SHORT_TILE, n = job->T - t < SHORT_TILE ? job->T - t : SHORT_TILE;
+    size_t t = task * SHORT_TILE, n = job->T - t < SHORT_TILE ? job->T - t : SHORT_TILE;
+    if (job->tiles != NULL) {
+        t = job->tiles->starts[task];
+        n = job->tiles->starts[task + 1] - t;
+    }
     job->ops->kernels->column_sums(job->sums->rows + task * 2 * job->sums->stride,
                                    job->sums->stride, job->src + t * job->stride, job->stride, n,
                                    job->C);
 }
 
 int kk_column_sums(const kk_ops *ops, kk_sums *sums, const float *src, size_t stride, size_t T,
-                   size_t C)
+                   size_t C, const kk_tiles *tiles)
 {
-    const size_t n_tiles = (T + SHORT_TILE - 1) / SHORT_TILE;
+    const size_t n_tiles = tiles != NULL ? tiles->n : (T + SHORT_TILE - 1) / SHORT_TILE;
     if (kk_sums_reserve(ops, sums, n_tiles, C) != KOKORO_OK)
         return KOKORO_NO_MEMORY;
-    sums_job job = {ops, sums, src, stride, T, C};
+    sums_job job = {ops, sums, src, stride, T, C, tiles};
     kk_pool_run(ops->pool, sums_task, &job, n_tiles);
     return KOKORO_OK;
 }

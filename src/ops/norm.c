@@ -5,7 +5,7 @@
 
 static const double EPSILON = 1e-5;
 
-void kk_adain(float *scale, float *shift, const kk_sums *sums, const float *style, size_t T,
+void kk_adain(float *scale, float *shift, const kk_sums *sums, const float *style, double n_rows,
               size_t C)
 {
     for (size_t c = 0; c < C; c++) {
@@ -14,8 +14,8 @@ void kk_adain(float *scale, float *shift, const kk_sums *sums, const float *styl
             sum += (double)sums->rows[tile * 2 * sums->stride + c];
             square += (double)sums->rows[(tile * 2 + 1) * sums->stride + c];
         }
-        const double mean = sum / (double)T;
-        double variance = square / (double)T - mean * mean;
+        const double mean = sum / n_rows;
+        double variance = square / n_rows - mean * mean;
         variance = variance > 0.0 ? variance : 0.0;
         const double factor = (1.0 + (double)style[c]) / sqrt(variance + EPSILON);
         scale[c] = (float)factor;

@@ -36,6 +36,15 @@ typedef struct kk_conv {
     int is_pairs;
 } kk_conv;
 
+/* A cut of T rows of output into tiles, where the usual one will not do: rows [starts[i],
+ * starts[i + 1]), at most KK_MAX_TILE of them, belong to segment segments[i]. */
+enum { KK_MAX_TILE = 240 };
+typedef struct kk_tiles {
+    size_t n;
+    const size_t *starts;   /* [n + 1] */
+    const size_t *segments; /* [n] */
+} kk_tiles;
+
 /* Sums of a layer's output for the normalisation that follows, a row a tile. */
 typedef struct kk_sums {
     float *rows; /* [n_tiles][2][stride] */
@@ -60,8 +69,9 @@ typedef struct kk_conv_run {
     unsigned residual_shift;
     float gain; /* 0 stands for 1 */
     int accumulate;
-    int in_bf16;   /* round the input to bf16 where the kernels gain by it */
-    kk_sums *sums; /* NULL, or receives sums in workspace memory */
+    int in_bf16;           /* round the input to bf16 where the kernels gain by it */
+    kk_sums *sums;         /* NULL, or receives sums in workspace memory */
+    const kk_tiles *tiles; /* NULL: the usual */
 } kk_conv_run;
 
 int kk_convolve(const kk_ops *ops, const kk_conv_run *run);
@@ -88,6 +98,7 @@ typedef struct kk_toom_run {
     float gain; /* 0 stands for 1 */
     int accumulate;
     kk_sums *sums;
+    const kk_tiles *tiles; /* NULL: the usual */
 } kk_toom_run;
 
 int kk_toom_convolve(const kk_ops *ops, const kk_toom_run *run);
@@ -98,7 +109,7 @@ int kk_linear(const kk_ops *ops, const kk_conv *w, float *dst, size_t dst_stride
 
 /* Sums of src [T][stride], C channels, in workspace memory. */
 int kk_column_sums(const kk_ops *ops, kk_sums *sums, const float *src, size_t stride, size_t T,
-                   size_t C);
+                   size_t C, const kk_tiles *tiles);
 
 /* A bidirectional LSTM of H cells a direction: weights as the table of kernels wants them. */
 typedef struct kk_lstm {
@@ -128,7 +139,7 @@ void kk_for_rows(const kk_ops *ops, kk_rows_task *task, void *context, size_t n_
  * Adaptive instance normalisation as an affine map of channels: scale[c] = gain[c] / sqrt(var +
  * eps), shift[c] = bias[c] - mean * scale[c], with eps 1e-5. style [2C] holds (gain - 1, bias).
  */
-void kk_adain(float *scale, float *shift, const kk_sums *sums, const float *style, size_t T,
+void kk_adain(float *scale, float *shift, const kk_sums *sums, const float *style, double n_rows,
               size_t C);
 
 #endif

@@ -7,9 +7,8 @@
 
 #include <string.h>
 
-enum {
-    TILE = 240 /* outputs: a multiple of 4 d for d 1, 3 and 5, and 10 register tiles of 6 rows */
-};
+/* Outputs: a multiple of 4 d for d 1, 3 and 5, and 10 register tiles of 6 rows. */
+enum { TILE = KK_MAX_TILE };
 
 typedef struct toom_job {
     const kk_ops *ops;
@@ -22,8 +21,12 @@ static void tile_task(void *context, size_t task, size_t worker)
     const toom_job *job = context;
     const kk_toom_run *run = job->run;
     const kk_toom *toom = run->toom;
-    const size_t C = toom->C, d = run->dilation, t = task * TILE, pad = job->pad;
-    const size_t n = run->T - t < TILE ? run->T - t : TILE;
+    const size_t C = toom->C, d = run->dilation, pad = job->pad;
+    const size_t t = run->tiles != NULL ? run->tiles->starts[task] : task * TILE;
+    const size_t end = run->tiles != NULL  ? run->tiles->starts[task + 1]
+                       : run->T - t < TILE ? run->T
+                                           : t + TILE;
+    const size_t n = end - t;
     const size_t n_rows = (n + 4 * d - 1) / (4 * d) * d;
     const size_t n_before = pad > t ? pad - t : 0, first = t > pad ? t - pad : 0;
     const size_t src_size = run->src_is_bf16 ? sizeof(uint16_t) : sizeof(float),
@@ -74,7 +77,7 @@ static void tile_task(void *context, size_t task, size_t worker)
 int kk_toom_convolve(const kk_ops *ops, const kk_toom_run *run)
 {
     const toom_job job = {ops, run, (run->toom->K - 1) / 2 * run->dilation};
-    const size_t n_tiles = (run->T + TILE - 1) / TILE;
+    const size_t n_tiles = run->tiles != NULL ? run->tiles->n : (run->T + TILE - 1) / TILE;
     if (run->sums != NULL && kk_sums_reserve(ops, run->sums, n_tiles, run->toom->C) != KOKORO_OK)
         return KOKORO_NO_MEMORY;
     toom_job copy = job;

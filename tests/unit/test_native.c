@@ -114,14 +114,14 @@ static void test_case(const char *dir)
     CHECK(kk_spectrum(&ops, &w->generator, dst, source, n) == KOKORO_OK);
     compare("spectrum", dst, spectrum, n_frames * 22, BLOCK_LIMIT);
     float *post = load(dir, "post", &n), *audio = load(dir, "audio", &n);
-    CHECK(kk_generator(&ops, &w->generator, dst, features, spectrum, style, 2 * F, 0) == KOKORO_OK);
+    CHECK(kk_generator(&ops, &w->generator, dst, features, spectrum, style, 2 * F, 0, NULL) == KOKORO_OK);
     compare("generator", dst, post, n_frames * 22, BLOCK_LIMIT);
     float *sound = malloc((n + 64) * sizeof(float));
     CHECK(kk_inverse_stft(&ops, &w->generator, sound, dst, n_frames) == KOKORO_OK);
     compare("its audio", sound, audio, n, 1e-4);
     CHECK(kk_inverse_stft(&ops, &w->generator, sound, post, n_frames) == KOKORO_OK);
     compare("inverse_stft", sound, audio, n, BLOCK_LIMIT);
-    CHECK(kk_generator(&ops, &w->generator, dst, features, spectrum, style, 2 * F, 1) == KOKORO_OK);
+    CHECK(kk_generator(&ops, &w->generator, dst, features, spectrum, style, 2 * F, 1, NULL) == KOKORO_OK);
     CHECK(kk_inverse_stft(&ops, &w->generator, sound, dst, n_frames) == KOKORO_OK);
     compare("audio bf16", sound, audio, n, 1.78e-2); /* 35 dB */
     free(tokens), free(style), free(ids), free(f0), free(energy), free(dst), free(albert);

@@ -58,7 +58,7 @@ static int normalisation(const kk_ops *ops, kk_activation *activation, const kk_
     if (gains == NULL || scale == NULL || shift == NULL)
         return KOKORO_NO_MEMORY;
     int status = kk_style(ops, style_weights, gains, style);
-    kk_adain(scale, shift, sums, gains, T, C);
+    kk_adain(scale, shift, sums, gains, (double)T, C);
     *activation = (kk_activation){.kind = KK_LEAKY, .slope = SLOPE, .scale = scale, .shift = shift};
     return status;
 }
@@ -104,7 +104,7 @@ int kk_adain_block_run(const kk_ops *ops, const kk_adain_block *w, float *dst, s
                          .dst_stride = C,
                          .T_out = factor * T,
                          .in_bf16 = in_bf16};
-    int status = kk_column_sums(ops, &sums, src, src_stride, T, C_in);
+    int status = kk_column_sums(ops, &sums, src, src_stride, T, C_in, NULL);
     if (status == KOKORO_OK)
         status = normalisation(ops, &first.activation, &w->style1, &sums, style, T);
     if (status == KOKORO_OK && w->pool != NULL) {

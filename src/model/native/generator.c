@@ -24,28 +24,83 @@ enum {
                                1.3 dB: what lies between two convolutions is rounded to bf16 */
 };
 
-/* Scale and shift of an adaptive normalisation, with snake. */
-static int snake(const kk_ops *ops, kk_activation *activation, const kk_conv *style_weights,
-                 const float *alpha, const float *inv_alpha, const kk_sums *sums,
-                 const float *style, size_t T)
+/* Rows [T][C] of a stage, as floats or rounded to bf16. */
+typedef struct rows {
+    void *values;
+    int is_bf16;
+} rows;
+
+/* A stage of the generator and its memory: T rows of C channels each. */
+typedef struct stage {
+    const float *style;
+    size_t T, C, rate; /* rows a row of features */
+    kk_norms *norms;   /* NULL, or statistics by segments, and */
+    kk_tiles tiles;    /* tiles that keep to them */
+    int in_bf16;
+    float *sum;      /* [T][C]: x before it is rounded, then the mean of the blocks */
+    rows x, work, y; /* input of a block, its residual stream, and between its convolutions */
+} stage;
+
+/*
+ * One row of sums from those of the tiles, weighed by segment, and those of earlier runs, in units
+ * of the whole utterance. Returns the rows that it stands for. The run's own sums go to their
+ * slots.
+ */
+static double weigh_sums(kk_norms *norms, const kk_tiles *tiles, const kk_sums *sums, float *row,
+                         size_t C, size_t rate)
 {
+    double *slots = norms->sums + norms->layer++ * KK_MAX_SLOTS * 2 * C1;
+    double n_rows = 0.0;
+    for (size_t i = 0; i < norms->n_segments; i++)
+        n_rows += norms->segments[i].weight * (double)(norms->segments[i].n_frames * rate);
+    for (size_t k = 0; k < KK_MAX_SLOTS; k++)
+        n_rows += norms->slot_weights[k] * (double)(norms->slot_frames[k] * rate);
+    for (size_t half = 0; half < 2; half++) {
+        for (size_t c = 0; c < C; c++) {
+            double total = 0.0, kept[KK_MAX_SLOTS + 1] = {0.0};
+            for (size_t i = 0; i < tiles->n; i++) {
+                const kk_segment *segment = &norms->segments[tiles->segments[i]];
+                const double sum = (double)sums->rows[(2 * i + half) * sums->stride + c];
+                total += segment->weight * sum;
+                kept[segment->slot] += sum;
+            }
+            for (size_t k = 0; k < KK_MAX_SLOTS; k++) {
+                double *slot = slots + (k * 2 + half) * C1 + c;
+                total += norms->slot_weights[k] * *slot;
+                *slot += kept[k];
+            }
+            row[half * sums->stride + c] = (float)total;
+        }
+    }
+    return n_rows;
+}
+
+/* Scale and shift of an adaptive normalisation, with snake. */
+static int snake(const kk_ops *ops, const stage *s, kk_activation *activation,
+                 const kk_conv *style_weights, const float *alpha, const float *inv_alpha,
+                 const kk_sums *tile_sums)
+{
+    const float *style = s->style;
+    kk_sums sums = *tile_sums;
+    double n_rows = (double)s->T;
+    if (s->norms != NULL) {
+        sums.n_tiles = 1;
+        sums.rows = kk_workspace_floats(ops->ws, 2 * sums.stride);
+        if (sums.rows == NULL)
+            return KOKORO_NO_MEMORY;
+        n_rows = weigh_sums(s->norms, &s->tiles, tile_sums, sums.rows, s->C, s->rate);
+    }
     const size_t C = style_weights->C_out / 2;
     float *gains = kk_workspace_floats(ops->ws, 2 * C);
     float *scale = kk_workspace_floats(ops->ws, C), *shift = kk_workspace_floats(ops->ws, C);
     if (gains == NULL || scale == NULL || shift == NULL)
         return KOKORO_NO_MEMORY;
     int status = kk_style(ops, style_weights, gains, style);
-    kk_adain(scale, shift, sums, gains, T, C);
+    kk_adain(scale, shift, &sums, gains, n_rows, C);
     *activation = (kk_activation){
         .kind = KK_SNAKE, .scale = scale, .shift = shift, .alpha = alpha, .inv_alpha = inv_alpha};
     return status;
 }
-
-/* Rows [T][C] of a stage, as floats or rounded to bf16. */
-typedef struct rows {
-    void *values;
-    int is_bf16;
-} rows;
 
 /* One convolution of a block: with fewer multiplications in bf16, else directly in float. */
 typedef struct block_conv {
@@ -59,9 +114,10 @@ typedef struct block_conv {
     kk_sums *sums;
 } block_conv;
 
-static int convolve(const kk_ops *ops, const block_conv *c, size_t T)
+static int convolve(const kk_ops *ops, const stage *s, const block_conv *c)
 {
-    const size_t C = c->conv->C_in;
+    const size_t C = s->C, T = s->T;
+    const kk_tiles *tiles = s->norms != NULL ? &s->tiles : NULL;
     if (c->toom != NULL)
         return kk_toom_convolve(ops, &(kk_toom_run){.toom = c->toom,
                                                     .src = c->src.values,
@@ -75,7 +131,8 @@ static int convolve(const kk_ops *ops, const block_conv *c, size_t T)
                                                     .residual_is_bf16 = c->residual.is_bf16,
                                                     .gain = c->gain,
                                                     .accumulate = c->accumulate,
-                                                    .sums = c->sums});
+                                                    .sums = c->sums,
+                                                    .tiles = tiles});
     return kk_convolve(ops, &(kk_conv_run){.conv = c->conv,
                                            .src = c->src.values,
                                            .src_stride = C,
@@ -90,17 +147,9 @@ static int convolve(const kk_ops *ops, const block_conv *c, size_t T)
                                            .residual_stride = C,
                                            .gain = c->gain,
                                            .accumulate = c->accumulate,
-                                           .sums = c->sums});
+                                           .sums = c->sums,
+                                           .tiles = tiles});
 }
-
-/* A stage of the generator and its memory: T rows of C channels each. */
-typedef struct stage {
-    const float *style;
-    size_t T, C;
-    int in_bf16;
-    float *sum;      /* [T][C]: x before it is rounded, then the mean of the blocks */
-    rows x, work, y; /* input of a block, its residual stream, and between its convolutions */
-} stage;
 
 /*
  * dst [T][C] (+)= gain * block(x):  3 times  y = conv1(snake(adain1(z))), z += conv2(snake(
@@ -124,10 +173,10 @@ static int resblock(const kk_ops *ops, const kk_resblock *w, stage *s, float *ds
                             .dst = s->y,
                             .gain = 1.0f,
                             .sums = &y_sums};
-        status = snake(ops, &first.activation, &w->style1[j], w->alpha1[j], w->inv_alpha1[j], &sums,
-                       s->style, s->T);
+        status =
+            snake(ops, s, &first.activation, &w->style1[j], w->alpha1[j], w->inv_alpha1[j], &sums);
         if (status == KOKORO_OK)
-            status = convolve(ops, &first, s->T);
+            status = convolve(ops, s, &first);
         block_conv second = {.toom = s->in_bf16 ? &w->toom2[j] : NULL,
                              .conv = &w->conv2[j],
                              .dilation = 1,
@@ -138,10 +187,10 @@ static int resblock(const kk_ops *ops, const kk_resblock *w, stage *s, float *ds
                              .accumulate = is_last && accumulate,
                              .sums = is_last ? NULL : &sums};
         if (status == KOKORO_OK)
-            status = snake(ops, &second.activation, &w->style2[j], w->alpha2[j], w->inv_alpha2[j],
-                           &y_sums, s->style, s->T);
+            status = snake(ops, s, &second.activation, &w->style2[j], w->alpha2[j],
+                           w->inv_alpha2[j], &y_sums);
         if (status == KOKORO_OK)
-            status = convolve(ops, &second, s->T);
+            status = convolve(ops, s, &second);
         now = s->work;
     }
     kk_workspace_release(ops->ws, mark);
@@ -167,7 +216,8 @@ static int mean_of_blocks(const kk_ops *ops, const kk_resblock *w, stage *s)
 {
     const kk_mark mark = kk_workspace_mark(ops->ws);
     kk_sums sums;
-    int status = kk_column_sums(ops, &sums, s->sum, s->C, s->T, s->C);
+    int status =
+        kk_column_sums(ops, &sums, s->sum, s->C, s->T, s->C, s->norms != NULL ? &s->tiles : NULL);
     if (s->in_bf16) {
         round_job job = {ops, s};
         kk_for_rows(ops, round_rows, &job, s->T, 96);
@@ -203,8 +253,33 @@ static int upsample(const kk_ops *ops, const kk_upsample *w, float *dst, const f
     return status == KOKORO_OK ? kk_convolve(ops, &run) : status;
 }
 
+/* Tiles that keep to the segments of the run. */
+static int cut_tiles(const kk_ops *ops, stage *s)
+{
+    const size_t n_most = s->T / KK_MAX_TILE + KK_MAX_SEGMENTS + 1;
+    size_t *starts = kk_workspace_alloc(ops->ws, (n_most + 1) * sizeof(*starts));
+    size_t *segments = kk_workspace_alloc(ops->ws, n_most * sizeof(*segments));
+    if (starts == NULL || segments == NULL)
+        return KOKORO_NO_MEMORY;
+    size_t n = 0, t = 0, end = 0;
+    starts[0] = 0;
+    for (size_t i = 0; i < s->norms->n_segments; i++) {
+        end += s->norms->segments[i].n_frames * s->rate;
+        if (i + 1 == s->norms->n_segments)
+            end = s->T; /* and the row beyond the last */
+        for (; t < end; t = starts[n]) {
+            segments[n++] = i;
+            starts[n] = end - t < KK_MAX_TILE ? end : t + KK_MAX_TILE;
+        }
+    }
+    s->tiles = (kk_tiles){n, starts, segments};
+    return KOKORO_OK;
+}
+
 static int open_stage(const kk_ops *ops, stage *s, float *y)
 {
+    if (s->norms != NULL && cut_tiles(ops, s) != KOKORO_OK)
+        return KOKORO_NO_MEMORY;
     const size_t n = s->T * s->C, size = n * (s->in_bf16 ? sizeof(uint16_t) : sizeof(float));
     s->y = (rows){y, s->in_bf16 && n > LONG};
     s->x = (rows){kk_workspace_alloc(ops->ws, size), s->in_bf16};
@@ -229,7 +304,8 @@ static int add_noise(const kk_ops *ops, const kk_conv *conv, const kk_resblock *
                                                  .dst_is_bf16 = s->x.is_bf16,
                                                  .dst_stride = s->C,
                                                  .T_out = s->T,
-                                                 .sums = &sums});
+                                                 .sums = &sums,
+                                                 .tiles = s->norms != NULL ? &s->tiles : NULL});
     if (status == KOKORO_OK)
         status = resblock(ops, block, s, s->sum, 1, 1.0f, &sums);
     kk_workspace_release(ops->ws, mark);
@@ -270,7 +346,7 @@ static int reflect(const kk_ops *ops, const kk_upsample *w, float *dst, const fl
 
 int kk_generator(const kk_ops *ops, const kk_generator_weights *w, float *dst,
                  const float *features, const float *spectrum, const float *style, size_t T,
-                 int in_bf16)
+                 int in_bf16, kk_norms *norms)
 {
     const kk_mark mark = kk_workspace_mark(ops->ws);
     const size_t T1 = RATE1 * T, T2 = RATE1 * RATE2 * T + 1;
@@ -280,7 +356,9 @@ int kk_generator(const kk_ops *ops, const kk_generator_weights *w, float *dst,
     const size_t y_size = in_bf16 && T2 * C2 > LONG ? sizeof(uint16_t) : sizeof(float);
     float *first = kk_workspace_alloc(ops->ws, T2 * C2 * y_size);
     const kk_mark stage_mark = kk_workspace_mark(ops->ws);
-    stage s = {.style = style, .T = T1, .C = C1, .in_bf16 = in_bf16};
+    stage s = {.style = style, .T = T1, .C = C1, .rate = RATE1, .norms = norms, .in_bf16 = in_bf16};
+    if (norms != NULL)
+        norms->layer = 0;
     float *y = kk_workspace_floats(ops->ws, T1 * C1);
     int status = first != NULL ? open_stage(ops, &s, y) : KOKORO_NO_MEMORY;
     if (status == KOKORO_OK)
@@ -296,7 +374,12 @@ int kk_generator(const kk_ops *ops, const kk_generator_weights *w, float *dst,
     if (T2 * C2 > LONG)
         kk_ops_forget_weights(ops);
 
-    s = (stage){.style = style, .T = T2, .C = C2, .in_bf16 = in_bf16};
+    s = (stage){.style = style,
+                .T = T2,
+                .C = C2,
+                .rate = RATE1 * RATE2,
+                .norms = norms,
+                .in_bf16 = in_bf16};
     status = open_stage(ops, &s, first);
     if (status == KOKORO_OK)
         status = upsample(ops, &w->up[1], s.sum + C2, first, T1, 0.1f);

@@ -162,7 +162,7 @@ static int make_sound(native_model *model, const utterance *u, const float *pros
         return KOKORO_NO_MEMORY;
     if (status == KOKORO_OK)
         status = kk_generator(ops, &w->generator, post, features, spectrum, u->style, 2 * F,
-                              model->in_bf16);
+                              model->in_bf16, NULL);
     if (status == KOKORO_OK)
         status = kk_inverse_stft(ops, &w->generator, audio, post, n_spectra);
     return status;

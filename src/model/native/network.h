@@ -66,15 +66,55 @@ int kk_source(const kk_ops *ops, const kk_generator_weights *w, float *dst, cons
 int kk_spectrum(const kk_ops *ops, const kk_generator_weights *w, float *dst, const float *source,
                 size_t n);
 
-/* dst [60 T + 1][22], log magnitudes and phases, from features [T][512] and spectrum [60 T +
- * 1][22]. */
+/*
+ * Statistics of the generator's normalisations when it runs on parts of an utterance: the rows of a
+ * run are cut into segments, each with its weight in the means and variances and perhaps a slot
+ * that keeps its sums for later runs; slots filled by earlier runs count with a weight too. Weights
+ * times frames should add up to the whole utterance.
+ */
+enum { KK_N_NORMS = 48, KK_MAX_SEGMENTS = 16, KK_MAX_SLOTS = 16, KK_NO_SLOT = KK_MAX_SLOTS };
+
+typedef struct kk_segment {
+    size_t n_frames; /* rows of features */
+    double weight;
+    size_t slot; /* whose sums these are added to after the layer, or KK_NO_SLOT */
+} kk_segment;
+
+typedef struct kk_norms {
+    kk_segment segments[KK_MAX_SEGMENTS];
+    size_t n_segments;
+    double slot_weights[KK_MAX_SLOTS]; /* 0: empty, or not to count */
+    size_t slot_frames[KK_MAX_SLOTS];
+    double *sums; /* [KK_N_NORMS][KK_MAX_SLOTS][2][256], zeroed at first */
+    size_t layer; /* of the run: 0 at its start */
+} kk_norms;
+
+/* dst [60 T + 1][22], log magnitudes and phases, from features [T][512] and spectrum
+ * [60 T + 1][22]. norms NULL: the statistics of these rows alone. */
 int kk_generator(const kk_ops *ops, const kk_generator_weights *w, float *dst,
                  const float *features, const float *spectrum, const float *style, size_t T,
-                 int in_bf16);
+                 int in_bf16, kk_norms *norms);
 
 /* audio [5 (n_frames - 1)] from the generator's output [n_frames][22]. */
 int kk_inverse_stft(const kk_ops *ops, const kk_generator_weights *w, float *audio,
                     const float *post, size_t n_frames);
+
+/* What the generator needs of an utterance, T rows of features at 80 a second. */
+typedef struct kk_utterance {
+    const float *features, *spectrum; /* [T][512], [60 T + 1][22] */
+    const float *energy;              /* [T] */
+    const float *style;               /* [128] of the decoder */
+    size_t T;
+    int in_bf16;
+} kk_utterance;
+
+/* Receives a piece; not 0 to stop. */
+typedef int kk_piece_fn(void *user, const float *samples, size_t n, int is_last);
+
+/* The generator and its inverse transform in pieces: audio [300 T], each part given to fn when it
+ * is made. A stop cancels the pool. */
+int kk_speak_pieces(const kk_ops *ops, const kk_generator_weights *w, const kk_utterance *u,
+                    float *audio, kk_piece_fn *fn, void *user);
 
 /* dst [2C] = (gain - 1, bias) of an adaptive normalisation, from style [128]. */
 int kk_style(const kk_ops *ops, const kk_conv *w, float *dst, const float *style);

@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-enum { LAYOUT = 2 /* raise it when the order of packed weights or the table changes */ };
+enum { LAYOUT = 3 /* raise it when the order of packed weights or the table changes */ };
 
 #define MAGIC "KKPACK\0\1"
 
@@ -66,13 +66,14 @@ static int is_whole(const kk_map *map, const char *path, size_t panel)
         head.hash != kk_hash(map->data + sizeof(head), map->len - sizeof(head)))
         return 0;
     const kk_pack_part *parts = (const kk_pack_part *)(const void *)(map->data + sizeof(head));
+    /* Every part where this layout puts it: a block of another cut does not pass. */
+    size_t at = data_start();
     for (size_t i = 0; i < kk_n_weights; i++) {
-        const size_t size = kk_pack_size(&kk_weight_table[i], panel, parts[i].is_pairs != 0);
-        if (parts[i].is_pairs > 1 || parts[i].offset % 64 != 0 || parts[i].offset < data_start() ||
-            parts[i].offset > map->len || size > map->len - parts[i].offset)
+        if (parts[i].is_pairs > 1 || parts[i].offset != at)
             return 0;
+        at += aligned(kk_pack_size(&kk_weight_table[i], panel, (int)parts[i].is_pairs));
     }
-    return 1;
+    return at == map->len;
 }
 
 /* A new block in packed->memory, of *len bytes. */
