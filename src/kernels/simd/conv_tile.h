@@ -39,6 +39,7 @@ static void KK_TILE_OF(KK_ROWS)(const kk_conv_args *args, size_t t, size_t panel
                 __builtin_prefetch(w + PREFETCH_STEPS * PANEL);
 #pragma GCC unroll 2
             for (size_t half = 0; half < KK_STEP; half++) {
+                v_fence();
                 kk_vec weights[VECTORS];
 #pragma GCC unroll 4
                 for (size_t v = 0; v < VECTORS; v++)
@@ -53,7 +54,15 @@ static void KK_TILE_OF(KK_ROWS)(const kk_conv_args *args, size_t t, size_t panel
             }
         }
     }
-    conv_store(args, t, panel, KK_ROWS, acc);
+    /* A copy, so that the sums themselves never need an address and stay in registers. */
+    kk_vec sums[KK_ROWS][VECTORS];
+#pragma GCC unroll 6
+    for (size_t r = 0; r < KK_ROWS; r++) {
+#pragma GCC unroll 4
+        for (size_t v = 0; v < VECTORS; v++)
+            sums[r][v] = acc[r][v];
+    }
+    conv_store(args, t, panel, KK_ROWS, sums);
 }
 
 #undef KK_TILE_OF

@@ -212,7 +212,7 @@ static void column_sums_kernel(float *sums, size_t sums_stride, const float *src
     }
 }
 
-/* One row of layer_norm in double precision where sums are taken: a mean over a mean of squares. */
+/* One row of layer_norm in two passes: the mean, then the mean square of the distances from it. */
 static void layer_norm_row(float *dst, const float *a, const float *b, const float *gain,
                            const float *shift, float eps, size_t C)
 {

@@ -2,6 +2,9 @@
  * toom_body.h - the input side of toom.h over the vector type of a build: one vector of channels at
  * a time is activated into a small buffer that stays in the first-level cache, then transformed.
  */
+#ifndef KK_KERNELS_SIMD_TOOM_BODY_H
+#define KK_KERNELS_SIMD_TOOM_BODY_H
+
 #if !defined(KK_KERNELS_SIMD_ELEMENTWISE_BODY_H) || !defined(KK_KERNELS_TOOM_H)
 #error "include elementwise_body.h and toom.h first"
 #endif
@@ -84,3 +87,5 @@ static void toom_input_kernel(const kk_toom_input *in)
         }
     }
 }
+
+#endif

@@ -143,6 +143,10 @@ static inline float v_largest(kk_vec a)
     return _mm_cvtss_f32(_mm_max_ss(quarter, _mm_movehdup_ps(quarter)));
 }
 
+/* Loads of one half step need not be kept from those of the next here. */
+static inline void v_fence(void)
+{
+}
 /* KK_LANES pairs. */
 static inline kk_pairs v_load_pairs(const uint16_t *p)
 {
