@@ -3,6 +3,7 @@
 import os
 import pathlib
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -58,6 +59,12 @@ class Case(unittest.TestCase):
         self.assertTrue(done.stderr.startswith("kokoro: "), done.stderr)
         self.assertIn(words, done.stderr)
         return done
+
+    def check_sound(self, samples):
+        """16-bit samples that are no silence and not all at the limits."""
+        peak = max(abs(value) for (value,) in struct.iter_unpack("<h", samples))
+        self.assertGreater(peak, 1000)
+        self.assertLess(peak, 32767)
 
     def check_only(self, *names):
         """Nothing else lies in the working directory: no partial file was left."""

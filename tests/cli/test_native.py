@@ -31,6 +31,7 @@ class Native(cli.Case):
         done = self.run_kokoro("say", words, *options, "--stats", "--format", "pcm", **more)
         self.assertEqual(done.returncode, 0, done.stderr)
         log, _, line = done.stderr.rstrip("\n").rpartition("\n")
+        self.check_sound(done.stdout)
         return {**json.loads(line), "log": log}, done.stdout
 
     def packed(self):

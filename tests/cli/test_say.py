@@ -24,6 +24,7 @@ class Say(cli.Case):
         self.assertEqual(struct.unpack("<HHIIHH", data[20:36]), (1, 1, 24000, 48000, 2, 16))
         self.assertEqual(struct.unpack("<I", data[4:8])[0], len(data) - 8)
         self.assertEqual(struct.unpack("<I", data[40:44])[0], len(data) - 44)
+        self.check_sound(data[44:])
         return data[44:]
 
     def say(self, *words, **options):

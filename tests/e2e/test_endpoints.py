@@ -269,7 +269,14 @@ def test_status(server):
     assert math.isclose(q["audio_seconds_total"] - p["audio_seconds_total"],
                         check_whole_wav(answer.content), abs_tol=1e-3)
     assert 0 < q["average_inference_time"] < 100
-    assert q["provider_used"] in after["onnx_providers"]
+    assert q["provider_used"] == after["tts_processing"]["active_provider"] == "native"
+    assert "native" in after["onnx_providers"]
+    assert after["providers"]["asked_for"] == "auto"
+    assert after["providers"]["used"] == "native"
+    assert after["providers"]["precision"] in ("bf16", "f32")
+    known = {provider["name"]: provider for provider in after["providers"]["known"]}
+    assert after["versions"]["runtime"] == known["native"]["version"]
+    assert q["coreml_inferences"] == 0
     assert 0 <= q["success_rate"] <= 1
     assert q["cpu_inferences"] + q["coreml_inferences"] == q["total_inferences"]
     assert sum(q["g2p_sources"].values()) >= sum(p["g2p_sources"].values()) + 4
@@ -280,6 +287,26 @@ def test_status(server):
     assert after["scheduled_benchmark"]["scheduler_active"] is False
     for key, kind in {"applied": bool, "patch_errors": list, "original_functions_stored": int}.items():
         assert isinstance(after["patch_status"][key], kind)
+
+
+def test_status_of_the_runtime(needs_data, start):
+    server = start("--port", "0", "--provider", "onnxruntime").wait_ready()
+    assert loudness(server.post({"input": SHORT, "response_format": "pcm"}).content) > 1000
+    status = server.status()
+    assert status["performance"]["provider_used"] == "CPUExecutionProvider"
+    assert status["performance"]["cpu_inferences"] >= 1
+    assert status["providers"]["asked_for"] == status["providers"]["used"] == "onnxruntime"
+    assert status["providers"]["precision"] == "file"
+    assert server.stop() == 0
+
+
+def test_a_lower_instruction_set(needs_data, start):
+    server = start("--port", "0", environment={"KOKORO_CPU_MASK": "avx2"}).wait_ready()
+    assert loudness(server.post({"input": SHORT, "response_format": "pcm"}).content) > 1000
+    status = server.status()
+    assert status["versions"]["runtime"] in ("avx2", "neon", "ref")
+    assert status["providers"]["precision"] == "f32"
+    assert server.stop() == 0
 
 
 def test_text_is_never_logged(server):
