@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Write the reference tensors that the native engine is compared with.
 
-    make_reference.py --model INT8.onnx --voices DIR --out DIR
+    make_reference.py --model INT8.onnx --voices PACK|DIR --out DIR
                       [--cache DIR] [--cases FILE] [--only NAME ...] [--threads N]
 
 Expands the model to float32 (expand_model.py; kept in the cache directory under the hash of the
@@ -15,6 +15,7 @@ import json
 import pathlib
 import re
 import shutil
+import struct
 import sys
 
 import numpy as np
@@ -27,6 +28,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 VOCABULARY = HERE.parent.parent / "src" / "token" / "vocabulary.c"
 SAMPLES_PER_FRAME = 600
 VOICE_ROWS, STYLE_SIZE = 510, 256
+VOICES_HEAD, VOICE_NAME, VOICES_ALIGN = 64, 64, 4096  # of the packed voices
 
 
 def read_vocabulary():
@@ -35,12 +37,30 @@ def read_vocabulary():
     return {chr(int(code_point, 16)): int(number) for code_point, number in rows}
 
 
+def read_voice(voices, voice):
+    """A voice's table: from the packed voices (src/voice/voices_file.h), or from a folder of raw
+    files."""
+    if voices.is_dir():
+        return np.fromfile(voices / f"{voice}.bin", dtype="<f4")
+    with open(voices, "rb") as file:
+        magic, _, n_voices = struct.unpack("<8sII", file.read(16))
+        if magic != b"KKVOICES":
+            raise ValueError(f"{voices} is not a packed voices file")
+        file.seek(VOICES_HEAD)
+        names = [file.read(VOICE_NAME).rstrip(b"\0").decode() for _ in range(n_voices)]
+        if voice not in names:
+            raise ValueError(f"{voices} has no voice {voice}")
+        end = VOICES_HEAD + n_voices * VOICE_NAME
+        start = -(-end // VOICES_ALIGN) * VOICES_ALIGN
+        file.seek(start + names.index(voice) * VOICE_ROWS * STYLE_SIZE * 4)
+        return np.frombuffer(file.read(VOICE_ROWS * STYLE_SIZE * 4), dtype="<f4")
+
+
 def read_style(voices, voice, n_phonemes):
     """The row of a voice that belongs to so many phonemes."""
-    path = voices / f"{voice}.bin"
-    values = np.fromfile(path, dtype="<f4")
+    values = read_voice(voices, voice)
     if values.size != VOICE_ROWS * STYLE_SIZE:
-        raise ValueError(f"{path}: {values.size} numbers, {VOICE_ROWS * STYLE_SIZE} expected")
+        raise ValueError(f"{voice}: {values.size} numbers, {VOICE_ROWS * STYLE_SIZE} expected")
     return values.reshape(VOICE_ROWS, STYLE_SIZE)[n_phonemes - 1]
 
 
@@ -137,7 +157,8 @@ def write_case(folder, case, ids, tensors, facts):
 def main():
     ap = argparse.ArgumentParser(description="Write the reference tensors.")
     ap.add_argument("--model", type=pathlib.Path, required=True, help="the published int8 export")
-    ap.add_argument("--voices", type=pathlib.Path, required=True, help="a folder of raw VOICE.bin")
+    ap.add_argument("--voices", type=pathlib.Path, required=True,
+                    help="the packed voices, or a folder of raw VOICE.bin")
     ap.add_argument("--out", type=pathlib.Path, required=True)
     ap.add_argument("--cache", type=pathlib.Path, help="of the expanded model (OUT/cache)")
     ap.add_argument("--cases", type=pathlib.Path, default=HERE / "cases.json")

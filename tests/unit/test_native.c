@@ -114,14 +114,16 @@ static void test_case(const char *dir)
     CHECK(kk_spectrum(&ops, &w->generator, dst, source, n) == KOKORO_OK);
     compare("spectrum", dst, spectrum, n_frames * 22, BLOCK_LIMIT);
     float *post = load(dir, "post", &n), *audio = load(dir, "audio", &n);
-    CHECK(kk_generator(&ops, &w->generator, dst, features, spectrum, style, 2 * F, 0, NULL) == KOKORO_OK);
+    CHECK(kk_generator(&ops, &w->generator, dst, features, spectrum, style, 2 * F, 0, NULL) ==
+          KOKORO_OK);
     compare("generator", dst, post, n_frames * 22, BLOCK_LIMIT);
     float *sound = malloc((n + 64) * sizeof(float));
     CHECK(kk_inverse_stft(&ops, &w->generator, sound, dst, n_frames) == KOKORO_OK);
     compare("its audio", sound, audio, n, 1e-4);
     CHECK(kk_inverse_stft(&ops, &w->generator, sound, post, n_frames) == KOKORO_OK);
     compare("inverse_stft", sound, audio, n, BLOCK_LIMIT);
-    CHECK(kk_generator(&ops, &w->generator, dst, features, spectrum, style, 2 * F, 1, NULL) == KOKORO_OK);
+    CHECK(kk_generator(&ops, &w->generator, dst, features, spectrum, style, 2 * F, 1, NULL) ==
+          KOKORO_OK);
     CHECK(kk_inverse_stft(&ops, &w->generator, sound, dst, n_frames) == KOKORO_OK);
     compare("audio bf16", sound, audio, n, 1.78e-2); /* 35 dB */
     free(tokens), free(style), free(ids), free(f0), free(energy), free(dst), free(albert);
@@ -130,13 +132,18 @@ static void test_case(const char *dir)
     free(audio), free(sound);
 }
 
-/* The reference is made by tests/golden/make_reference.py; KOKORO_GOLDEN is its folder. */
+/*
+ * The reference is made by tests/golden/make_reference.py; KOKORO_GOLDEN is its folder, and
+ * KOKORO_GOLDEN_CASE one of its cases, because all of them take minutes in plain C.
+ */
 TEST(blocks)
 {
-    const char *golden = getenv("KOKORO_GOLDEN");
+    const char *golden = getenv("KOKORO_GOLDEN"), *only = getenv("KOKORO_GOLDEN_CASE");
     char model[1024];
-    if (golden == NULL)
+    if (golden == NULL) {
+        CHECK(getenv("KOKORO_REQUIRE_DATA") == NULL);
         SKIP("KOKORO_GOLDEN is not set");
+    }
     NEED(model, "model/kokoro-v1.0.int8.onnx");
     kokoro_error err;
     const kk_kernels *kernels = kk_kernels_choose(getenv("KOKORO_CPU_MASK"));
@@ -151,11 +158,16 @@ TEST(blocks)
     CHECK(kk_pool_create(&ops.pool, 2, &err) == KOKORO_OK);
     ops.scratch = kk_workspace_alloc(&ws, 2 * KK_SCRATCH_SIZE);
     static const char *const cases[] = {"hello", "rain", "question", "hiss", "slow", "fast"};
+    size_t n_cases = 0;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        if (only != NULL && strcmp(only, cases[i]) != 0)
+            continue;
         char dir[1024];
         (void)snprintf(dir, sizeof(dir), "%s/%s", golden, cases[i]);
         test_case(dir);
+        n_cases++;
     }
+    CHECK(n_cases > 0);
     kk_pool_destroy(&ops.pool);
     kk_workspace_fini(&ws);
     kk_packed_close(&packed);
