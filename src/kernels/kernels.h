@@ -118,6 +118,11 @@ typedef struct kk_kernels {
     void (*sigmoid)(float *dst, const float *x, size_t n); /* 1.6e-7 of it, to x = -86 */
     /* 1.5e-7 of it; atan2(-0, x) as of 0. */
     void (*atan2)(float *dst, const float *y, const float *x, size_t n);
+
+    /* What a core can do at most: `rounds` times some multiply-adds between registers; returns how
+     * many that were. peak_bf16 is NULL where no instruction multiplies bf16. */
+    double (*peak_fma)(size_t rounds);
+    double (*peak_bf16)(size_t rounds);
 } kk_kernels;
 
 /* The tables that this build has, slowest first; NULL-terminated. */

@@ -7,6 +7,7 @@
 
 #include "kernels/simd/elementwise_body.h"
 #include "kernels/simd/lstm_body.h"
+#include "kernels/simd/peak_body.h"
 
 const kk_kernels kk_kernels_neon = {
     .name = "neon",
@@ -19,4 +20,5 @@ const kk_kernels kk_kernels_neon = {
     .conv_toom = kk_conv_toom_ref,
 #include "kernels/simd/elementwise_slots.h"
     .lstm_step = lstm_step,
+    .peak_fma = peak_fma,
 };

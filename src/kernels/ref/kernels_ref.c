@@ -4,6 +4,7 @@
 #include "kernels/toom.h"
 
 #include "kernels/simd/elementwise_body.h"
+#include "kernels/simd/peak_body.h"
 #include "kernels/simd/toom_body.h"
 
 void kk_toom_input_ref(const kk_toom_input *in)
@@ -46,4 +47,5 @@ const kk_kernels kk_kernels_ref = {
     .conv_toom = kk_conv_toom_ref,
 #include "kernels/simd/elementwise_slots.h"
     .lstm_step = lstm_step,
+    .peak_fma = peak_fma,
 };

@@ -7,6 +7,7 @@
 #include <math.h>
 
 #include "kernels/simd/elementwise_body.h"
+#include "kernels/simd/peak_body.h"
 #include "kernels/x86/lstm_avx512_body.h"
 
 const kk_kernels kk_kernels_avx512 = {
@@ -20,4 +21,5 @@ const kk_kernels kk_kernels_avx512 = {
     .conv_toom = kk_conv_toom_ref,
 #include "kernels/simd/elementwise_slots.h"
     .lstm_step = lstm_step,
+    .peak_fma = peak_fma,
 };

@@ -11,6 +11,7 @@
 #include <math.h>
 
 #include "kernels/simd/elementwise_body.h"
+#include "kernels/simd/peak_body.h"
 #include "kernels/simd/toom_body.h"
 #include "kernels/x86/lstm_avx512_body.h"
 
@@ -25,4 +26,6 @@ const kk_kernels kk_kernels_avx512bf16 = {
     .conv_toom = kk_conv_toom_avx512bf16,
 #include "kernels/simd/elementwise_slots.h"
     .lstm_step = lstm_step,
+    .peak_fma = peak_fma,
+    .peak_bf16 = kk_peak_bf16_avx512bf16,
 };
