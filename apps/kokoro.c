@@ -49,6 +49,12 @@ static const kk_option json_options[] = {
     [KK_LIST_JSON] = {"json", 0, NULL, "as JSON", 0},
 };
 
+static const kk_option benchmark_options[] = {
+    [KK_BENCHMARK_KERNELS] = {"kernels", 0, NULL, "the kernels of the provider native, one by one",
+                              0},
+    [KK_BENCHMARK_JSON] = {"json", 0, NULL, "as JSON", 0},
+};
+
 static const kk_command commands[] = {
     {"say", "[TEXT ... | -f FILE | -]", "Speak text",
      "Several words are joined by spaces. Without -o the sound goes to standard output as WAV\n"
@@ -62,6 +68,12 @@ static const kk_command commands[] = {
     {"doctor", "[--json]", "Check that everything works",
      "Exit status 0 when everything needed works; what is only useful is a note.",
      OPTIONS(json_options), kk_app_doctor},
+    {"benchmark", "--kernels [--json]", "Measure how fast this machine is",
+     "Speeds are medians of interleaved rounds, on one thread and on all (--threads), by the\n"
+     "threads' processor time. Beside each stands its part of what the registers of the CPU do in\n"
+     "the same moment.\n"
+     "KOKORO_CPU_MASK chooses a lower instruction set.",
+     OPTIONS(benchmark_options), kk_app_benchmark},
     {"serve", "", "Serve speech over HTTP, as the OpenAI API does", "", NULL, 0, run_serve},
     {"pack", "voices SRC [DST] | lexicon SRC [DST] | model",
      "Make the packed files that set-up needs",

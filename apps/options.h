@@ -18,6 +18,8 @@ enum kk_say_option {
 
 enum kk_phonemize_option { KK_PHONEMIZE_FILE, KK_PHONEMIZE_LANG, KK_PHONEMIZE_JSON };
 
+enum kk_benchmark_option { KK_BENCHMARK_KERNELS, KK_BENCHMARK_JSON };
+
 /* voices, providers, doctor */
 enum kk_list_option { KK_LIST_JSON };
 

@@ -15,7 +15,7 @@ class Help(cli.Case):
 
     def test_every_command_has_help_in_three_ways(self):
         listed = self.run_kokoro("--help").stdout.decode()
-        for name in ("say", "voices", "phonemize", "providers", "doctor", "serve", "pack"):
+        for name in ("say", "voices", "phonemize", "providers", "doctor", "benchmark", "serve", "pack"):
             self.assertRegex(listed, rf"(?m)^  {name} ")
             texts = [self.run_kokoro(*words) for words in
                      ((name, "--help"), ("help", name), (name, "-h"))]
@@ -96,6 +96,13 @@ class Mistakes(cli.Case):
             self.assertIn(str(self.dir), done.stderr)
         self.check_only()
 
+    def test_a_benchmark_must_say_of_what(self):
+        self.check_fails(2, "--kernels", "benchmark")
+        self.check_fails(2, "takes no argument", "benchmark", "--kernels", "all")
+        self.check_fails(2, "did you mean --kernels?", "benchmark", "--kernel")
+        self.env["KOKORO_CPU_MASK"] = "sse9"
+        self.check_fails(2, "KOKORO_CPU_MASK", "benchmark", "--kernels")
+
     def test_pack_says_what_it_packs(self):
         self.check_fails(2, "voices, lexicon and model", "pack")
         self.check_fails(2, "cannot pack 'shoes'", "pack", "shoes")
@@ -125,6 +132,17 @@ class Settings(cli.Case):
 
 
 class Lists(cli.Case):
+    def test_the_kernels_beside_their_peak(self):
+        done = self.run_kokoro("benchmark", "--kernels", "--json", "--threads", "2")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        report = json.loads(done.stdout)
+        self.assertEqual(report["threads"], 2)
+        kernels = {figure["kernel"]: figure for figure in report["kernels"]}
+        self.assertEqual(kernels["conv_pairs"]["unit"], "GMAC/s")
+        self.assertGreater(kernels["conv_pairs"]["one_thread_of_peak"], 0)
+        self.assertEqual(kernels["sin"]["unit"], "Gvalues/s")
+        self.assertNotIn("one_thread_of_peak", kernels["sin"])
+
     def test_an_absent_provider_says_why(self):
         done = self.run_kokoro("providers", "--json")
         self.assertEqual(done.returncode, 0)

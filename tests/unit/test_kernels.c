@@ -30,6 +30,7 @@ TEST(choice_of_a_table)
         CHECK(table->activate_bf16 && table->activate && table->column_sums);
         CHECK(table->layer_norm && table->gelu_tanh && table->softmax && table->lstm_step);
         CHECK(table->sin && table->exp && table->tanh && table->sigmoid && table->atan2);
+        CHECK(table->toom_input && table->conv_toom && table->peak_fma);
     }
 }
 
