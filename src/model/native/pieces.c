@@ -25,7 +25,9 @@ enum {
     CONTEXT = 16,
     LEAST_REST = 40, /* less is taken into the piece before */
     EXCERPT = 8,
-    MAX_EXCERPTS = 6,
+    FIRST_EXCERPTS = 6,  /* in the first run, */
+    SECOND_EXCERPTS = 8, /* and more of them in the second, when there is time */
+    MAX_EXCERPTS = FIRST_EXCERPTS + SECOND_EXCERPTS,
     STRATUM = 24, /* an excerpt stands for no less */
     ROW_SAMPLES = 300,
     ROW_SPECTRA = 60,
@@ -33,10 +35,14 @@ enum {
     FEATURES = 512
 };
 
-typedef struct excerpt {
-    size_t start;    /* of the excerpt */
-    size_t from, to; /* rows that it stands for */
-} excerpt;
+static const double RIDGE = 2.0;
+
+/*
+ * What a stretch of the utterance is like: of each feature, standardised over the whole utterance,
+ * the mean, and the mean square less one. Over all rows every entry is zero, so that a set of
+ * stretches stands for the whole as far as its weighed sum is near zero.
+ */
+enum { TRAITS = 2 * FEATURES };
 
 typedef struct pieces {
     const kk_ops *ops;
@@ -44,47 +50,128 @@ typedef struct pieces {
     const kk_utterance *u;
     float *audio;
     kk_norms norms;
-    excerpt excerpts[MAX_EXCERPTS];
-    size_t n_excerpts;
-    float tail[FADE]; /* of the piece before, beyond its end */
+    float *traits; /* [T + 1][TRAITS]: sums over the rows before t */
+    size_t starts[MAX_EXCERPTS];
+    double shares[MAX_EXCERPTS]; /* rows that each stands for */
+    size_t n_excerpts, n_known;  /* of which so many have sums of an earlier run */
+    float tail[FADE];            /* of the piece before, beyond its end */
 } pieces;
 
-static float mean(const float *x, size_t n)
+static int sum_traits(pieces *p)
 {
-    float sum = 0.0f;
-    for (size_t i = 0; i < n; i++)
-        sum += x[i];
-    return sum / (float)n;
-}
-
-/* The excerpt of a stratum whose energy is most like that of the whole stratum. */
-static size_t typical_place(const float *energy, size_t from, size_t to)
-{
-    const float want = mean(energy + from, to - from);
-    size_t best = from;
-    float least = INFINITY;
-    for (size_t at = from; at + EXCERPT <= to; at++) {
-        const float difference = fabsf(mean(energy + at, EXCERPT) - want);
-        if (difference < least) {
-            least = difference;
-            best = at;
+    const size_t T = p->u->T;
+    const float *x = p->u->features;
+    p->traits = kk_workspace_floats(p->ops->ws, (T + 1) * TRAITS);
+    if (p->traits == NULL)
+        return KOKORO_NO_MEMORY;
+    memset(p->traits, 0, TRAITS * sizeof(*p->traits));
+    float mean[FEATURES] = {0.0f}, inverse[FEATURES] = {0.0f};
+    for (size_t t = 0; t < T; t++) {
+        for (size_t c = 0; c < FEATURES; c++) {
+            mean[c] += x[t * FEATURES + c];
+            inverse[c] += x[t * FEATURES + c] * x[t * FEATURES + c];
         }
     }
-    return best;
+    for (size_t c = 0; c < FEATURES; c++) {
+        mean[c] /= (float)T;
+        const float variance = inverse[c] / (float)T - mean[c] * mean[c];
+        inverse[c] = variance > 1e-9f ? 1.0f / sqrtf(variance) : 0.0f;
+    }
+    for (size_t t = 0; t < T; t++) {
+        const float *before = p->traits + t * TRAITS;
+        float *sum = p->traits + (t + 1) * TRAITS;
+        for (size_t c = 0; c < FEATURES; c++) {
+            const float z = (x[t * FEATURES + c] - mean[c]) * inverse[c];
+            sum[c] = before[c] + z;
+            sum[FEATURES + c] = before[FEATURES + c] + (z * z - 1.0f);
+        }
+    }
+    return KOKORO_OK;
 }
 
-static void choose_excerpts(pieces *p)
+/* sum + a * the traits of rows [from, to); dst may be sum. */
+static void add_traits(const pieces *p, float *dst, const float *sum, float a, size_t from,
+                       size_t to)
 {
-    const size_t from = FIRST + LOOK_AHEAD, T = p->u->T;
-    size_t n = T > from ? (T - from) / STRATUM : 0;
-    n = n < MAX_EXCERPTS ? n : MAX_EXCERPTS;
-    p->n_excerpts = n;
-    for (size_t i = 0; i < n; i++) {
-        excerpt *e = &p->excerpts[i];
-        e->from = from + (T - from) * i / n;
-        e->to = from + (T - from) * (i + 1) / n;
-        e->start = typical_place(p->u->energy, e->from, e->to);
+    const float *before = p->traits + from * TRAITS, *after = p->traits + to * TRAITS;
+    for (size_t i = 0; i < TRAITS; i++)
+        dst[i] = sum[i] + a * (after[i] - before[i]);
+}
+
+static float product(const float *a, const float *b)
+{
+    float sum = 0.0f;
+    for (size_t i = 0; i < TRAITS; i++)
+        sum += a[i] * b[i];
+    return sum;
+}
+
+static const float no_traits[TRAITS];
+
+/* n more excerpts of the rows from `last` on, one after another that which brings the whole nearest
+ * to balance, the rest of the utterance shared equally among all. */
+static void choose_excerpts(pieces *p, size_t last, size_t n)
+{
+    const size_t rest = p->u->T - last;
+    float sum[TRAITS] = {0.0f}, begin[TRAITS], trial[TRAITS];
+    add_traits(p, begin, no_traits, 1.0f, 0, last);
+    for (size_t k = 0; k < p->n_excerpts; k++)
+        add_traits(p, sum, sum, 1.0f, p->starts[k], p->starts[k] + EXCERPT);
+    for (; n > 0 && (p->n_excerpts + 1) * STRATUM <= rest; n--) {
+        const size_t k = p->n_excerpts++;
+        const float share = (float)rest / (float)((k + 1) * EXCERPT);
+        float least = INFINITY;
+        for (size_t at = last; at + EXCERPT <= p->u->T; at += 2) {
+            add_traits(p, trial, sum, 1.0f, at, at + EXCERPT);
+            float distance = 0.0f;
+            for (size_t i = 0; i < TRAITS; i++) {
+                const float off = begin[i] + share * trial[i];
+                distance += off * off;
+            }
+            if (distance < least) {
+                least = distance;
+                p->starts[k] = at;
+            }
+        }
+        add_traits(p, sum, sum, 1.0f, p->starts[k], p->starts[k] + EXCERPT);
     }
+}
+
+/*
+ * Shares of the excerpts in the rows from `last` on: those that balance the whole best, held near
+ * equal shares, none below zero (coordinate descent on the squared distance), adding up to the
+ * rest.
+ */
+static void choose_shares(pieces *p, size_t last)
+{
+    const size_t n = p->n_excerpts, rest = p->u->T - last;
+    float off[TRAITS], mean[MAX_EXCERPTS][TRAITS];
+    add_traits(p, off, no_traits, 1.0f, 0, last);
+    double norm = 0.0, total = 0.0;
+    const double equal = n > 0 ? (double)rest / (double)n : 0.0;
+    for (size_t k = 0; k < n; k++) {
+        add_traits(p, mean[k], no_traits, 1.0f / EXCERPT, p->starts[k], p->starts[k] + EXCERPT);
+        norm += (double)product(mean[k], mean[k]) / (double)n;
+        p->shares[k] = equal;
+        for (size_t i = 0; i < TRAITS; i++)
+            off[i] += (float)equal * mean[k][i];
+    }
+    for (int round = 0; round < 20; round++) {
+        for (size_t k = 0; k < n; k++) {
+            const double slope =
+                (double)product(off, mean[k]) + RIDGE * norm * (p->shares[k] - equal);
+            const double curvature = (double)product(mean[k], mean[k]) + RIDGE * norm;
+            double share = p->shares[k] - slope / curvature;
+            share = share > 0.0 ? share : 0.0;
+            for (size_t i = 0; i < TRAITS; i++)
+                off[i] += (float)(share - p->shares[k]) * mean[k][i];
+            p->shares[k] = share;
+        }
+    }
+    for (size_t k = 0; k < n; k++)
+        total += p->shares[k];
+    for (size_t k = 0; k < n; k++)
+        p->shares[k] = total > 0.0 ? p->shares[k] * (double)rest / total : equal;
 }
 
 static void add_segment(kk_norms *norms, size_t n_frames, double weight, size_t slot)
@@ -103,38 +190,40 @@ static void weigh(pieces *p, size_t first, size_t from, size_t to, size_t last)
     add_segment(norms, last - to, 1.0, KK_NO_SLOT);
     norms->slot_weights[0] = from > 0 ? 1.0 : 0.0;
     norms->slot_frames[0] = from;
+    choose_shares(p, last);
     for (size_t i = 0; i < p->n_excerpts; i++) {
-        const excerpt *e = &p->excerpts[i];
-        const size_t begin = e->from > last ? e->from : last;
-        const double share = e->to > begin ? (double)(e->to - begin) / EXCERPT : 0.0;
+        const double weight = p->shares[i] / EXCERPT;
         norms->slot_frames[i + 1] = EXCERPT;
-        norms->slot_weights[i + 1] = from > 0 ? share : 0.0;
-        if (from == 0)
-            add_segment(norms, EXCERPT, share, i + 1);
+        norms->slot_weights[i + 1] = i < p->n_known ? weight : 0.0;
+        if (i >= p->n_known)
+            add_segment(norms, EXCERPT, weight, i + 1);
     }
 }
 
-/* Rows [first, last), and in the first run the excerpts behind them. */
-static int gather(const pieces *p, size_t last, const float **features, const float **spectrum,
-                  size_t *T)
+/* Rows [first, last) and behind them the excerpts without sums. */
+static int gather(const pieces *p, size_t first, size_t last, const float **features,
+                  const float **spectrum, size_t *T)
 {
-    *T = last + p->n_excerpts * EXCERPT;
+    *T = last - first + (p->n_excerpts - p->n_known) * EXCERPT;
     float *rows = kk_workspace_floats(p->ops->ws, *T * FEATURES);
     float *spectra = kk_workspace_floats(p->ops->ws, (*T * ROW_SPECTRA + 1) * KK_SPECTRUM);
     if (rows == NULL || spectra == NULL)
         return KOKORO_NO_MEMORY;
     *features = rows;
     *spectrum = spectra;
-    for (size_t i = 0; i <= p->n_excerpts; i++) {
-        const size_t start = i == 0 ? 0 : p->excerpts[i - 1].start, n = i == 0 ? last : EXCERPT;
+    size_t start = first, n = last - first;
+    for (size_t i = p->n_known;; i++) {
         memcpy(rows, p->u->features + start * FEATURES, n * FEATURES * sizeof(*rows));
         /* One spectrum more than needed; the next part overwrites it, the last keeps it. */
         memcpy(spectra, p->u->spectrum + start * ROW_SPECTRA * KK_SPECTRUM,
                (n * ROW_SPECTRA + 1) * KK_SPECTRUM * sizeof(*spectra));
         rows += n * FEATURES;
         spectra += n * ROW_SPECTRA * KK_SPECTRUM;
+        if (i == p->n_excerpts)
+            return KOKORO_OK;
+        start = p->starts[i];
+        n = EXCERPT;
     }
-    return KOKORO_OK;
 }
 
 /* Sound of rows [from, to) into its place. */
@@ -147,10 +236,13 @@ static int make_piece(pieces *p, size_t from, size_t to)
     const float *features = u->features + first * FEATURES;
     const float *spectrum = u->spectrum + first * ROW_SPECTRA * KK_SPECTRUM;
     size_t T = last - first;
+    if (from <= FIRST)
+        choose_excerpts(p, last, from == 0 ? FIRST_EXCERPTS : SECOND_EXCERPTS);
     weigh(p, first, from, to, last);
     int status = KOKORO_OK;
-    if (from == 0 && p->n_excerpts > 0)
-        status = gather(p, last, &features, &spectrum, &T);
+    if (p->n_excerpts > p->n_known)
+        status = gather(p, first, last, &features, &spectrum, &T);
+    p->n_known = p->n_excerpts;
     float *post = kk_workspace_floats(p->ops->ws, (T * ROW_SPECTRA + 1) * KK_SPECTRUM);
     float *sound = kk_workspace_floats(p->ops->ws, T * ROW_SAMPLES);
     if (post == NULL || sound == NULL)
@@ -185,8 +277,7 @@ int kk_speak_pieces(const kk_ops *ops, const kk_generator_weights *w, const kk_u
     if (p.norms.sums == NULL)
         return KOKORO_NO_MEMORY;
     memset(p.norms.sums, 0, n_sums * sizeof(*p.norms.sums));
-    choose_excerpts(&p);
-    int status = KOKORO_OK;
+    int status = sum_traits(&p);
     size_t from = 0, length = FIRST;
     while (from < u->T && status == KOKORO_OK) {
         const size_t rest = u->T - from;
