@@ -34,7 +34,7 @@ if command -v aarch64-linux-gnu-gcc >/dev/null && command -v qemu-aarch64-static
         -Wstrict-prototypes -Wmissing-prototypes -Wcast-qual -Werror -ffp-contract=off -D_POSIX_C_SOURCE=200809L
         -DKK_SWEEP_STRIDE=10007 -I"$root/src" -I"$root/include" -I"$root/tests")
     (cd -- "$work" && aarch64-linux-gnu-gcc "${flags[@]}" -c "${sources[@]}")
-    for test in kernels kernels_conv kernels_math; do
+    for test in kernels kernels_conv kernels_math kernels_toom; do
         aarch64-linux-gnu-gcc "${flags[@]}" -static "$root/tests/unit/test_$test.c" "$work"/*.o -lm -o "$work/$test"
         qemu-aarch64-static "$work/$test" >"$work/out" || fail
         [ "$test" = kernels_conv ] || grep -q '^ *neon' "$work/out" || {
