@@ -133,15 +133,15 @@ pack_pins() {
     voices_pin="${pins[voices]-}layout $layout"$'\n'
     layout_of src/phoneme/lexicon_file.h KK_LEXICON_LAYOUT
     lexicon_pin="${pins[lexicon]-}layout $layout"$'\n'
-    layout_of src/model/ort/ort_cache.c LAYOUT
-    model_pin="${pins[model]-}${pins[ort]-}layout $layout cache ${KOKORO_CACHE:-$home/cache}"
+    layout_of src/model/native/packed_file.c LAYOUT
+    model_pin="${pins[model]-}layout $layout cache ${KOKORO_CACHE:-$home/cache}"
 }
 
 packs_are_done() {
     pack_pins
     pack_is_done voices voices/voices.pack KOKORO_VOICES "$voices_pin" &&
         pack_is_done lexicon lexicon/english.pack KOKORO_LEXICON "$lexicon_pin" || return 1
-    if [ -z "${KOKORO_MODEL-}${KOKORO_ORT_LIBRARY-}" ]; then
+    if [ -z "${KOKORO_MODEL-}" ]; then
         [ -f "$state/pack-model" ] && [ "$(<"$state/pack-model")" = "$model_pin" ] || return 1
     fi
 }

@@ -26,10 +26,10 @@ mkdir -p "$tree/scripts" "$tmp/bin" "$tmp/store"
 cp "$root/run" "$root/CMakePresets.json" "$root/CMakeLists.txt" "$tree/"
 cp -r "$root/scripts/setup" "$tree/scripts/"
 cp -r "$root/cmake" "$tree/"
-mkdir -p "$tree/src/voice" "$tree/src/phoneme" "$tree/src/model/ort" "$tree/include" "$tree/apps"
+mkdir -p "$tree/src/voice" "$tree/src/phoneme" "$tree/src/model/native" "$tree/include" "$tree/apps"
 cp "$root/src/voice/voices_file.h" "$tree/src/voice/"
 cp "$root/src/phoneme/lexicon_file.h" "$tree/src/phoneme/"
-cp "$root/src/model/ort/ort_cache.c" "$tree/src/model/ort/"
+cp "$root/src/model/native/packed_file.c" "$tree/src/model/native/"
 
 real_python=$(command -v python3)
 "$real_python" - "$tmp/store" <<'P'
@@ -76,7 +76,7 @@ mkdir -p build/release/apps
 cat >build/release/apps/kokoro <<'K'
 #!/bin/bash
 if [ "\$1" = pack ]; then
-    [ "\$2" = model ] || echo packed >"\$4"
+    if [ "\$2" = model ]; then echo "\$3 \$4" >>"$tmp/models"; else echo packed >"\$4"; fi
     exit 0
 fi
 [ "\$1" != --version ] || exit 0
@@ -133,6 +133,7 @@ check "the program's status is run's" [ $? -eq 7 ]
 check "stdout is the program's alone" [ "$out" = "program: say two words" ]
 check "the model is joined in order" [ "$(cat "$tmp/my home/model/kokoro-v1.0.int8.onnx")" = part1part2part3part4 ]
 check "the voices are packed" [ -s "$tmp/my home/voices/voices.pack" ]
+check "the model is packed for native" [ "$(cat "$tmp/models")" = "--provider native" ]
 check "no temporary directory is left" [ -z "$(ls -d "$tmp/my home/.setup"/tmp.* 2>/dev/null)" ]
 
 before=$(fetches)
@@ -165,6 +166,10 @@ sed -i 's/KK_VOICES_LAYOUT = 1/KK_VOICES_LAYOUT = 2/' "$tree/src/voice/voices_fi
 echo old >"$tmp/my home/voices/voices.pack"
 OFFLINE=1 run voices >/dev/null 2>&1
 check "so is a pack of another layout" [ "$(cat "$tmp/my home/voices/voices.pack")" = packed ]
+check "... and nothing else" [ "$(wc -l <"$tmp/models")" -eq 1 ]
+sed -i -E 's/( LAYOUT = [0-9]+)/\10/' "$tree/src/model/native/packed_file.c"
+OFFLINE=1 run voices >/dev/null 2>&1
+check "the model is packed anew for another layout" [ "$(wc -l <"$tmp/models")" -eq 2 ]
 
 rm "$tmp/my home/sources/misaki/gb_gold.json"
 err=$(OFFLINE=1 run voices 2>&1 >/dev/null)
