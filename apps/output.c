@@ -168,12 +168,12 @@ static int start(kk_output *output, uint64_t n_samples, kokoro_error *err)
     return explain(output, status, err);
 }
 
-int kk_output_write(kk_output *output, const float *samples, size_t n, bool is_all,
+int kk_output_write(kk_output *output, const float *samples, size_t n, uint64_t n_total,
                     kokoro_error *err)
 {
     int status = KOKORO_OK;
     if (!output->is_started)
-        status = start(output, is_all ? n : KK_SAMPLES_UNKNOWN, err);
+        status = start(output, n_total, err);
     if (status != KOKORO_OK)
         return status;
     output->n_samples += n;

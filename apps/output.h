@@ -21,8 +21,8 @@ int kk_output_open(kk_output **out, const char *path, const kk_codec *codec, kok
 /* The first of pw-play, aplay and ffplay in PATH. NOT_FOUND names them. */
 int kk_output_open_player(kk_output **out, kokoro_error *err);
 
-/* `is_all`: these samples are the whole sound, so that its sizes are known. */
-int kk_output_write(kk_output *output, const float *samples, size_t n, bool is_all,
+/* n_total: samples of the whole sound, so that its sizes are known; else KK_SAMPLES_UNKNOWN. */
+int kk_output_write(kk_output *output, const float *samples, size_t n, uint64_t n_total,
                     kokoro_error *err);
 
 /* Give out what is still held back, put the file into its place, wait for the player. */

@@ -39,12 +39,6 @@ static const char *option(const say *s, enum kk_say_option index)
     return s->app->values[index];
 }
 
-static int fail_usage(const char *message)
-{
-    kk_complain("%s", message);
-    return KK_EXIT_USAGE;
-}
-
 static int read_numbers(say *s)
 {
     const char *speed = option(s, KK_SAY_SPEED);
@@ -71,15 +65,13 @@ static int read_numbers(say *s)
 static int read_request(say *s)
 {
     kokoro_request_init(&s->request);
-    if (option(s, KK_SAY_PIECES) != NULL)
-        return fail_usage("--pieces needs the provider native, which this build does not have; "
-                          "without it the sound comes a chunk at a time");
     int status = read_numbers(s);
     if (status == KK_EXIT_OK)
         status = kk_input_read(s->app, option(s, KK_SAY_FILE), &s->text);
     s->request.text = kk_buf_str(&s->text);
     s->request.text_len = s->text.len;
     s->request.is_phonemes = option(s, KK_SAY_PHONEMES) != NULL;
+    s->request.pieces = option(s, KK_SAY_PIECES) != NULL;
     s->request.voice = kk_config_text(&s->app->config, KK_SET_VOICE);
     s->request.language = option(s, KK_SAY_LANG);
     return status;
@@ -154,21 +146,35 @@ static int open_outputs(say *s)
     return status;
 }
 
+/* Samples of the whole speech, where the first part of it says so: durations are known before the
+ * sound, and a single chunk is given out untouched. */
+static uint64_t total_of(const kokoro_chunk *chunk)
+{
+    if (chunk->n_chunks > 1 || (!chunk->ends_chunk && chunk->n_durations == 0))
+        return KK_SAMPLES_UNKNOWN;
+    if (chunk->begins_chunk && chunk->ends_chunk)
+        return chunk->n_samples;
+    uint64_t n_frames = 0;
+    for (size_t i = 0; i < chunk->n_durations; i++)
+        n_frames += (uint64_t)chunk->durations[i];
+    return n_frames * KOKORO_SAMPLE_RATE_HZ / 40;
+}
+
 static int on_chunk(void *user, const kokoro_chunk *chunk)
 {
     say *s = user;
     if (!s->is_kept)
         return 0;
-    if (chunk->index == 0)
+    if (chunk->index == 0 && chunk->begins_chunk)
         s->stats.first_audio_ms = 1e3 * (kk_now_s() - s->app->start_s);
     for (size_t i = 0; i < s->n_outputs; i++) {
-        if (kk_output_write(s->outputs[i], chunk->samples, chunk->n_samples, chunk->n_chunks == 1,
+        if (kk_output_write(s->outputs[i], chunk->samples, chunk->n_samples, total_of(chunk),
                             &s->error) != KOKORO_OK) {
             s->write_failed = true;
             return 1;
         }
     }
-    kk_progress_step(&s->progress, chunk->index + 1, chunk->n_chunks,
+    kk_progress_step(&s->progress, chunk->index + (chunk->ends_chunk ? 1 : 0), chunk->n_chunks,
                      (double)chunk->n_samples / KOKORO_SAMPLE_RATE_HZ);
     return 0;
 }

@@ -104,7 +104,7 @@ static float *floats(job *j, size_t n)
 static int run_text(bench *b, job *j, float *prosody, float *text, float *durations)
 {
     const kk_weights *w = &b->packed.weights;
-    const float *style = j->style + KK_STYLE_SIZE;
+    const float *style = j->style + KK_STYLE_HALF;
     float *albert = floats(j, j->N * KK_ALBERT_SIZE);
     if (albert == NULL)
         return KOKORO_NO_MEMORY;
@@ -131,7 +131,7 @@ static int run_sound(bench *b, job *j, const float *prosody, const float *text, 
     if (f0 == NULL || energy == NULL || features == NULL || audio == NULL || spectrum == NULL ||
         post == NULL)
         return KOKORO_NO_MEMORY;
-    int status = kk_pitch(&b->ops, &w->prosody, f0, energy, prosody, j->style + KK_STYLE_SIZE, F);
+    int status = kk_pitch(&b->ops, &w->prosody, f0, energy, prosody, j->style + KK_STYLE_HALF, F);
     if (status == KOKORO_OK)
         status = settle(j, "f0", f0, 2 * F);
     if (status == KOKORO_OK)
@@ -202,7 +202,7 @@ static int run_whole(bench *b, job *j, int is_bf16)
     kk_pcm pcm = {NULL, 0, NULL, 0};
     if (status == KOKORO_OK)
         status = kk_provider_native.infer(*model, &j->arena, j->ids, j->N, j->style, j->speed[0],
-                                          &pcm, &err);
+                                          NULL, &pcm, &err);
     float *durations = floats(j, j->N);
     if (status != KOKORO_OK || durations == NULL) {
         (void)fprintf(stderr, "%s\n", status != KOKORO_OK ? err.message : "out of memory");
@@ -221,7 +221,7 @@ static int read_inputs(job *j)
     j->style = read_tensor(j, "style", &n_style);
     j->speed = read_tensor(j, "speed", &n_speed);
     if (j->tokens == NULL || j->style == NULL || j->speed == NULL ||
-        n_style != (size_t)2 * KK_STYLE_SIZE || n_speed != 1 || j->N > KK_MAX_TOKENS)
+        n_style != (size_t)2 * KK_STYLE_HALF || n_speed != 1 || j->N > KK_MAX_TOKENS)
         return KOKORO_INVALID;
     j->ids = kk_arena_alloc(&j->arena, j->N * sizeof(*j->ids));
     if (j->ids == NULL)

@@ -156,18 +156,26 @@ typedef struct kokoro_request {
     const char *voice;    /* "af_heart", or a blend "af_bella(2)+af_sky(1)"; NULL: af_heart */
     const char *language; /* "en-us", "en-gb" or an alias; NULL: from the voice */
     double speed;         /* 0.25 to 4; 1 is the voice's own */
+    bool pieces;          /* give sound out while its chunk is still being made, where the provider
+                             can: the first after some 0.6 s of speech, within 2 dB of the whole */
+    /* Asked every few milliseconds while the model runs, on the calling thread; true stops. NULL:
+     * never asked. */
+    bool (*cancelled)(void *user);
+    void *cancelled_user;
 } kokoro_request;
 
 KOKORO_API void kokoro_request_init(kokoro_request *request);
 
-/* One chunk of speech, in order. Memory is the library's, valid during the call. */
+/* One chunk of speech, or with `pieces` a part of one, in order. Memory is the library's, valid
+ * during the call. */
 typedef struct kokoro_chunk {
     const float *samples; /* [n_samples], 24 kHz mono */
     size_t n_samples;
-    const int32_t *durations; /* [n_durations] frames of 25 ms, a token each, pads included */
-    size_t n_durations;       /* 0 when the model does not give them */
-    size_t index;             /* this chunk of ... */
-    size_t n_chunks;          /* ... so many */
+    const int32_t *durations;      /* [n_durations] frames of 25 ms, a token each, pads included */
+    size_t n_durations;            /* 0 when the model does not give them */
+    size_t index;                  /* this chunk of ... */
+    size_t n_chunks;               /* ... so many */
+    bool begins_chunk, ends_chunk; /* both true without `pieces` */
 } kokoro_chunk;
 
 /* Return 0 to go on, anything else to stop: the call then returns KOKORO_CANCELLED. */

@@ -141,52 +141,84 @@ static int read_text(speech *s, kokoro_error *err)
     return KOKORO_OK;
 }
 
-/* Run the model on a chunk when it is this request's turn. */
-static int infer(speech *s, kk_arena *arena, const kk_chunk *chunk, kk_pcm *pcm, kokoro_error *err)
+/* One chunk on its way from the model to the caller. */
+typedef struct delivery {
+    speech *s;
+    size_t index;
+    kokoro_chunk_fn *fn;
+    void *user;
+    double away_s; /* spent in the caller's function */
+} delivery;
+
+/* A piece of a chunk, or all of it, joined to its neighbours and given to the caller. */
+static int deliver(void *context, const float *samples, size_t n_samples, bool is_first,
+                   bool is_last, const kk_pcm *whole)
+{
+    delivery *d = context;
+    speech *s = d->s;
+    const kk_chunk *chunks = s->chunks.items;
+    const bool before = is_first && d->index > 0, after = is_last && d->index + 1 < s->chunks.n;
+    const kk_seam seam = {.before = before,
+                          .after = after,
+                          .cut_before = before && !chunks[d->index - 1].ends_sentence,
+                          .cut_after = after && !chunks[d->index].ends_sentence};
+    size_t start = 0, n = 0;
+    kk_audio_join(whole->samples + (samples - whole->samples), n_samples, seam, &start, &n);
+    const double begin_s = kk_now_s();
+    if (d->index == 0 && is_first)
+        s->stats->first_audio_ms = 1e3 * (begin_s - s->start_s);
+    s->stats->audio_s += (double)n / KOKORO_SAMPLE_RATE_HZ;
+    if (is_last) {
+        s->stats->n_phonemes += chunks[d->index].n_phonemes;
+        s->stats->n_chunks++;
+    }
+    const kokoro_chunk out = {.samples = samples + start,
+                              .n_samples = n,
+                              .durations = whole->durations,
+                              .n_durations = whole->n_durations,
+                              .index = d->index,
+                              .n_chunks = s->chunks.n,
+                              .begins_chunk = is_first,
+                              .ends_chunk = is_last};
+    int stop = d->fn(d->user, &out);
+    d->away_s += kk_now_s() - begin_s;
+    return stop;
+}
+
+/* Run the model on a chunk when it is this request's turn; with pieces they go out meanwhile. */
+static int infer(delivery *d, kk_arena *arena, const kk_chunk *chunk, kk_pcm *pcm,
+                 kokoro_error *err)
 {
     float style[KK_STYLE_SIZE];
+    speech *s = d->s;
     kk_model *model = s->engine->model;
+    const kk_infer_control control = {.cancelled = s->request->cancelled,
+                                      .cancelled_user = s->request->cancelled_user,
+                                      .piece = s->request->pieces ? deliver : NULL,
+                                      .piece_user = d};
     kk_blend_style(s->engine->voices, &s->voice, chunk->n_phonemes, style);
     double asked_s = kk_now_s();
     kk_turn_take(&s->engine->turn);
     double start_s = kk_now_s();
     int status = model->provider->infer(model, arena, chunk->ids, chunk->n_phonemes + 2, style,
-                                        (float)s->request->speed, pcm, err);
+                                        (float)s->request->speed, &control, pcm, err);
     double end_s = kk_now_s();
     kk_turn_pass(&s->engine->turn);
     s->stats->wait_ms += 1e3 * (start_s - asked_s);
-    s->stats->model_ms += 1e3 * (end_s - start_s);
+    s->stats->model_ms += 1e3 * (end_s - start_s - d->away_s);
     return status;
 }
 
 static int speak_chunk(speech *s, size_t index, kokoro_chunk_fn *fn, void *user, kokoro_error *err)
 {
-    const kk_chunk *chunk = &s->chunks.items[index];
     kk_arena arena = KK_ARENA_INIT; /* of this chunk, so that a long text needs no more memory than
                                        a short one */
+    delivery d = {.s = s, .index = index, .fn = fn, .user = user};
     kk_pcm pcm;
-    int status = infer(s, &arena, chunk, &pcm, err);
-    if (status == KOKORO_OK) {
-        const kk_seam seam = {.before = index > 0,
-                              .after = index + 1 < s->chunks.n,
-                              .cut_before = index > 0 && !s->chunks.items[index - 1].ends_sentence,
-                              .cut_after = !chunk->ends_sentence};
-        size_t start = 0, n = 0;
-        kk_audio_join(pcm.samples, pcm.n_samples, seam, &start, &n);
-        if (index == 0)
-            s->stats->first_audio_ms = 1e3 * (kk_now_s() - s->start_s);
-        s->stats->audio_s += (double)n / KOKORO_SAMPLE_RATE_HZ;
-        s->stats->n_phonemes += chunk->n_phonemes;
-        s->stats->n_chunks++;
-        const kokoro_chunk out = {.samples = pcm.samples + start,
-                                  .n_samples = n,
-                                  .durations = pcm.durations,
-                                  .n_durations = pcm.n_durations,
-                                  .index = index,
-                                  .n_chunks = s->chunks.n};
-        if (fn(user, &out) != 0)
-            status = kk_fail(err, KOKORO_CANCELLED, "cancelled by the caller");
-    }
+    int status = infer(&d, &arena, &s->chunks.items[index], &pcm, err);
+    if (status == KOKORO_OK && !s->request->pieces &&
+        deliver(&d, pcm.samples, pcm.n_samples, true, true, &pcm) != 0)
+        status = kk_fail(err, KOKORO_CANCELLED, "cancelled by the caller");
     kk_arena_fini(&arena);
     return status;
 }

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "kokoro/kokoro.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,6 +35,18 @@ typedef struct kk_pcm {
     size_t n_durations; /* ids of the chunk, or 0 */
 } kk_pcm;
 
+/* Receives a part of a chunk's speech; durations are known with the first. Not 0: stop. */
+typedef int kk_piece_sink(void *user, const float *samples, size_t n_samples, bool is_first,
+                          bool is_last, const kk_pcm *whole);
+
+/* How an inference can be watched; all may be NULL. */
+typedef struct kk_infer_control {
+    bool (*cancelled)(void *user); /* asked every few milliseconds, on the calling thread */
+    void *cancelled_user;
+    kk_piece_sink *piece; /* of providers that make pieces; others give the whole at once */
+    void *piece_user;
+} kk_infer_control;
+
 typedef struct kk_model_info {
     const char *execution_provider; /* "CPUExecutionProvider", "native" */
     const char *precision;          /* "file", "f32", "bf16" */
@@ -52,9 +65,11 @@ struct kk_provider {
     /* Opens the model: NOT_FOUND, BAD_MODEL, PROVIDER, IO, NO_MEMORY. */
     int (*open)(kk_model **out, const kk_model_options *options, kokoro_error *err);
     void (*close)(kk_model *model);
-    /* ids[n_ids] with pads, style[256]. One call at a time a model. PROVIDER, NO_MEMORY. */
+    /* ids[n_ids] with pads, style[256]. One call at a time a model. PROVIDER, TOO_LONG, CANCELLED,
+     * NO_MEMORY. control may be NULL. */
     int (*infer)(kk_model *model, kk_arena *arena, const int64_t *ids, size_t n_ids,
-                 const float *style, float speed, kk_pcm *out, kokoro_error *err);
+                 const float *style, float speed, const kk_infer_control *control, kk_pcm *out,
+                 kokoro_error *err);
     /* Fills *out without opening a model; strings are static or in the arena. */
     void (*describe)(kk_arena *arena, const kk_model_options *options, kokoro_provider *out);
 };

@@ -29,7 +29,9 @@ struct kk_pool {
     size_t n_tasks;
     atomic_size_t next_task;
     atomic_size_t n_busy; /* workers that have not yet finished the round */
-    size_t n_workers;     /* without the caller */
+    bool (*watch)(void *user);
+    void *watch_user;
+    size_t n_workers; /* without the caller */
     worker workers[];
 };
 
@@ -40,12 +42,21 @@ static void pause_cpu(void)
 #endif
 }
 
+/* On the caller's thread only. */
+static void ask(kk_pool *pool)
+{
+    if (pool->watch != NULL && pool->watch(pool->watch_user))
+        kk_pool_cancel(pool);
+}
+
 static void take_tasks(kk_pool *pool, size_t index)
 {
     for (;;) {
         size_t task = atomic_fetch_add(&pool->next_task, 1);
         if (task >= pool->n_tasks)
             return;
+        if (index == 0)
+            ask(pool);
         if (!atomic_load_explicit(&pool->cancelled, memory_order_relaxed))
             pool->task(pool->context, task, index);
     }
@@ -140,6 +151,7 @@ void kk_pool_run(kk_pool *pool, kk_task *task, void *context, size_t n_tasks)
 {
     if (n_tasks <= 1 || pool->n_workers == 0) {
         for (size_t i = 0; i < n_tasks; i++) {
+            ask(pool);
             if (!kk_pool_cancelled(pool))
                 task(context, i, 0);
         }
@@ -154,6 +166,12 @@ void kk_pool_run(kk_pool *pool, kk_task *task, void *context, size_t n_tasks)
     take_tasks(pool, 0);
     while (atomic_load(&pool->n_busy) != 0)
         pause_cpu();
+}
+
+void kk_pool_watch(kk_pool *pool, bool (*cancelled)(void *user), void *user)
+{
+    pool->watch = cancelled;
+    pool->watch_user = user;
 }
 
 void kk_pool_cancel(kk_pool *pool)

@@ -28,6 +28,9 @@ size_t kk_pool_size(const kk_pool *pool);
  */
 void kk_pool_run(kk_pool *pool, kk_task *task, void *context, size_t n_tasks);
 
+/* Ask `cancelled` between tasks, on the thread that runs the pool; true cancels. NULL: nobody. */
+void kk_pool_watch(kk_pool *pool, bool (*cancelled)(void *user), void *user);
+
 /* From any thread. */
 void kk_pool_cancel(kk_pool *pool);
 bool kk_pool_cancelled(const kk_pool *pool);

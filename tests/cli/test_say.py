@@ -57,6 +57,18 @@ class Say(cli.Case):
         self.assertEqual((self.check_wav(done.stdout), done.stderr), (samples, ""))
         self.check_only("a.wav")
 
+    def test_pieces_are_as_long_as_the_whole(self):
+        text = "It was a quiet street with tall trees, narrow houses, and one small shop."
+        whole = self.check_wav(self.say(text).stdout)
+        pieces = self.check_wav(self.say(text, "--pieces").stdout)
+        self.assertEqual(len(pieces), len(whole))
+        self.assertNotEqual(pieces, whole)
+        self.assertEqual(self.check_wav(self.say(text, "--pieces").stdout), pieces)
+        self.assertEqual(len(self.check_wav(self.say(PARAGRAPHS, "--pieces").stdout)) % 2, 0)
+        # The runtime makes no pieces: all at once is the same sound.
+        at_once = self.say("Hello.", "--provider", "onnxruntime", "--pieces").stdout
+        self.assertEqual(at_once, self.say("Hello.", "--provider", "onnxruntime").stdout)
+
     def test_a_link_is_followed(self):
         (self.dir / "real.wav").write_bytes(b"old")
         os.symlink("real.wav", self.dir / "link.wav")

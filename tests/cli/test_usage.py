@@ -66,9 +66,6 @@ class Mistakes(cli.Case):
         self.check_fails(2, "the ending .xyz", "say", "hello", "-o", "a.xyz")
         self.check_only()
 
-    def test_pieces_name_the_provider_they_need(self):
-        self.check_fails(2, "provider native", "say", "hello", "--pieces")
-
     def test_text_must_be_given_once(self):
         self.check_fails(2, "no text", "say")
         self.check_fails(2, "no text", "phonemize")

@@ -56,7 +56,7 @@ static void cached_path(char *dst, size_t size)
 
 static int speak(kk_model *model, kk_arena *arena, float speed, kk_pcm *pcm, kokoro_error *err)
 {
-    return model->provider->infer(model, arena, ids, N_IDS, style, speed, pcm, err);
+    return model->provider->infer(model, arena, ids, N_IDS, style, speed, NULL, pcm, err);
 }
 
 TEST(set_up)

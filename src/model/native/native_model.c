@@ -116,7 +116,7 @@ static int read_text(native_model *model, utterance *u)
 {
     const kk_ops *ops = &model->ops;
     const kk_weights *w = &model->packed.weights;
-    const float *style = u->style + KK_STYLE_SIZE;
+    const float *style = u->style + KK_STYLE_HALF;
     u->prosody = kk_workspace_floats(&model->ws, u->N * KK_PROSODY_SIZE);
     u->text = kk_workspace_floats(&model->ws, u->N * KK_TEXT_SIZE);
     float *albert = kk_workspace_floats(&model->ws, u->N * KK_ALBERT_SIZE);
@@ -135,8 +135,42 @@ static int read_text(native_model *model, utterance *u)
     return status;
 }
 
+/* Passes pieces on with what the engine wants to know of the chunk. */
+typedef struct piece_relay {
+    const kk_infer_control *control;
+    const kk_pcm *whole;
+    size_t n_given;
+} piece_relay;
+
+static int relay_piece(void *user, const float *samples, size_t n, int is_last)
+{
+    piece_relay *relay = user;
+    const bool is_first = relay->n_given++ == 0;
+    return relay->control->piece(relay->control->piece_user, samples, n, is_first, is_last != 0,
+                                 relay->whole);
+}
+
+/* The generator over the whole, or in pieces when somebody waits for them. */
+static int run_generator(native_model *model, const kk_utterance *u,
+                         const kk_infer_control *control, const kk_pcm *whole)
+{
+    const kk_ops *ops = &model->ops;
+    const kk_generator_weights *w = &model->packed.weights.generator;
+    if (control != NULL && control->piece != NULL) {
+        piece_relay relay = {control, whole, 0};
+        return kk_speak_pieces(ops, w, u, whole->samples, relay_piece, &relay);
+    }
+    const size_t n_spectra = u->T * (SPECTRA_A_FRAME / 2) + 1;
+    float *post = kk_workspace_floats(&model->ws, n_spectra * KK_SPECTRUM);
+    if (post == NULL)
+        return KOKORO_NO_MEMORY;
+    int status =
+        kk_generator(ops, w, post, u->features, u->spectrum, u->style, u->T, u->in_bf16, NULL);
+    return status == KOKORO_OK ? kk_inverse_stft(ops, w, whole->samples, post, n_spectra) : status;
+}
+
 static int make_sound(native_model *model, const utterance *u, const float *prosody,
-                      const float *text, float *audio)
+                      const float *text, const kk_infer_control *control, const kk_pcm *whole)
 {
     const kk_ops *ops = &model->ops;
     const kk_weights *w = &model->packed.weights;
@@ -147,25 +181,21 @@ static int make_sound(native_model *model, const utterance *u, const float *pros
     float *spectrum = kk_workspace_floats(ws, n_spectra * KK_SPECTRUM);
     if (f0 == NULL || energy == NULL || features == NULL || spectrum == NULL)
         return KOKORO_NO_MEMORY;
-    int status = kk_pitch(ops, &w->prosody, f0, energy, prosody, u->style + KK_STYLE_SIZE, F);
+    int status = kk_pitch(ops, &w->prosody, f0, energy, prosody, u->style + KK_STYLE_HALF, F);
     if (status == KOKORO_OK)
         status =
             kk_decoder(ops, &w->decoder, features, text, f0, energy, u->style, F, model->in_bf16);
+    /* The samples' place holds the source until the spectrum is taken of it. */
     if (status == KOKORO_OK)
-        status = kk_source(ops, &w->generator, audio, f0, 2 * F);
+        status = kk_source(ops, &w->generator, whole->samples, f0, 2 * F);
     if (status == KOKORO_OK)
-        status = kk_spectrum(ops, &w->generator, spectrum, audio, n);
+        status = kk_spectrum(ops, &w->generator, spectrum, whole->samples, n);
+    if (status != KOKORO_OK || kk_pool_cancelled(ops->pool))
+        return status;
     if (F > LONG_FRAMES)
         kk_ops_forget_weights(ops);
-    float *post = kk_workspace_floats(ws, n_spectra * KK_SPECTRUM);
-    if (post == NULL)
-        return KOKORO_NO_MEMORY;
-    if (status == KOKORO_OK)
-        status = kk_generator(ops, &w->generator, post, features, spectrum, u->style, 2 * F,
-                              model->in_bf16, NULL);
-    if (status == KOKORO_OK)
-        status = kk_inverse_stft(ops, &w->generator, audio, post, n_spectra);
-    return status;
+    const kk_utterance generated = {features, spectrum, energy, u->style, 2 * F, model->in_bf16};
+    return run_generator(model, &generated, control, whole);
 }
 
 /* The rows a frame, copied out of the workspace that is about to grow. */
@@ -208,43 +238,63 @@ static int check_input(const int64_t *ids, size_t n_ids, kokoro_error *err)
     return KOKORO_OK;
 }
 
+/* The stages up to the durations, in memory planned from the tokens. */
+static int plan_and_read(native_model *model, utterance *u, kk_arena *arena, kokoro_error *err)
+{
+    const size_t n_threads = kk_pool_size(model->ops.pool);
+    int status = kk_workspace_reserve(
+        &model->ws, text_plan(u->N, n_threads) + n_threads * KK_SCRATCH_SIZE, err);
+    if (status != KOKORO_OK)
+        return status;
+    model->ops.scratch = kk_workspace_alloc(&model->ws, n_threads * KK_SCRATCH_SIZE);
+    u->durations = kk_arena_alloc(arena, u->N * sizeof(*u->durations));
+    if (model->ops.scratch == NULL || u->durations == NULL || read_text(model, u) != KOKORO_OK)
+        return kk_fail_memory(err);
+    if (!kk_pool_cancelled(model->ops.pool) && u->F > MAX_FRAMES)
+        return kk_fail(err, KOKORO_TOO_LONG,
+                       "a chunk would last %.0f s and may last %.0f s: raise the speed or split it",
+                       (double)u->F / 40.0, MAX_FRAMES / 40.0);
+    return KOKORO_OK;
+}
+
+static int speak(native_model *model, utterance *u, kk_arena *arena,
+                 const kk_infer_control *control, kk_pcm *out, kokoro_error *err)
+{
+    float *prosody = NULL, *text = NULL;
+    int status = align(model, u, &prosody, &text, err);
+    if (status != KOKORO_OK)
+        return status;
+    out->n_samples = u->F * SAMPLES_A_FRAME;
+    out->samples = kk_arena_alloc(arena, out->n_samples * sizeof(float));
+    out->durations = u->durations;
+    out->n_durations = u->N;
+    if (out->samples == NULL || make_sound(model, u, prosody, text, control, out) != KOKORO_OK)
+        return kk_fail_memory(err);
+    return KOKORO_OK;
+}
+
 static int native_infer(kk_model *base, kk_arena *arena, const int64_t *ids, size_t n_ids,
-                        const float *style, float speed, kk_pcm *out, kokoro_error *err)
+                        const float *style, float speed, const kk_infer_control *control,
+                        kk_pcm *out, kokoro_error *err)
 {
     native_model *model = (native_model *)base;
+    kk_pool *pool = model->ops.pool;
     *out = (kk_pcm){NULL, 0, NULL, 0};
     int status = check_input(ids, n_ids, err);
     if (status != KOKORO_OK)
         return status;
     utterance u = {.ids = ids, .N = n_ids, .style = style, .speed = speed};
-    const size_t n_threads = kk_pool_size(model->ops.pool);
-    status = kk_workspace_reserve(&model->ws,
-                                  text_plan(n_ids, n_threads) + n_threads * KK_SCRATCH_SIZE, err);
-    if (status != KOKORO_OK)
-        return status;
-    model->ops.scratch = kk_workspace_alloc(&model->ws, n_threads * KK_SCRATCH_SIZE);
-    u.durations = kk_arena_alloc(arena, n_ids * sizeof(*u.durations));
-    if (model->ops.scratch == NULL || u.durations == NULL)
-        return kk_fail_memory(err);
-    status = read_text(model, &u);
-    if (status != KOKORO_OK)
-        return kk_fail_memory(err);
-    if (u.F > MAX_FRAMES)
-        return kk_fail(err, KOKORO_TOO_LONG,
-                       "a chunk would last %.0f s and may last %.0f s: raise the speed or split it",
-                       (double)u.F / 40.0, MAX_FRAMES / 40.0);
-    float *prosody = NULL, *text = NULL;
-    status = align(model, &u, &prosody, &text, err);
-    if (status != KOKORO_OK)
-        return status;
-    out->n_samples = u.F * SAMPLES_A_FRAME;
-    out->samples = kk_arena_alloc(arena, out->n_samples * sizeof(float));
-    if (out->samples == NULL || make_sound(model, &u, prosody, text, out->samples) != KOKORO_OK)
-        return kk_fail_memory(err);
-    out->durations = u.durations;
-    out->n_durations = n_ids;
+    kk_pool_reset(pool);
+    if (control != NULL)
+        kk_pool_watch(pool, control->cancelled, control->cancelled_user);
+    status = plan_and_read(model, &u, arena, err);
+    if (status == KOKORO_OK && !kk_pool_cancelled(pool))
+        status = speak(model, &u, arena, control, out, err);
+    if (status == KOKORO_OK && kk_pool_cancelled(pool))
+        status = kk_fail(err, KOKORO_CANCELLED, "cancelled by the caller");
+    kk_pool_watch(pool, NULL, NULL);
     kk_workspace_trim(&model->ws, KEPT);
-    return KOKORO_OK;
+    return status;
 }
 
 static void native_describe(kk_arena *arena, const kk_model_options *options, kokoro_provider *out)

@@ -16,14 +16,14 @@ enum { ROWS = 16 };
 
 int kk_style(const kk_ops *ops, const kk_conv *w, float *dst, const float *style)
 {
-    return kk_linear(ops, w, dst, w->C_out, style, KK_STYLE_SIZE, 1);
+    return kk_linear(ops, w, dst, w->C_out, style, KK_STYLE_HALF, 1);
 }
 
 /* The style beside every row of x [N][640]. */
 static void append_style(float *x, const float *style, size_t N)
 {
     for (size_t t = 0; t < N; t++)
-        memcpy(x + t * KK_PROSODY_SIZE + KK_TEXT_SIZE, style, KK_STYLE_SIZE * sizeof(*x));
+        memcpy(x + t * KK_PROSODY_SIZE + KK_TEXT_SIZE, style, KK_STYLE_HALF * sizeof(*x));
 }
 
 typedef struct norm_job {

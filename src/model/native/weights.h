@@ -15,7 +15,7 @@
 enum {
     KK_N_SYMBOLS = 178,
     KK_MAX_TOKENS = 512,
-    KK_STYLE_SIZE = 128, /* of the decoder, and again of the prosody */
+    KK_STYLE_HALF = 128, /* of the decoder, and again of the prosody */
     KK_ALBERT_SIZE = 768,
     KK_ALBERT_LAYERS = 12, /* passes of one layer's weights */
     KK_TEXT_SIZE = 512,

@@ -181,7 +181,8 @@ static int make_inputs(const kk_ort_model *model, int64_t *ids, size_t n_ids, fl
 }
 
 static int ort_infer(kk_model *base, kk_arena *arena, const int64_t *ids, size_t n_ids,
-                     const float *style, float speed, kk_pcm *out, kokoro_error *err)
+                     const float *style, float speed, const kk_infer_control *control, kk_pcm *out,
+                     kokoro_error *err)
 {
     kk_ort_model *model = (kk_ort_model *)base;
     const kk_ort_api *api = &model->api;
@@ -226,6 +227,9 @@ static int ort_infer(kk_model *base, kk_arena *arena, const int64_t *ids, size_t
     }
     if (status == KOKORO_OK)
         status = copy_outputs(model, arena, outputs, out, err);
+    if (status == KOKORO_OK && control != NULL && control->piece != NULL &&
+        control->piece(control->piece_user, out->samples, out->n_samples, true, true, out) != 0)
+        status = kk_fail(err, KOKORO_CANCELLED, "cancelled by the caller");
     for (size_t i = 0; i < KK_ORT_N_INPUTS; i++) {
         if (inputs[i] != NULL)
             api->ReleaseValue(inputs[i]);
