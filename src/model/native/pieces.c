@@ -21,6 +21,7 @@ enum {
     FIRST = 48,    /* rows of features, 80 a second: 0.6 s */
     SECOND = 80,   /* 1 s; each further piece half as long again, */
     LONGEST = 240, /* up to 3 s */
+    SHORTEST = 176, /* 2.2 s: less is made whole, it has too little to take excerpts of */
     LOOK_AHEAD = 16,
     CONTEXT = 16,
     LEAST_REST = 40, /* less is taken into the piece before */
@@ -236,7 +237,7 @@ static int make_piece(pieces *p, size_t from, size_t to)
     const float *features = u->features + first * FEATURES;
     const float *spectrum = u->spectrum + first * ROW_SPECTRA * KK_SPECTRUM;
     size_t T = last - first;
-    if (from <= FIRST)
+    if (from <= FIRST && last < u->T)
         choose_excerpts(p, last, from == 0 ? FIRST_EXCERPTS : SECOND_EXCERPTS);
     weigh(p, first, from, to, last);
     int status = KOKORO_OK;
@@ -278,7 +279,7 @@ int kk_speak_pieces(const kk_ops *ops, const kk_generator_weights *w, const kk_u
         return KOKORO_NO_MEMORY;
     memset(p.norms.sums, 0, n_sums * sizeof(*p.norms.sums));
     int status = sum_traits(&p);
-    size_t from = 0, length = FIRST;
+    size_t from = 0, length = u->T < SHORTEST ? u->T : FIRST;
     while (from < u->T && status == KOKORO_OK) {
         const size_t rest = u->T - from;
         const size_t to = rest < length + LEAST_REST ? u->T : from + length;
