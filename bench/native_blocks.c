@@ -131,7 +131,8 @@ static int run_sound(bench *b, job *j, const float *prosody, const float *text, 
     if (f0 == NULL || energy == NULL || features == NULL || audio == NULL || spectrum == NULL ||
         post == NULL)
         return KOKORO_NO_MEMORY;
-    int status = kk_pitch(&b->ops, &w->prosody, f0, energy, prosody, j->style + KK_STYLE_HALF, F);
+    int status =
+        kk_pitch(&b->ops, &w->prosody, f0, energy, prosody, j->style + KK_STYLE_HALF, F, 0);
     if (status == KOKORO_OK)
         status = settle(j, "f0", f0, 2 * F);
     if (status == KOKORO_OK)

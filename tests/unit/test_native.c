@@ -92,15 +92,17 @@ static void test_case(const char *dir)
     kk_align(dst, prosody, rounded, N, 640);
     CHECK(memcmp(dst, aligned, F * 640 * sizeof(float)) == 0);
     float *curves = malloc(4 * F * sizeof(float));
-    CHECK(kk_pitch(&ops, &w->prosody, curves, curves + 2 * F, aligned, prosody_style, F) ==
+    CHECK(kk_pitch(&ops, &w->prosody, curves, curves + 2 * F, aligned, prosody_style, F, 0) ==
           KOKORO_OK);
     compare("f0", curves, f0, 2 * F, BLOCK_LIMIT);
     compare("energy", curves + 2 * F, energy, 2 * F, BLOCK_LIMIT);
     float *text = load(dir, "text_aligned", &n), *features = load(dir, "decoder_3", &n);
     CHECK(kk_decoder(&ops, &w->decoder, dst, text, f0, energy, style, F, 0) == KOKORO_OK);
     compare("decoder", dst, features, 2 * F * 512, BLOCK_LIMIT);
-    CHECK(kk_decoder(&ops, &w->decoder, dst, text, f0, energy, style, F, 1) == KOKORO_OK);
-    compare("decoder bf16", dst, features, 2 * F * 512, 1e-2);
+    if (ops.kernels->has_bf16) { /* else it is the same again */
+        CHECK(kk_decoder(&ops, &w->decoder, dst, text, f0, energy, style, F, 1) == KOKORO_OK);
+        compare("decoder bf16", dst, features, 2 * F * 512, 1e-2);
+    }
     float *source = load(dir, "source", &n);
     CHECK(kk_source(&ops, &w->generator, dst, f0, 2 * F) == KOKORO_OK);
     compare("source", dst, source, n, BLOCK_LIMIT);
@@ -122,10 +124,12 @@ static void test_case(const char *dir)
     compare("its audio", sound, audio, n, 1e-4);
     CHECK(kk_inverse_stft(&ops, &w->generator, sound, post, n_frames) == KOKORO_OK);
     compare("inverse_stft", sound, audio, n, BLOCK_LIMIT);
-    CHECK(kk_generator(&ops, &w->generator, dst, features, spectrum, style, 2 * F, 1, NULL) ==
-          KOKORO_OK);
-    CHECK(kk_inverse_stft(&ops, &w->generator, sound, dst, n_frames) == KOKORO_OK);
-    compare("audio bf16", sound, audio, n, 1.78e-2); /* 35 dB */
+    if (ops.kernels->has_bf16) {
+        CHECK(kk_generator(&ops, &w->generator, dst, features, spectrum, style, 2 * F, 1, NULL) ==
+              KOKORO_OK);
+        CHECK(kk_inverse_stft(&ops, &w->generator, sound, dst, n_frames) == KOKORO_OK);
+        compare("audio bf16", sound, audio, n, 1.78e-2); /* 35 dB */
+    }
     free(tokens), free(style), free(ids), free(f0), free(energy), free(dst), free(albert);
     free(prosody), free(raw), free(durations), free(speed), free(rounded), free(aligned);
     free(curves), free(text), free(features), free(source), free(spectrum), free(post);
@@ -157,7 +161,8 @@ TEST(blocks)
     ops.ws = &ws;
     CHECK(kk_pool_create(&ops.pool, 2, &err) == KOKORO_OK);
     ops.scratch = kk_workspace_alloc(&ws, 2 * KK_SCRATCH_SIZE);
-    static const char *const cases[] = {"hello", "rain", "question", "hiss", "slow", "fast"};
+    static const char *const cases[] = {"short", "hello", "rain", "question",
+                                        "hiss",  "slow",  "fast"};
     size_t n_cases = 0;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         if (only != NULL && strcmp(only, cases[i]) != 0)

@@ -181,7 +181,8 @@ static int make_sound(native_model *model, const utterance *u, const float *pros
     float *spectrum = kk_workspace_floats(ws, n_spectra * KK_SPECTRUM);
     if (f0 == NULL || energy == NULL || features == NULL || spectrum == NULL)
         return KOKORO_NO_MEMORY;
-    int status = kk_pitch(ops, &w->prosody, f0, energy, prosody, u->style + KK_STYLE_HALF, F);
+    int status = kk_pitch(ops, &w->prosody, f0, energy, prosody, u->style + KK_STYLE_HALF, F,
+                          model->in_bf16);
     if (status == KOKORO_OK)
         status =
             kk_decoder(ops, &w->decoder, features, text, f0, energy, u->style, F, model->in_bf16);

@@ -42,7 +42,7 @@ void kk_align(float *dst, const float *src, const int32_t *durations, size_t N, 
 
 /* f0 [2F] in Hz, energy [2F] from prosody aligned [F][640]. */
 int kk_pitch(const kk_ops *ops, const kk_prosody_weights *w, float *f0, float *energy,
-             const float *prosody, const float *style, size_t F);
+             const float *prosody, const float *style, size_t F, int in_bf16);
 
 /*
  * Residual block with adaptive normalisation: dst [T or 2T][C_out] at dst_stride from src

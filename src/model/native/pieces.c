@@ -18,9 +18,9 @@
 #include <string.h>
 
 enum {
-    FIRST = 48,    /* rows of features, 80 a second: 0.6 s */
-    SECOND = 80,   /* 1 s; each further piece half as long again, */
-    LONGEST = 240, /* up to 3 s */
+    FIRST = 48,     /* rows of features, 80 a second: 0.6 s */
+    SECOND = 80,    /* 1 s; each further piece half as long again, */
+    LONGEST = 240,  /* up to 3 s */
     SHORTEST = 176, /* 2.2 s: less is made whole, it has too little to take excerpts of */
     LOOK_AHEAD = 16,
     CONTEXT = 16,
