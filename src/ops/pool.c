@@ -8,6 +8,7 @@
 #include "base/status.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -164,8 +165,11 @@ void kk_pool_run(kk_pool *pool, kk_task *task, void *context, size_t n_tasks)
     atomic_store(&pool->n_busy, pool->n_workers);
     begin_round(pool);
     take_tasks(pool, 0);
-    while (atomic_load(&pool->n_busy) != 0)
+    for (unsigned i = 1; atomic_load(&pool->n_busy) != 0; i++) {
         pause_cpu();
+        if (i % SPINS == 0)
+            (void)sched_yield(); /* more threads than processors: let the others finish */
+    }
 }
 
 void kk_pool_watch(kk_pool *pool, bool (*cancelled)(void *user), void *user)

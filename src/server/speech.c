@@ -155,11 +155,20 @@ static void answer(job *j, int status, const kokoro_stats *stats, const kokoro_e
     kk_http_end(j->exchange, true);
 }
 
-/* Speak, and tell what went wrong in the engine's or the encoder's words. */
+static bool is_gone(void *user)
+{
+    job *j = user;
+    return kk_http_is_gone(j->exchange);
+}
+
+/* Speak, and tell what went wrong in the engine's or the encoder's words. A client that leaves
+ * stops the model inside an inference. */
 static int speak(job *j, kokoro_stats *stats, kokoro_error *err)
 {
     if (kk_http_is_gone(j->exchange))
         return KOKORO_CANCELLED;
+    j->request.speak.cancelled = is_gone;
+    j->request.speak.cancelled_user = j;
     int status =
         kokoro_speak(kk_server_engine(j->server), &j->request.speak, on_chunk, j, stats, err);
     if (status == KOKORO_OK && j->encoder != NULL)

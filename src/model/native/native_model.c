@@ -52,6 +52,8 @@ static int choose_precision(native_model *model, const char *precision, kokoro_e
     else
         model->in_bf16 = 1;
     model->base.info.precision = model->in_bf16 ? "bf16" : "f32";
+    if (model->in_bf16)
+        kk_packed_drop_direct(&model->packed);
     return KOKORO_OK;
 }
 

@@ -31,6 +31,9 @@ int kk_packed_open(kk_packed *packed, const kk_model_options *options, const kk_
                    kokoro_error *err);
 void kk_packed_close(kk_packed *packed);
 
+/* Take weights that are not used in bf16, because transformed ones are, out of resident memory. */
+void kk_packed_drop_direct(const kk_packed *packed);
+
 /* Of pack.c and packed_file.c. */
 typedef struct kk_pack_part {
     uint32_t is_pairs;

@@ -2,6 +2,7 @@
  * packed_file.c - the packed weights in the cache: mapped and shared when they are whole, else made
  * from the export and kept.
  */
+#define _GNU_SOURCE
 #include "model/native/pack.h"
 
 #include "base/alloc.h"
@@ -12,6 +13,7 @@
 #include "model/onnx/onnx.h"
 
 #include <string.h>
+#include <sys/mman.h>
 
 enum { LAYOUT = 3 /* raise it when the order of packed weights or the table changes */ };
 
@@ -213,4 +215,28 @@ void kk_packed_close(kk_packed *packed)
     kk_map_close(&packed->map);
     kk_free(packed->memory);
     packed->memory = NULL;
+}
+
+void kk_packed_drop_direct(const kk_packed *packed)
+{
+    if (packed->map.data == NULL)
+        return;
+    const size_t page = 4096; /* or a multiple; madvise refuses what is not aligned */
+    const kk_pack_part *parts =
+        (const kk_pack_part *)(const void *)(packed->map.data + sizeof(header));
+    for (size_t i = 0; i + 1 < kk_n_weights; i++) {
+        const kk_weight_row *row = &kk_weight_table[i];
+        for (size_t k = 0; row->kind == KK_W_CONV && k < kk_n_weights; k++) {
+            if (kk_weight_table[k].kind != KK_W_TOOM || parts[k].is_pairs == 0 ||
+                strcmp(kk_weight_table[k].name, row->name) != 0)
+                continue;
+            const size_t from = (parts[i].offset + page - 1) / page * page,
+                         to = parts[i + 1].offset / page * page;
+            unsigned char *start = NULL;
+            const unsigned char *address = packed->map.data + from;
+            memcpy(&start, &address, sizeof(start)); /* madvise only reads its address */
+            if (to > from)
+                (void)madvise(start, to - from, MADV_DONTNEED);
+        }
+    }
 }
