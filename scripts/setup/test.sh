@@ -33,15 +33,34 @@ build_preset() {
         { tail -n 30 "$log"; return 1; }
 }
 
+# A venv in build/NAME of what FOLDER/requirements.txt pins, made anew when that or Python changes.
 make_venv() {
-    local want have
-    want="$(sha256sum tests/e2e/requirements.txt) $root $(python3 --version)"
-    have=$(cat build/venv/.made 2>/dev/null)
+    local venv=build/$1 requirements=$2/requirements.txt want have
+    want="$(sha256sum "$requirements") $root $(python3 --version)"
+    have=$(cat "$venv/.made" 2>/dev/null)
     if [ "$want" != "$have" ]; then
-        rm -rf build/venv
-        python3 -m venv build/venv && build/venv/bin/pip install -q --disable-pip-version-check -r tests/e2e/requirements.txt &&
-            printf '%s' "$want" >build/venv/.made
+        rm -rf "$venv"
+        python3 -m venv "$venv" && "$venv/bin/pip" install -q --disable-pip-version-check -r "$requirements" &&
+            printf '%s' "$want" >"$venv/.made"
     fi
+}
+
+# The tensors that the blocks of the native engine are compared with, in build/golden: made anew when the model or what
+# makes them changes. The expanded model (330 MB) is not kept.
+make_reference() {
+    local model=$home/model/kokoro-v1.0.int8.onnx want have
+    want=$(sha256sum "$model" tests/golden/*.py tests/golden/cases.json tests/golden/requirements.txt src/token/vocabulary.c)
+    have=$(cat build/golden/.made 2>/dev/null)
+    if [ "$want" != "$have" ]; then
+        rm -rf build/golden
+        build/venv-golden/bin/python -B tests/golden/make_reference.py --model "$model" --voices "$home/voices/voices.pack" \
+            --out build/golden --threads 2 && rm -rf build/golden/cache && printf '%s' "$want" >build/golden/.made
+    fi
+}
+
+# What computes, at a lower instruction set than this CPU has.
+tests_at() {
+    KOKORO_CPU_MASK=$1 ctest --preset release --no-tests=error -R "$2"
 }
 
 end_to_end() {
@@ -51,12 +70,20 @@ end_to_end() {
 }
 
 step "style" bash tests/style.sh # also a test of the release preset; here because it is the first to know
-for preset in dev release; do
-    step "build $preset" build_preset "$preset"
-    step "tests of $preset" ctest --preset "$preset" --no-tests=error
+step "environment of the reference" make_venv venv-golden tests/golden
+step "reference tensors" make_reference
+export KOKORO_GOLDEN=$root/build/golden
+step "build dev" build_preset dev
+KOKORO_GOLDEN_CASE=short step "tests of dev" ctest --preset dev --no-tests=error
+step "build release" build_preset release
+step "tests of release" ctest --preset release --no-tests=error
+for mask in avx512 avx2; do
+    step "tests of release, at most $mask" tests_at $mask '^unit_(ops|pack|native|engine)$'
 done
+# The whole network in plain C takes a minute for one short word.
+KOKORO_GOLDEN_CASE=short step "tests of release, plain C" tests_at ref '^unit_(ops|native)$'
 step "clang-tidy" bash tests/tidy.sh build/release
-step "environment of the end-to-end tests" make_venv
+step "environment of the end-to-end tests" make_venv venv tests/e2e
 step "end to end, release" end_to_end release
 step "end to end, dev (ASan)" end_to_end dev
 
