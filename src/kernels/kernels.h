@@ -72,6 +72,7 @@ typedef struct kk_lstm_args {
 } kk_lstm_args;
 
 /* Of toom.h. */
+enum { KK_TOOM_NONE, KK_TOOM_BF16, KK_TOOM_FLOAT };
 struct kk_toom_input;
 struct kk_toom_args;
 
@@ -86,8 +87,9 @@ typedef struct kk_kernels {
     kk_conv_kernel *conv_pairs;
     kk_conv_kernel *conv_singles;
 
-    /* Fewer multiplications: the input's transforms, and the products; see toom.h. Worth it where
-     * has_bf16 says so. */
+    /* Fewer multiplications: the input's transforms, and the products; see toom.h. `toom` says in
+     * which type they pay. */
+    int toom; /* KK_TOOM_NONE, _BF16, _FLOAT */
     void (*toom_input)(const struct kk_toom_input *input);
     void (*conv_toom)(const struct kk_toom_args *args);
 

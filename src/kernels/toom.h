@@ -9,12 +9,15 @@
  * are multiplied directly.
  *
  * Points: 0, 1, -1, 2, -1/2, infinity for groups of three taps; and -2 for groups of four. B^T is
- * of small dyadic numbers, so that only the rounding of its results to bf16 costs precision; G w is
- * rounded to bf16 too. Over the residual blocks' real inputs a convolution keeps 49 to 53 dB (6
- * points) and 46 to 51 dB (7), where the direct one in bf16 keeps 56 to 59.
+ * of small dyadic numbers, so that only the rounding of its results costs precision; G w is rounded
+ * too. Over the residual blocks' real inputs a convolution keeps 49 to 53 dB (6 points) and 46 to
+ * 51 dB (7), where the direct one in bf16 keeps 56 to 59.
  *
  * A dilated convolution is the same on each of its d phases: row r = b d + phase of the transformed
  * planes stands for the window that begins at sample 4 d b + phase.
+ *
+ * In float the same transforms keep some 110 dB a convolution; there they serve instruction sets
+ * without bf16 products.
  */
 #ifndef KK_KERNELS_TOOM_H
 #define KK_KERNELS_TOOM_H
@@ -47,7 +50,8 @@ size_t kk_toom_products(const kk_toom_shape *shape);
 void kk_toom_weights(double *dst, const double *w, size_t K, const kk_toom_shape *shape);
 
 typedef struct kk_toom_input {
-    uint16_t *planes; /* [n_points (+ 4 with direct taps)][n_rows][C] bf16 */
+    void *planes; /* [n_points (+ 4 with direct taps)][n_rows][C] bf16 or float */
+    int is_float;
     size_t plane_stride;
     const void *src; /* rows of C: float, or bf16 */
     int src_is_bf16;
@@ -60,9 +64,11 @@ typedef struct kk_toom_input {
 } kk_toom_input;
 
 typedef struct kk_toom_args {
-    const uint16_t *planes;
-    size_t plane_stride;
-    const uint16_t *weights; /* [C_out / panel][products][C_in / 2][panel][2] */
+    const void *planes;
+    size_t plane_stride; /* elements */
+    /* bf16 [C_out / panel][products][C_in / 2][panel][2] or float [..][products][C_in][panel] */
+    const void *weights;
+    int is_float; /* planes and weights; then dst and residual are floats too */
     const float *scale, *bias;
     void *dst; /* of the tile's first output */
     int dst_is_bf16;

@@ -78,7 +78,8 @@ int kk_convolve(const kk_ops *ops, const kk_conv_run *run);
 
 /* A convolution of equal numbers of inputs and outputs with transformed weights. */
 typedef struct kk_toom {
-    const uint16_t *weights; /* NULL: there are none */
+    const void *weights; /* NULL: there are none */
+    int is_float;
     const float *scale, *bias;
     size_t C, K;
     kk_toom_shape shape;

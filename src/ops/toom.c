@@ -32,8 +32,8 @@ static void tile_task(void *context, size_t task, size_t worker)
     const size_t src_size = run->src_is_bf16 ? sizeof(uint16_t) : sizeof(float),
                  dst_size = run->dst_is_bf16 ? sizeof(uint16_t) : sizeof(float),
                  residual_size = run->residual_is_bf16 ? sizeof(uint16_t) : sizeof(float);
-    kk_toom_input input = {.planes =
-                               (uint16_t *)(void *)(job->ops->scratch + worker * KK_SCRATCH_SIZE),
+    kk_toom_input input = {.planes = job->ops->scratch + worker * KK_SCRATCH_SIZE,
+                           .is_float = toom->is_float,
                            .src = (const unsigned char *)run->src + first * C * src_size,
                            .src_is_bf16 = run->src_is_bf16,
                            .src_stride = C,
@@ -50,6 +50,7 @@ static void tile_task(void *context, size_t task, size_t worker)
         .planes = input.planes,
         .plane_stride = input.plane_stride,
         .weights = toom->weights,
+        .is_float = toom->is_float,
         .scale = toom->scale,
         .bias = toom->bias,
         .dst = (unsigned char *)run->dst + t * C * dst_size,

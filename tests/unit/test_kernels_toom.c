@@ -20,9 +20,28 @@ static double back(size_t i, size_t p, size_t n)
     return p + 1 == n ? (double)(i == 3) : pow(POINTS[p], (double)i);
 }
 
+/* Whether planes and weights are floats in the case at hand. */
+static int in_float;
+
+static size_t element(void)
+{
+    return in_float ? sizeof(float) : sizeof(uint16_t);
+}
+
+static float element_at(const void *p, size_t i)
+{
+    return in_float ? ((const float *)p)[i] : kk_float_from_bf16(((const uint16_t *)p)[i]);
+}
+
+/* The types that a table's products take; plain C takes both. */
+static int takes(const kk_kernels *table, int is_float)
+{
+    return table->toom == KK_TOOM_NONE || (table->toom == KK_TOOM_FLOAT) == is_float;
+}
+
 static float plane_value(const kk_toom_input *in, size_t plane, size_t row, size_t c)
 {
-    return kk_float_from_bf16(in->planes[plane * in->plane_stride + row * in->C + c]);
+    return element_at(in->planes, plane * in->plane_stride + row * in->C + c);
 }
 
 static size_t n_planes(const kk_toom_shape *shape)
@@ -38,7 +57,8 @@ static kk_toom_input make_input(size_t K, size_t points, size_t T, size_t C, siz
     kk_toom_input in = {.shape = kk_toom_cut(K, points), .C = C, .dilation = d};
     in.n_rows = (n_blocks + in.shape.n_groups - 1) * d;
     in.plane_stride = in.n_rows * C;
-    in.planes = edge_take(AT_PLANES, n_planes(&in.shape) * in.plane_stride * sizeof(uint16_t));
+    in.planes = edge_take(AT_PLANES, n_planes(&in.shape) * in.plane_stride * element());
+    in.is_float = in_float;
     in.n_before = n_before;
     in.n_inside = T + (K - 1) * d - 2 * n_before;
     in.src_stride = C + 16;
@@ -104,6 +124,7 @@ TEST(transforms_belong_together)
 {
     FOR_EACH_TABLE(table)
     {
+        in_float = table->toom == KK_TOOM_FLOAT;
         double largest = 0.0, w[KK_TOOM_MAX_WIDTH];
         for (size_t i = 0; i < 3 * 2 * 3; i++) {
             const size_t K = WIDTHS[i % 3], points = 6 + i / 3 % 2, d = 1 + 2 * (i / 6), T = 50;
@@ -142,11 +163,12 @@ static void measure_transform(const kk_kernels *table, size_t K, size_t points,
                               double b[SLOTS][KK_TOOM_MAX_POINTS])
 {
     float impulse[16 * KK_TOOM_MAX_POINTS];
-    uint16_t planes[SLOTS * 3 * 16];
+    float planes[SLOTS * 16]; /* or as many bf16 */
     for (size_t at = 0; at < KK_TOOM_MAX_POINTS; at++) {
         memset(impulse, 0, sizeof(impulse));
         impulse[16 * at] = 1.0f;
         kk_toom_input in = {.planes = planes,
+                            .is_float = in_float,
                             .src = impulse,
                             .src_stride = 16,
                             .n_inside = KK_TOOM_MAX_POINTS,
@@ -192,7 +214,7 @@ static size_t wrong_planes(const kk_toom_input *in, double b[SLOTS][KK_TOOM_MAX_
                 want += b[p][i] * x;
                 size += fabs(b[p][i]) * terms;
             }
-            const double limit = 0x1p-8 * fabs(want) + 12.0 * HALF_ULP * size;
+            const double limit = (in_float ? 0.0 : 0x1p-8) * fabs(want) + 12.0 * HALF_ULP * size;
             n_wrong += !(fabs((double)plane_value(in, p, row, c) - want) <= limit);
         }
     }
@@ -204,6 +226,7 @@ TEST(planes_of_the_input)
     FOR_EACH_TABLE(table)
     {
         for (size_t i = 0; i < 3 * 2 * 3 * 4; i++) {
+            in_float = i / 3 % 4 == 1;
             const size_t K = WIDTHS[i % 3], points = 6 + i / 3 % 2, d = 1 + 2 * (i / 6 % 3);
             double b[SLOTS][KK_TOOM_MAX_POINTS];
             memset(b, 0, sizeof(b));
@@ -266,8 +289,9 @@ static kk_toom_args make_args(const kk_kernels *table, const toom_case *c)
     kk_toom_args a = {.shape = kk_toom_cut(c->K, c->points)};
     a.n_rows = (c->T + 4 * d - 1) / (4 * d) * d;
     a.plane_stride = (a.n_rows + (a.shape.n_groups - 1) * d) * c->C_in;
-    a.planes = edge_bf16(AT_PLANES, n_planes(&a.shape) * a.plane_stride, 1.0f);
-    a.weights = edge_bf16(AT_WEIGHTS, kk_toom_products(&a.shape) * c->C_in * c->C_out, 1.0f);
+    a.is_float = in_float;
+    a.planes = edge_values(AT_PLANES, n_planes(&a.shape) * a.plane_stride, !in_float);
+    a.weights = edge_values(AT_WEIGHTS, kk_toom_products(&a.shape) * c->C_in * c->C_out, !in_float);
     a.scale = edge_values(AT_SCALE, c->C_out, 0);
     a.bias = edge_values(AT_BIAS, c->C_out, 0);
     a.dst_stride = a.residual_stride = c->C_out + 16;
@@ -295,17 +319,16 @@ static kk_toom_args make_args(const kk_kernels *table, const toom_case *c)
 static double product(const kk_toom_args *a, size_t plane, size_t row, size_t K, size_t first,
                       size_t o, double *size)
 {
-    const size_t n_pairs = a->C_in / 2;
+    const size_t n_pairs = a->C_in / 2, panel = a->panel;
     double sum = 0.0;
     for (size_t k = 0; k < K; k++) {
-        const uint16_t *x = a->planes + plane * a->plane_stride + (row + k * a->dilation) * a->C_in;
+        const size_t x = plane * a->plane_stride + (row + k * a->dilation) * a->C_in;
+        const size_t products = o / panel * kk_toom_products(&a->shape) + first + k;
         for (size_t i = 0; i < a->C_in; i++) {
-            const size_t at =
-                ((o / a->panel * kk_toom_products(&a->shape) + first + k) * n_pairs + i / 2) *
-                    a->panel * 2 +
-                o % a->panel * 2 + i % 2;
-            const double term =
-                (double)kk_float_from_bf16(x[i]) * (double)kk_float_from_bf16(a->weights[at]);
+            const size_t pair = (products * n_pairs + i / 2) * panel * 2 + o % panel * 2 + i % 2,
+                         single = (products * a->C_in + i) * panel + o % panel;
+            const double term = (double)element_at(a->planes, x + i) *
+                                (double)element_at(a->weights, in_float ? single : pair);
             sum += term;
             *size += fabs(term);
         }
@@ -386,16 +409,19 @@ TEST(products_and_the_way_back)
 {
     FOR_EACH_TABLE(table)
     {
-        for (size_t i = 0; i < 3 * 2 * 3 * 8; i++) {
-            toom_case c = {.K = WIDTHS[i % 3],
-                           .points = 6 + i / 3 % 2,
-                           .dilation = 1 + 2 * (i / 6 % 3),
-                           .T = 1 + i * 7 % 61,
-                           .C_in = 16 + 16 * (i % 2),
+        for (size_t i = 0; i < 3 * 2 * 3 * 16; i++) {
+            in_float = i % 2 == 1;
+            if (!takes(table, in_float))
+                continue;
+            toom_case c = {.K = WIDTHS[i / 2 % 3],
+                           .points = 6 + i / 6 % 2,
+                           .dilation = 1 + 2 * (i / 12 % 3),
+                           .T = 1 + i * 7 % 121,
+                           .C_in = 16 + 16 * (i / 2 % 2),
                            .C_out = table->panel * (1 + i % 5 / 4),
                            .has_residual = i % 7 < 4,
-                           .residual_is_bf16 = i % 7 < 2,
-                           .dst_is_bf16 = i % 4 == 1,
+                           .residual_is_bf16 = !in_float && i % 7 < 2,
+                           .dst_is_bf16 = !in_float && i % 8 == 2,
                            .with_sums = i % 3 != 1,
                            .gain = i % 5 == 2 ? -0.7f : 1.0f};
             c.accumulate = !c.dst_is_bf16 && i % 8 < 3;

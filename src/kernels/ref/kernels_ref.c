@@ -43,6 +43,7 @@ const kk_kernels kk_kernels_ref = {
     .conv_bf16 = kk_conv_bf16_ref,
     .conv_pairs = kk_conv_pairs_ref,
     .conv_singles = kk_conv_singles_ref,
+    .toom = KK_TOOM_NONE,
     .toom_input = kk_toom_input_ref,
     .conv_toom = kk_conv_toom_ref,
 #include "kernels/simd/elementwise_slots.h"

@@ -11,17 +11,20 @@ static const float A[4][KK_TOOM_MAX_POINTS - 1] = {{1.0f, 1.0f, 1.0f, 1.0f, 1.0f
                                                    {0.0f, 1.0f, -1.0f, 8.0f, -0.125f, -8.0f}};
 
 /* sum over K taps and all inputs of one row and output; w at its first product. */
-static float product(const kk_toom_args *args, const uint16_t *x, size_t K, size_t first, size_t o)
+static float product(const kk_toom_args *args, size_t x, size_t K, size_t first, size_t o)
 {
-    const size_t panel = args->panel, n_pairs = args->C_in / 2;
-    const uint16_t *w =
-        args->weights + (o / panel * kk_toom_products(&args->shape) + first) * n_pairs * panel * 2;
-    w += o % panel * 2;
+    const size_t panel = args->panel, C = args->C_in;
+    size_t w = (o / panel * kk_toom_products(&args->shape) + first) * C * panel;
     float sum = 0.0f;
-    for (size_t k = 0; k < K; k++, x += args->dilation * args->C_in) {
-        for (size_t i = 0; i < n_pairs; i++, w += panel * 2)
-            sum += kk_float_from_bf16(x[2 * i]) * kk_float_from_bf16(w[0]) +
-                   kk_float_from_bf16(x[2 * i + 1]) * kk_float_from_bf16(w[1]);
+    for (size_t k = 0; k < K; k++, x += args->dilation * C, w += C * panel) {
+        for (size_t c = 0; c < C; c++) {
+            const size_t single = w + c * panel + o % panel,
+                         pair = w + (c / 2 * panel + o % panel) * 2 + c % 2;
+            sum += args->is_float ? ((const float *)args->planes)[x + c] *
+                                        ((const float *)args->weights)[single]
+                                  : kk_float_from_bf16(((const uint16_t *)args->planes)[x + c]) *
+                                        kk_float_from_bf16(((const uint16_t *)args->weights)[pair]);
+        }
     }
     return sum;
 }
@@ -56,8 +59,8 @@ static void store_row(const kk_toom_args *args, size_t row, size_t o)
     const size_t d = args->dilation, P = shape->n_points, t0 = row / d * 4 * d + row % d;
     float m[KK_TOOM_MAX_POINTS];
     for (size_t p = 0; p < P; p++)
-        m[p] = product(args, args->planes + p * args->plane_stride + row * args->C_in,
-                       shape->n_groups, p * shape->n_groups, o);
+        m[p] = product(args, p * args->plane_stride + row * args->C_in, shape->n_groups,
+                       p * shape->n_groups, o);
     for (size_t i = 0; i < 4 && t0 + d * i < args->T; i++) {
         float y = i == 3 ? m[P - 1] : 0.0f;
         for (size_t p = 0; p + 1 < P; p++)
@@ -65,8 +68,7 @@ static void store_row(const kk_toom_args *args, size_t row, size_t o)
         const size_t from = i + 3;
         if (shape->n_direct > 0)
             y += product(args,
-                         args->planes + (P + from % 4) * args->plane_stride +
-                             (row + from / 4 * d) * args->C_in,
+                         (P + from % 4) * args->plane_stride + (row + from / 4 * d) * args->C_in,
                          shape->n_direct, P * shape->n_groups, o);
         store_output(args, y, t0 + d * i, o);
     }

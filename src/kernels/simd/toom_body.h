@@ -29,6 +29,15 @@ static void toom_activate(float *rows, const kk_toom_input *in, size_t c, size_t
         v_store(rows, zero);
 }
 
+/* Element `at` of the planes and those beside it. */
+static inline void toom_store(void *planes, size_t at, int is_float, kk_vec x)
+{
+    if (is_float)
+        v_store((float *)planes + at, x);
+    else
+        v_store_bf16((uint16_t *)planes + at, x);
+}
+
 /* a * x + y for a constant a. */
 static inline kk_vec axpy(float a, kk_vec x, kk_vec y)
 {
@@ -36,55 +45,70 @@ static inline kk_vec axpy(float a, kk_vec x, kk_vec y)
 }
 
 /* B^T of six points; x[0..5] at `step` floats. */
-static inline void toom_points6(uint16_t *dst, size_t plane, const float *x, size_t step)
+static inline void toom_points6(void *dst, size_t at, int is_float, size_t plane, const float *x,
+                                size_t step)
 {
     const kk_vec x0 = v_load(x), x1 = v_load(x + step), x2 = v_load(x + 2 * step),
                  x3 = v_load(x + 3 * step), x4 = v_load(x + 4 * step), x5 = v_load(x + 5 * step);
-    v_store_bf16(dst, axpy(1.5f, v_sub(x1, x3), axpy(-2.0f, x2, v_add(x0, x4))));
-    v_store_bf16(dst + plane, axpy(-2.5f, x2, axpy(-0.5f, x3, v_sub(x4, x1))));
-    v_store_bf16(dst + 2 * plane, axpy(-2.5f, x3, axpy(0.5f, x2, v_add(x4, x1))));
-    v_store_bf16(dst + 3 * plane, axpy(0.5f, v_sub(x3, x1), v_sub(x4, x2)));
-    v_store_bf16(dst + 4 * plane, axpy(2.0f, v_sub(x1, x3), v_sub(x4, x2)));
-    v_store_bf16(dst + 5 * plane, axpy(1.5f, v_sub(x2, x4), axpy(-2.0f, x3, v_add(x1, x5))));
+    toom_store(dst, at, is_float, axpy(1.5f, v_sub(x1, x3), axpy(-2.0f, x2, v_add(x0, x4))));
+    toom_store(dst, at + plane, is_float, axpy(-2.5f, x2, axpy(-0.5f, x3, v_sub(x4, x1))));
+    toom_store(dst, at + 2 * plane, is_float, axpy(-2.5f, x3, axpy(0.5f, x2, v_add(x4, x1))));
+    toom_store(dst, at + 3 * plane, is_float, axpy(0.5f, v_sub(x3, x1), v_sub(x4, x2)));
+    toom_store(dst, at + 4 * plane, is_float, axpy(2.0f, v_sub(x1, x3), v_sub(x4, x2)));
+    toom_store(dst, at + 5 * plane, is_float,
+               axpy(1.5f, v_sub(x2, x4), axpy(-2.0f, x3, v_add(x1, x5))));
 }
 
 /* B^T of seven points. */
-static inline void toom_points7(uint16_t *dst, size_t plane, const float *x, size_t step)
+static inline void toom_points7(void *dst, size_t at, int is_float, size_t plane, const float *x,
+                                size_t step)
 {
     const kk_vec x0 = v_load(x), x1 = v_load(x + step), x2 = v_load(x + 2 * step),
                  x3 = v_load(x + 3 * step), x4 = v_load(x + 4 * step), x5 = v_load(x + 5 * step),
                  x6 = v_load(x + 6 * step);
     const kk_vec a = axpy(2.0f, x1, x5), b = axpy(0.5f, x4, axpy(-2.5f, x2, x5));
-    v_store_bf16(dst, axpy(2.0f, x0, axpy(4.0f, x1, axpy(-5.0f, x3, b))));
-    v_store_bf16(dst + plane, axpy(-6.0f, x2, axpy(-3.5f, x3, axpy(1.5f, x4, axpy(-4.0f, x1, a)))));
-    v_store_bf16(dst + 2 * plane, axpy(2.0f, x2, axpy(-4.5f, x3, axpy(-0.5f, x4, a))));
-    v_store_bf16(dst + 3 * plane, axpy(2.5f, v_sub(x4, x2), v_sub(x5, x1)));
-    v_store_bf16(dst + 4 * plane, axpy(4.0f, x1, axpy(-5.0f, x3, x5)));
-    v_store_bf16(dst + 5 * plane, axpy(1.5f, v_sub(x2, x4), axpy(-2.0f, x3, v_add(x1, x5))));
-    v_store_bf16(
-        dst + 6 * plane,
+    toom_store(dst, at, is_float, axpy(2.0f, x0, axpy(4.0f, x1, axpy(-5.0f, x3, b))));
+    toom_store(dst, at + plane, is_float,
+               axpy(-6.0f, x2, axpy(-3.5f, x3, axpy(1.5f, x4, axpy(-4.0f, x1, a)))));
+    toom_store(dst, at + 2 * plane, is_float, axpy(2.0f, x2, axpy(-4.5f, x3, axpy(-0.5f, x4, a))));
+    toom_store(dst, at + 3 * plane, is_float, axpy(2.5f, v_sub(x4, x2), v_sub(x5, x1)));
+    toom_store(dst, at + 4 * plane, is_float, axpy(4.0f, x1, axpy(-5.0f, x3, x5)));
+    toom_store(dst, at + 5 * plane, is_float,
+               axpy(1.5f, v_sub(x2, x4), axpy(-2.0f, x3, v_add(x1, x5))));
+    toom_store(
+        dst, at + 6 * plane, is_float,
         axpy(2.0f, x1, axpy(4.0f, x2, axpy(-2.5f, x3, axpy(-5.0f, x4, axpy(0.5f, x5, x6))))));
+}
+
+static inline void toom_rows(const kk_toom_input *in, const float *rows, size_t c, int is_float)
+{
+    const size_t d = in->dilation, plane = in->plane_stride, step = d * KK_LANES,
+                 n_blocks = in->n_rows / d;
+    size_t at = c;
+    for (size_t b = 0; b < n_blocks; b++) {
+        for (size_t phase = 0; phase < d; phase++, at += in->C) {
+            const float *x = rows + (4 * d * b + phase) * KK_LANES;
+            if (in->shape.n_points == 6)
+                toom_points6(in->planes, at, is_float, plane, x, step);
+            else
+                toom_points7(in->planes, at, is_float, plane, x, step);
+            for (size_t i = 0; in->shape.n_direct > 0 && i < 4; i++)
+                toom_store(in->planes, at + (in->shape.n_points + i) * plane, is_float,
+                           v_load(x + i * step));
+        }
+    }
 }
 
 static void toom_input_kernel(const kk_toom_input *in)
 {
     float rows[KK_TOOM_MAX_ROWS * KK_LANES];
-    const size_t d = in->dilation, plane = in->plane_stride, step = d * KK_LANES,
-                 n_blocks = in->n_rows / d, n_samples = 4 * d * (n_blocks - 1) + d * 7;
+    const size_t d = in->dilation, n_samples = 4 * d * (in->n_rows / d - 1) + d * 7;
     for (size_t c = 0; c < in->C; c += KK_LANES) {
         toom_activate(rows, in, c, n_samples);
-        uint16_t *dst = in->planes + c;
-        for (size_t b = 0; b < n_blocks; b++) {
-            for (size_t phase = 0; phase < d; phase++, dst += in->C) {
-                const float *x = rows + (4 * d * b + phase) * KK_LANES;
-                if (in->shape.n_points == 6)
-                    toom_points6(dst, plane, x, step);
-                else
-                    toom_points7(dst, plane, x, step);
-                for (size_t i = 0; in->shape.n_direct > 0 && i < 4; i++)
-                    v_store_bf16(dst + (in->shape.n_points + i) * plane, v_load(x + i * step));
-            }
-        }
+        if (in->is_float)
+            toom_rows(in, rows, c, 1);
+        else
+            toom_rows(in, rows, c, 0);
     }
 }
 

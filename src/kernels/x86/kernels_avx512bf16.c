@@ -22,6 +22,7 @@ const kk_kernels kk_kernels_avx512bf16 = {
     .conv_bf16 = kk_conv_bf16_avx512bf16,
     .conv_pairs = kk_conv_pairs_avx512,
     .conv_singles = kk_conv_singles_avx512,
+    .toom = KK_TOOM_BF16,
     .toom_input = toom_input_kernel,
     .conv_toom = kk_conv_toom_avx512bf16,
 #include "kernels/simd/elementwise_slots.h"

@@ -161,19 +161,19 @@ void kk_conv_toom_avx512bf16(const kk_toom_args *args)
     const size_t C = args->C_in, n_pairs = C / 2, d = args->dilation, P = shape->n_points;
     const size_t panel_size = kk_toom_products(shape) * n_pairs * PANEL * 2;
     const size_t point_size = shape->n_groups * n_pairs * PANEL * 2;
+    const uint16_t *planes = args->planes;
     for (size_t o = 0; o < args->C_out; o += PANEL) {
-        const uint16_t *weights = args->weights + o / PANEL * panel_size;
+        const uint16_t *weights = (const uint16_t *)args->weights + o / PANEL * panel_size;
         for (size_t row = 0; row < args->n_rows; row += ROWS) {
             const size_t n = args->n_rows - row < ROWS ? args->n_rows - row : ROWS;
             for (size_t p = 0; p < P; p++)
-                multiply(m[p], args->planes + p * args->plane_stride + row * C, C, d * C,
-                         shape->n_groups, n_pairs, weights + p * point_size, n);
+                multiply(m[p], planes + p * args->plane_stride + row * C, C, d * C, shape->n_groups,
+                         n_pairs, weights + p * point_size, n);
             for (size_t i = 0; shape->n_direct > 0 && i < 4; i++) {
                 const size_t from = i + 3; /* tap 3 of output i; tap 7 lies one block on */
                 multiply(m[P + i],
-                         args->planes + (P + from % 4) * args->plane_stride +
-                             (row + from / 4 * d) * C,
-                         C, d * C, shape->n_direct, n_pairs, weights + P * point_size, n);
+                         planes + (P + from % 4) * args->plane_stride + (row + from / 4 * d) * C, C,
+                         d * C, shape->n_direct, n_pairs, weights + P * point_size, n);
             }
             store_rows(args, m, row, n, o);
         }

@@ -36,7 +36,7 @@ typedef struct stage {
     size_t T, C, rate; /* rows a row of features */
     kk_norms *norms;   /* NULL, or statistics by segments, and */
     kk_tiles tiles;    /* tiles that keep to them */
-    int in_bf16;
+    int in_bf16, uses_toom;
     float *sum;      /* [T][C]: x before it is rounded, then the mean of the blocks */
     rows x, work, y; /* input of a block, its residual stream, and between its convolutions */
 } stage;
@@ -166,7 +166,7 @@ static int resblock(const kk_ops *ops, const kk_resblock *w, stage *s, float *ds
     for (int j = 0; j < 3 && status == KOKORO_OK; j++) {
         const int is_last = j == 2;
         kk_sums y_sums;
-        block_conv first = {.toom = s->in_bf16 ? &w->toom1[j] : NULL,
+        block_conv first = {.toom = s->uses_toom ? &w->toom1[j] : NULL,
                             .conv = &w->conv1[j],
                             .dilation = dilations[j],
                             .src = now,
@@ -177,7 +177,7 @@ static int resblock(const kk_ops *ops, const kk_resblock *w, stage *s, float *ds
             snake(ops, s, &first.activation, &w->style1[j], w->alpha1[j], w->inv_alpha1[j], &sums);
         if (status == KOKORO_OK)
             status = convolve(ops, s, &first);
-        block_conv second = {.toom = s->in_bf16 ? &w->toom2[j] : NULL,
+        block_conv second = {.toom = s->uses_toom ? &w->toom2[j] : NULL,
                              .conv = &w->conv2[j],
                              .dilation = 1,
                              .src = s->y,
@@ -350,13 +350,21 @@ int kk_generator(const kk_ops *ops, const kk_generator_weights *w, float *dst,
 {
     const kk_mark mark = kk_workspace_mark(ops->ws);
     const size_t T1 = RATE1 * T, T2 = RATE1 * RATE2 * T + 1;
-    in_bf16 = in_bf16 && w->block[0].toom1[0].weights != NULL;
+    const kk_toom *toom = &w->block[0].toom1[0];
+    in_bf16 = in_bf16 && toom->weights != NULL && !toom->is_float;
+    const int uses_toom = in_bf16 || (toom->weights != NULL && toom->is_float);
     /* The first stage's result is used up before the second stage writes its y in the same place.
      */
     const size_t y_size = in_bf16 && T2 * C2 > LONG ? sizeof(uint16_t) : sizeof(float);
     float *first = kk_workspace_alloc(ops->ws, T2 * C2 * y_size);
     const kk_mark stage_mark = kk_workspace_mark(ops->ws);
-    stage s = {.style = style, .T = T1, .C = C1, .rate = RATE1, .norms = norms, .in_bf16 = in_bf16};
+    stage s = {.style = style,
+               .T = T1,
+               .C = C1,
+               .rate = RATE1,
+               .norms = norms,
+               .in_bf16 = in_bf16,
+               .uses_toom = uses_toom};
     if (norms != NULL)
         norms->layer = 0;
     float *y = kk_workspace_floats(ops->ws, T1 * C1);
@@ -379,7 +387,8 @@ int kk_generator(const kk_ops *ops, const kk_generator_weights *w, float *dst,
                 .C = C2,
                 .rate = RATE1 * RATE2,
                 .norms = norms,
-                .in_bf16 = in_bf16};
+                .in_bf16 = in_bf16,
+                .uses_toom = uses_toom};
     status = open_stage(ops, &s, first);
     if (status == KOKORO_OK)
         status = upsample(ops, &w->up[1], s.sum + C2, first, T1, 0.1f);

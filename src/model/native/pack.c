@@ -42,7 +42,7 @@ static geometry geometry_of(const kk_weight_row *row, size_t panel, int is_pairs
     }
     g.padded = (g.C_out + panel - 1) / panel * panel;
     const size_t inputs = is_pairs ? (g.C_in + 1) / 2 * 2 : g.C_in;
-    g.weight_size = g.padded * g.K * inputs * (is_pairs ? sizeof(uint16_t) : sizeof(float));
+    g.weight_size = g.padded * g.K * inputs * (is_pairs == 1 ? sizeof(uint16_t) : sizeof(float));
     return g;
 }
 
@@ -95,6 +95,7 @@ void kk_pack_bind(kk_weights *weights, const kk_weight_row *row, const unsigned 
     data += aligned(g.padded * sizeof(float));
     if (row->kind == KK_W_TOOM) {
         const kk_toom toom = {.weights = conv.weights,
+                              .is_float = is_pairs == 2,
                               .scale = conv.scale,
                               .bias = conv.bias,
                               .C = row->out,
@@ -397,18 +398,22 @@ static void pack_lstm(const kk_onnx *onnx, const kk_weight_row *row, unsigned ch
 
 /* One output's transformed weights into its lane of its panel; K 3, 7 or 11. */
 static void pack_toom(unsigned char *data, const source *src, int zero, const kk_weight_row *row,
-                      const geometry *g, size_t o, size_t panel)
+                      const geometry *g, size_t o, size_t panel, int is_float)
 {
     const kk_toom_shape shape = kk_toom_cut(row->k, TOOM_POINTS);
     const size_t n_pairs = row->in / 2, n_products = g->K;
     uint16_t *to =
         (uint16_t *)(void *)data + (o / panel * n_products * n_pairs * panel + o % panel) * 2;
+    float *singles = (float *)(void *)data;
     double w[KK_TOOM_MAX_WIDTH], products[KK_TOOM_MAX_PRODUCTS];
     for (size_t c = 0; c < row->in; c++) {
         for (size_t k = 0; k < row->k; k++)
             w[k] = integer_at(src->values, (o * row->in + c) * row->k + k) - zero;
         kk_toom_weights(products, w, row->k, &shape);
-        for (size_t p = 0; p < n_products; p++)
+        for (size_t p = 0; is_float && p < n_products; p++)
+            singles[((o / panel * n_products + p) * row->in + c) * panel + o % panel] =
+                (float)products[p];
+        for (size_t p = 0; !is_float && p < n_products; p++)
             to[((p * n_pairs + c / 2) * panel) * 2 + c % 2] =
                 kk_bf16_from_float((float)products[p]);
     }
@@ -424,14 +429,14 @@ static strides phase_strides(const kk_weight_row *row, size_t phase)
 }
 
 static void pack_matrix(const kk_onnx *onnx, const kk_weight_row *row, unsigned char *data,
-                        size_t panel)
+                        size_t panel, int is_pairs)
 {
     kokoro_error err;
     source src, bias = {NULL, NULL, NULL};
     (void)find_weight(onnx, row, 1, &src, &err);
     if (row->bias != NULL)
         (void)find_vector(onnx, row->bias, row->out, &bias, &err);
-    const geometry g = geometry_of(row, panel, src.scale != NULL);
+    const geometry g = geometry_of(row, panel, is_pairs);
     float *scales = (float *)(void *)(data + aligned(g.weight_size));
     float *biases =
         (float *)(void *)(data + aligned(g.weight_size) + aligned(g.padded * sizeof(float)));
@@ -447,7 +452,7 @@ static void pack_matrix(const kk_onnx *onnx, const kk_weight_row *row, unsigned 
         scales[o] = scale_of(&src, output);
         biases[o] = bias.values != NULL ? float_at(bias.values, output) : 0.0f;
         if (row->kind == KK_W_TOOM) {
-            pack_toom(data, &src, zero_of(&src, output), row, &g, o, panel);
+            pack_toom(data, &src, zero_of(&src, output), row, &g, o, panel, is_pairs == 2);
             continue;
         }
         if (row->kind != KK_W_WIDE) {
@@ -470,7 +475,7 @@ void kk_pack_row(const kk_onnx *onnx, const kk_weight_row *row, unsigned char *d
         return;
     }
     if (!is_plain(row)) {
-        pack_matrix(onnx, row, data, panel);
+        pack_matrix(onnx, row, data, panel, is_pairs);
         return;
     }
     kokoro_error err;

@@ -36,7 +36,7 @@ void kk_packed_drop_direct(const kk_packed *packed);
 
 /* Of pack.c and packed_file.c. */
 typedef struct kk_pack_part {
-    uint32_t is_pairs;
+    uint32_t is_pairs; /* 0: floats, or of KK_W_TOOM nothing; 1: bf16; 2: KK_W_TOOM in floats */
     uint32_t reserved;
     uint64_t offset; /* from the start of the block */
 } kk_pack_part;

@@ -15,7 +15,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { LAYOUT = 3 /* raise it when the order of packed weights or the table changes */ };
+enum { LAYOUT = 4 /* raise it when the order of packed weights or the table changes */ };
 
 #define MAGIC "KKPACK\0\1"
 
@@ -46,7 +46,7 @@ static void bind(kk_packed *packed, const unsigned char *block, size_t panel)
     for (size_t i = 0; i < kk_n_weights; i++) {
         kk_pack_bind(&packed->weights, &kk_weight_table[i], block + parts[i].offset, panel,
                      (int)parts[i].is_pairs);
-        packed->has_pairs |= (int)parts[i].is_pairs;
+        packed->has_pairs |= parts[i].is_pairs == 1;
     }
 }
 
@@ -71,7 +71,8 @@ static int is_whole(const kk_map *map, const char *path, size_t panel)
     /* Every part where this layout puts it: a block of another cut does not pass. */
     size_t at = data_start();
     for (size_t i = 0; i < kk_n_weights; i++) {
-        if (parts[i].is_pairs > 1 || parts[i].offset != at)
+        if (parts[i].is_pairs > (kk_weight_table[i].kind == KK_W_TOOM ? 2u : 1u) ||
+            parts[i].offset != at)
             return 0;
         at += aligned(kk_pack_size(&kk_weight_table[i], panel, (int)parts[i].is_pairs));
     }
@@ -91,8 +92,10 @@ static int make_block(kk_packed *packed, size_t *len, const kk_onnx *onnx,
     for (size_t i = 0; i < kk_n_weights && status == KOKORO_OK; i++) {
         int is_pairs = 0;
         status = kk_pack_inspect(onnx, &kk_weight_table[i], &is_pairs, err);
-        if (kk_weight_table[i].kind == KK_W_TOOM && !kernels->has_bf16)
-            is_pairs = 0;
+        if (kk_weight_table[i].kind == KK_W_TOOM)
+            is_pairs = !is_pairs || kernels->toom == KK_TOOM_NONE ? 0
+                       : kernels->toom == KK_TOOM_BF16            ? 1
+                                                                  : 2;
         parts[i].is_pairs = (uint32_t)is_pairs;
         parts[i].offset = at;
         at += aligned(kk_pack_size(&kk_weight_table[i], panel, is_pairs));
@@ -227,7 +230,7 @@ void kk_packed_drop_direct(const kk_packed *packed)
     for (size_t i = 0; i + 1 < kk_n_weights; i++) {
         const kk_weight_row *row = &kk_weight_table[i];
         for (size_t k = 0; row->kind == KK_W_CONV && k < kk_n_weights; k++) {
-            if (kk_weight_table[k].kind != KK_W_TOOM || parts[k].is_pairs == 0 ||
+            if (kk_weight_table[k].kind != KK_W_TOOM || parts[k].is_pairs != 1 ||
                 strcmp(kk_weight_table[k].name, row->name) != 0)
                 continue;
             const size_t from = (parts[i].offset + page - 1) / page * page,
