@@ -2,7 +2,7 @@
 """Measure how near the native engine's sound is to the float32 reference.
 
     quality_native.py PROGRAM BLOCKS --model INT8.onnx --voices DIR --work DIR [--json FILE]
-                      [--texts FILE] [--only N ...]
+                      [--texts FILE] [--only N ...] [--runs NAME ...]
 
 PROGRAM is kokoro (its phonemes), BLOCKS the program native_blocks of this build. The reference is
 ONNX Runtime, optimisation level basic, on the model as tests/golden/expand_model.py expands it;
@@ -14,6 +14,7 @@ table in Markdown, then each duration that differs with its raw value.
 """
 import argparse
 import json
+import math
 import pathlib
 import statistics
 import subprocess
@@ -30,12 +31,13 @@ from distance import log_mel_distance_db, snr_db  # noqa: E402
 # Name, precision of decoder and generator (or of the whole), tensors taken from the reference.
 TEXT = "durations,text_aligned"
 CURVES = f"{TEXT},f0,energy"
+WHOLE, OWN_PITCH, OWN_SOURCE = "whole, bf16", "pitch into the source", "source and spectrum"
 RUNS = (
-    ("whole, bf16", ("infer", "bf16")),
+    (WHOLE, ("infer", "bf16")),
     ("whole, f32", ("infer", "f32")),
-    ("pitch into the source", ("blocks", "f32", "f32", "durations,decoder_3")),
+    (OWN_PITCH, ("blocks", "f32", "f32", "durations,decoder_3")),
     ("pitch and energy into the decoder", ("blocks", "f32", "f32", f"{TEXT},source_stft")),
-    ("source and spectrum", ("blocks", "f32", "f32", f"{CURVES},decoder_3")),
+    (OWN_SOURCE, ("blocks", "f32", "f32", f"{CURVES},decoder_3")),
     ("decoder, f32", ("blocks", "f32", "f32", f"{CURVES},source_stft")),
     ("decoder, bf16", ("blocks", "bf16", "f32", f"{CURVES},source_stft")),
     ("generator, f32", ("blocks", "f32", "f32", f"{CURVES},decoder_3,source_stft")),
@@ -99,6 +101,10 @@ class Blocks:
         self.process.wait()
 
 
+def folder_of(work, run):
+    return work / run.replace(", ", "_").replace(" ", "_")
+
+
 def tensor(folder, name):
     return np.fromfile(folder / f"{name}.f32", "<f4").astype(np.float64)
 
@@ -123,21 +129,23 @@ def measure(args, blocks, case):
     result = {key: case[key] for key in ("name", "voice", "text")}
     result["audio_s"] = sound.size / reference_rate()
     result["runs"] = {}
-    for name, job in RUNS:
-        target = work / name.replace(", ", "_").replace(" ", "_")
+    for name, job in args.runs:
+        target = folder_of(work, name)
         blocks.run(source, target, job)
         got = tensor(target, "audio")
         result["runs"][name] = {"samples": [sound.size, got.size],
                                 "log_mel_db": log_mel_distance_db(sound, got),
                                 "snr_db": snr_db(sound, got)}
-    result["durations"] = compare_durations(case, source, work / "whole_bf16")
-    own, given = work / "pitch_into_the_source", work / "source_and_spectrum"
-    result["raw_duration_error"] = float(np.abs(tensor(own, "duration_raw")
-                                                - tensor(source, "duration_raw")).max())
-    result["f0_error"] = relative_rms(tensor(own, "f0"), tensor(source, "f0"))
-    result["source_equal"] = bool(np.array_equal(tensor(given, "source"), tensor(source, "source")))
-    result["spectrum_equal"] = bool(np.array_equal(tensor(given, "source_stft"),
-                                                   tensor(source, "source_stft")))
+    whole, own, given = (folder_of(work, name) for name in (WHOLE, OWN_PITCH, OWN_SOURCE))
+    if WHOLE in result["runs"]:
+        result["durations"] = compare_durations(case, source, whole)
+    if OWN_PITCH in result["runs"]:
+        errors = np.abs(tensor(own, "duration_raw") - tensor(source, "duration_raw"))
+        result["raw_duration_error"] = float(errors.max())
+        result["f0_error"] = relative_rms(tensor(own, "f0"), tensor(source, "f0"))
+    if OWN_SOURCE in result["runs"]:
+        for key, name in (("source_equal", "source"), ("spectrum_equal", "source_stft")):
+            result[key] = bool(np.array_equal(tensor(given, name), tensor(source, name)))
     return result
 
 
@@ -145,10 +153,10 @@ def reference_rate():
     return reference.SAMPLES_PER_FRAME * 40
 
 
-def print_report(results):
+def print_report(results, names):
     print("| run | log-mel dB: mean | median | worst (sentence) | over 0.3 | over 0.5 "
           "| SNR dB: lowest | median |\n|---|---|---|---|---|---|---|---|")
-    for name, _ in RUNS:
+    for name in names:
         rows = [(result["runs"][name], result["name"]) for result in results]
         mel = [row["log_mel_db"] for row, _ in rows]
         snr = [row["snr_db"] for row, _ in rows]
@@ -156,18 +164,19 @@ def print_report(results):
         print(f"| {name} | {statistics.mean(mel):.4f} | {statistics.median(mel):.4f} "
               f"| {worst[0]['log_mel_db']:.4f} ({worst[1]}) | {sum(d > 0.3 for d in mel)} "
               f"| {sum(d > 0.5 for d in mel)} | {min(snr):.1f} | {statistics.median(snr):.1f} |")
-    print("\n| sentence | voice | s | " + " | ".join(name for name, _ in RUNS) + " | f0 error |")
-    print("|---" * (len(RUNS) + 4) + "|")
-    for result in sorted(results, key=lambda r: -r["runs"]["whole, bf16"]["log_mel_db"]):
-        runs = " | ".join(f"{result['runs'][name]['log_mel_db']:.3f}" for name, _ in RUNS)
+    print("\n| sentence | voice | s | " + " | ".join(names) + " | f0 error |")
+    print("|---" * (len(names) + 4) + "|")
+    for result in sorted(results, key=lambda r: -r["runs"][names[0]]["log_mel_db"]):
+        runs = " | ".join(f"{result['runs'][name]['log_mel_db']:.3f}" for name in names)
         print(f"| {result['name']} | {result['voice']} | {result['audio_s']:.2f} | {runs} "
-              f"| {result['f0_error']:.1e} |")
-    lengths = sum(len(set(result["runs"]["whole, bf16"]["samples"])) == 1 for result in results)
-    print(f"\nEqual lengths: {lengths} of {len(results)}. Equal source, given equal pitch: "
-          f"{sum(r['source_equal'] for r in results)}. Equal spectrum: "
-          f"{sum(r['spectrum_equal'] for r in results)}. Largest error of a raw duration: "
-          f"{max(r['raw_duration_error'] for r in results):.1e} frames.")
-    differing = [row for result in results for row in result["durations"]]
+              f"| {result.get('f0_error', math.nan):.1e} |")
+    lengths = sum(len(set(result["runs"][names[0]]["samples"])) == 1 for result in results)
+    equal = [sum(result.get(key, False) for result in results)
+             for key in ("source_equal", "spectrum_equal")]
+    worst = max(result.get("raw_duration_error", math.nan) for result in results)
+    print(f"\nEqual lengths: {lengths} of {len(results)}. Equal source, given equal pitch: {equal[0]}. "
+          f"Equal spectrum: {equal[1]}. Largest error of a raw duration: {worst:.1e} frames.")
+    differing = [row for result in results for row in result.get("durations", [])]
     print(f"Tokens with another duration: {len(differing)}.")
     for row in differing:
         print(json.dumps(row, ensure_ascii=False))
@@ -182,9 +191,13 @@ def main():
     ap.add_argument("--work", type=pathlib.Path, required=True)
     ap.add_argument("--texts", type=pathlib.Path, default=HERE / "quality_texts.txt")
     ap.add_argument("--only", type=int, nargs="+", help="numbers of sentences")
+    ap.add_argument("--runs", nargs="+", help="names of runs; default: all")
     ap.add_argument("--json", type=pathlib.Path)
     args = ap.parse_args()
+    args.runs = [run for run in RUNS if not args.runs or run[0] in args.runs]
     try:
+        if not args.runs:
+            raise ValueError(f"no such run; there are: {'; '.join(name for name, _ in RUNS)}")
         cases = read_cases(args)
         make_references(args, cases)
         blocks = Blocks(args)
@@ -192,7 +205,7 @@ def main():
         blocks.close()
         if args.json:
             args.json.write_text(json.dumps(results, ensure_ascii=False, indent=4) + "\n")
-        print_report(results)
+        print_report(results, [name for name, _ in args.runs])
     except (OSError, ValueError, subprocess.CalledProcessError) as err:
         sys.exit(f"quality_native.py: {err}")
 
