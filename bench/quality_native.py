@@ -171,11 +171,14 @@ def print_report(results, names):
         print(f"| {result['name']} | {result['voice']} | {result['audio_s']:.2f} | {runs} "
               f"| {result.get('f0_error', math.nan):.1e} |")
     lengths = sum(len(set(result["runs"][names[0]]["samples"])) == 1 for result in results)
-    equal = [sum(result.get(key, False) for result in results)
-             for key in ("source_equal", "spectrum_equal")]
-    worst = max(result.get("raw_duration_error", math.nan) for result in results)
-    print(f"\nEqual lengths: {lengths} of {len(results)}. Equal source, given equal pitch: {equal[0]}. "
-          f"Equal spectrum: {equal[1]}. Largest error of a raw duration: {worst:.1e} frames.")
+    print(f"\nEqual lengths: {lengths} of {len(results)}.")
+    if OWN_PITCH in names:
+        worst = max(result["raw_duration_error"] for result in results)
+        print(f"Largest error of a raw duration: {worst:.1e} frames.")
+    if OWN_SOURCE in names:
+        source, spectrum = (sum(result[key] for result in results)
+                            for key in ("source_equal", "spectrum_equal"))
+        print(f"Equal source, given equal pitch: {source}. Equal spectrum: {spectrum}.")
     differing = [row for result in results for row in result.get("durations", [])]
     print(f"Tokens with another duration: {len(differing)}.")
     for row in differing:
