@@ -11,13 +11,14 @@
 
 #include <string.h>
 
-enum { N = KK_STFT_SIZE, HOP = KK_STFT_HOP, BINS = 11, TRIM = 10, FRAMES = 64 };
+enum { N = KK_STFT_SIZE, HOP = KK_STFT_HOP, BINS = 11, TRIM = 10, FRAMES = 64, SAMPLES = 2400 };
 
 typedef struct inverse_job {
     const kk_ops *ops;
     const kk_generator_weights *w;
     const float *post;
     float *frames; /* [n_frames][20] */
+    float *audio;
     size_t n_frames;
 } inverse_job;
 
@@ -46,6 +47,22 @@ static void frames_task(void *context, size_t first, size_t n)
     }
 }
 
+/* Sample s of the untrimmed sound has the frames that begin at most 19 samples before. */
+static void add_samples(void *context, size_t first, size_t n)
+{
+    const inverse_job *job = context;
+    const float *sums = job->w->window_sum;
+    for (size_t i = first; i < first + n; i++) {
+        const size_t s = i + TRIM, last = s / HOP < job->n_frames ? s / HOP : job->n_frames - 1;
+        float sum = 0.0f;
+        for (size_t t = s >= N ? (s - N) / HOP + 1 : 0; t <= last; t++)
+            sum += job->frames[t * N + (s - t * HOP)];
+        if (s < N && sums[s] > 1.17549435e-38f)
+            sum /= sums[s];
+        job->audio[i] = 4.0f * sum;
+    }
+}
+
 int kk_inverse_stft(const kk_ops *ops, const kk_generator_weights *w, float *audio,
                     const float *post, size_t n_frames)
 {
@@ -53,19 +70,9 @@ int kk_inverse_stft(const kk_ops *ops, const kk_generator_weights *w, float *aud
     float *frames = kk_workspace_floats(ops->ws, n_frames * N);
     if (frames == NULL)
         return KOKORO_NO_MEMORY;
-    inverse_job job = {ops, w, post, frames, n_frames};
+    inverse_job job = {ops, w, post, frames, audio, n_frames};
     kk_for_rows(ops, frames_task, &job, n_frames, FRAMES);
-    const size_t n = HOP * (n_frames - 1);
-    for (size_t i = 0; i < n; i++) {
-        /* Sample s of the untrimmed sound has the frames that begin at most 19 samples before. */
-        const size_t s = i + TRIM, last = s / HOP < n_frames ? s / HOP : n_frames - 1;
-        float sum = 0.0f;
-        for (size_t t = s >= N ? (s - N) / HOP + 1 : 0; t <= last; t++)
-            sum += frames[t * N + (s - t * HOP)];
-        if (s < N && w->window_sum[s] > 1.17549435e-38f)
-            sum /= w->window_sum[s];
-        audio[i] = 4.0f * sum;
-    }
+    kk_for_rows(ops, add_samples, &job, HOP * (n_frames - 1), SAMPLES);
     kk_workspace_release(ops->ws, mark);
     return KOKORO_OK;
 }
