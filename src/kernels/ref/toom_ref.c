@@ -57,7 +57,7 @@ static void store_row(const kk_toom_args *args, size_t row, size_t o)
 {
     const kk_toom_shape *shape = &args->shape;
     const size_t d = args->dilation, P = shape->n_points, t0 = row / d * 4 * d + row % d;
-    float m[KK_TOOM_MAX_POINTS];
+    float m[KK_TOOM_MAX_POINTS] = {0.0f};
     for (size_t p = 0; p < P; p++)
         m[p] = product(args, p * args->plane_stride + row * args->C_in, shape->n_groups,
                        p * shape->n_groups, o);

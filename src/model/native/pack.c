@@ -366,8 +366,9 @@ static void pack_lstm(const kk_onnx *onnx, const kk_weight_row *row, unsigned ch
     kokoro_error err;
     source w, r;
     const size_t H = row->out;
-    (void)find_weight(onnx, row, 1, &w, &err);
-    (void)find_weight(onnx, row, 2, &r, &err);
+    if (find_weight(onnx, row, 1, &w, &err) != KOKORO_OK ||
+        find_weight(onnx, row, 2, &r, &err) != KOKORO_OK)
+        return; /* kk_pack_inspect has found them */
     const kk_onnx_tensor *biases = find_input(onnx, find_node(onnx, row->name), 3);
     const int is_pairs = w.scale != NULL;
     const geometry g = geometry_of(row, panel, is_pairs), rg = {4 * H, H, 1, 1, 4 * H, 0};
@@ -433,9 +434,9 @@ static void pack_matrix(const kk_onnx *onnx, const kk_weight_row *row, unsigned 
 {
     kokoro_error err;
     source src, bias = {NULL, NULL, NULL};
-    (void)find_weight(onnx, row, 1, &src, &err);
-    if (row->bias != NULL)
-        (void)find_vector(onnx, row->bias, row->out, &bias, &err);
+    if (find_weight(onnx, row, 1, &src, &err) != KOKORO_OK ||
+        (row->bias != NULL && find_vector(onnx, row->bias, row->out, &bias, &err) != KOKORO_OK))
+        return;
     const geometry g = geometry_of(row, panel, is_pairs);
     float *scales = (float *)(void *)(data + aligned(g.weight_size));
     float *biases =
@@ -482,10 +483,10 @@ void kk_pack_row(const kk_onnx *onnx, const kk_weight_row *row, unsigned char *d
     source src;
     const size_t n = row->out * row->in * row->k;
     float *to = (float *)(void *)data;
-    if (row->kind == KK_W_VECTOR)
-        (void)find_vector(onnx, row->name, n, &src, &err);
-    else
-        (void)find_weight(onnx, row, 1, &src, &err);
+    const int status = row->kind == KK_W_VECTOR ? find_vector(onnx, row->name, n, &src, &err)
+                                                : find_weight(onnx, row, 1, &src, &err);
+    if (status != KOKORO_OK)
+        return;
     for (size_t i = 0; i < n; i++) {
         const size_t at = row->kind == KK_W_DEPTHWISE ? i % row->k * row->out + i / row->k : i;
         to[at] = real_at(&src, i, 0);
