@@ -20,25 +20,32 @@ typedef struct attention_job {
     size_t memory_size;
 } attention_job;
 
-/* Packed [N / panel][D][panel] from k [N][D]: column n of the product is key n. */
+/* Packed [N / panel][D][panel] from k [N][D]: column n of the product is key n. Blocks of keys, so
+ * that what is written stays in the first-level cache. */
 static void pack_keys(const attention_job *job, float *packed, const float *k)
 {
-    for (size_t n = 0; n < job->padded_N; n++) {
-        float *to = packed + n / job->panel * job->D * job->panel + n % job->panel;
-        for (size_t d = 0; d < job->D; d++)
-            to[d * job->panel] = n < job->N ? k[n * job->stride + d] : 0.0f;
+    const size_t panel = job->panel, D = job->D;
+    for (size_t first = 0; first < job->padded_N; first += panel, packed += D * panel) {
+        const size_t n = job->N - first < panel ? job->N - first : panel;
+        for (size_t d = 0; d < D; d++) {
+            float *row = packed + d * panel;
+            for (size_t i = 0; i < n; i++)
+                row[i] = k[(first + i) * job->stride + d];
+            for (size_t i = n; i < panel; i++)
+                row[i] = 0.0f;
+        }
     }
 }
 
 /* Packed [D / panel][N][panel] from v [N][D]. */
 static void pack_values(const attention_job *job, float *packed, const float *v)
 {
-    for (size_t p = 0; p < job->padded_D / job->panel; p++) {
-        for (size_t n = 0; n < job->N; n++) {
-            for (size_t i = 0; i < job->panel; i++) {
-                const size_t d = p * job->panel + i;
-                *packed++ = d < job->D ? v[n * job->stride + d] : 0.0f;
-            }
+    const size_t panel = job->panel;
+    for (size_t first = 0; first < job->padded_D; first += panel) {
+        const size_t n = job->D - first < panel ? job->D - first : panel;
+        for (size_t t = 0; t < job->N; t++, packed += panel) {
+            memcpy(packed, v + t * job->stride + first, n * sizeof(*packed));
+            memset(packed + n, 0, (panel - n) * sizeof(*packed));
         }
     }
 }

@@ -24,11 +24,12 @@ enum {
 typedef struct conv_job {
     const kk_ops *ops;
     const kk_conv_run *run;
-    size_t dilation, elem; /* bytes of an element of activated input */
-    size_t row;            /* elements of a row of activated input */
-    size_t tile, n_tiles;  /* rows of output a task, and how many tasks that makes */
-    size_t n_panels;       /* tasks a tile, or 0 when a task does all */
-    unsigned char *whole;  /* activated input of short runs: row 0 is input row -pad */
+    size_t dilation, elem;      /* bytes of an element of activated input */
+    size_t row;                 /* elements of a row of activated input */
+    size_t tile, n_tiles;       /* rows of output a task, and how many tasks that makes */
+    size_t n_panels;            /* tasks a tile, or 0 when a task does all */
+    unsigned char *activated;   /* input of short runs: row 0 is input row -pad */
+    const unsigned char *whole; /* the same, or the input itself */
     int uses_bf16;
 } conv_job;
 
@@ -157,7 +158,7 @@ static void activate_task(void *context, size_t task, size_t worker)
     const conv_job *job = context;
     const size_t n_rows = job->run->T_out + halo(job), first = task * SHORT_TILE;
     const size_t n = n_rows - first < SHORT_TILE ? n_rows - first : SHORT_TILE;
-    activate_rows(job, job->whole + first * job->row * job->elem,
+    activate_rows(job, job->activated + first * job->row * job->elem,
                   (ptrdiff_t)first - (ptrdiff_t)job->run->pad, n);
 }
 
@@ -191,6 +192,15 @@ int kk_sums_reserve(const kk_ops *ops, kk_sums *sums, size_t n_tiles, size_t C)
     return KOKORO_OK;
 }
 
+/* A product whose input needs no activation, rounding or zeros around it. */
+static int is_as_it_lies(const conv_job *job)
+{
+    const kk_conv_run *run = job->run;
+    return run->conv->K == 1 && run->pad == 0 && run->T_in >= run->T_out && !job->uses_bf16 &&
+           run->activation.kind == KK_LINEAR && run->activation.scale == NULL &&
+           (run->conv->C_in % 2 == 0 || !run->conv->is_pairs);
+}
+
 int kk_convolve(const kk_ops *ops, const kk_conv_run *run)
 {
     const kk_conv *conv = run->conv;
@@ -211,12 +221,19 @@ int kk_convolve(const kk_ops *ops, const kk_conv_run *run)
         kk_pool_run(ops->pool, long_task, &job, n_tiles);
         return KOKORO_OK;
     }
+    job.n_panels = (conv->C_out + ops->kernels->panel - 1) / ops->kernels->panel;
+    if (is_as_it_lies(&job)) {
+        job.whole = (const unsigned char *)run->src;
+        job.row = run->src_stride;
+        kk_pool_run(ops->pool, short_task, &job, n_tiles * job.n_panels);
+        return KOKORO_OK;
+    }
     const kk_mark mark = kk_workspace_mark(ops->ws);
     const size_t n_rows = run->T_out + halo(&job);
-    job.whole = kk_workspace_alloc(ops->ws, n_rows * job.row * job.elem);
-    if (job.whole == NULL)
+    job.activated = kk_workspace_alloc(ops->ws, n_rows * job.row * job.elem);
+    job.whole = job.activated;
+    if (job.activated == NULL)
         return KOKORO_NO_MEMORY;
-    job.n_panels = (conv->C_out + ops->kernels->panel - 1) / ops->kernels->panel;
     kk_pool_run(ops->pool, activate_task, &job, (n_rows + SHORT_TILE - 1) / SHORT_TILE);
     kk_pool_run(ops->pool, short_task, &job, n_tiles * job.n_panels);
     kk_workspace_release(ops->ws, mark);

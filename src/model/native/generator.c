@@ -20,8 +20,10 @@ enum {
     C1 = 256,
     C2 = 128,
     NOISE_PAD = 3,
-    LONG = 10 * 1024 * 1024 /* values of a stage, 17 s of sound, from where memory counts more than
+    LONG = 10 * 1024 * 1024, /* values of a stage, 17 s of sound, from where memory counts more than
                                1.3 dB: what lies between two convolutions is rounded to bf16 */
+    SHORT = 80 /* rows of features, 1 s, up to where convolutions in bf16 are direct: there is
+                  little time to save, and the means of so few rows forgive less */
 };
 
 /* Rows [T][C] of a stage, as floats or rounded to bf16. */
@@ -37,6 +39,7 @@ typedef struct stage {
     kk_norms *norms;   /* NULL, or statistics by segments, and */
     kk_tiles tiles;    /* tiles that keep to them */
     int in_bf16, uses_toom;
+    int rounds;      /* keeps x, and of long inputs y, in bf16: only Toom-Cook takes it so */
     float *sum;      /* [T][C]: x before it is rounded, then the mean of the blocks */
     rows x, work, y; /* input of a block, its residual stream, and between its convolutions */
 } stage;
@@ -147,6 +150,7 @@ static int convolve(const kk_ops *ops, const stage *s, const block_conv *c)
                                            .residual_stride = C,
                                            .gain = c->gain,
                                            .accumulate = c->accumulate,
+                                           .in_bf16 = s->in_bf16,
                                            .sums = c->sums,
                                            .tiles = tiles});
 }
@@ -218,7 +222,7 @@ static int mean_of_blocks(const kk_ops *ops, const kk_resblock *w, stage *s)
     kk_sums sums;
     int status =
         kk_column_sums(ops, &sums, s->sum, s->C, s->T, s->C, s->norms != NULL ? &s->tiles : NULL);
-    if (s->in_bf16) {
+    if (s->rounds) {
         round_job job = {ops, s};
         kk_for_rows(ops, round_rows, &job, s->T, 96);
     } else {
@@ -280,9 +284,9 @@ static int open_stage(const kk_ops *ops, stage *s, float *y)
 {
     if (s->norms != NULL && cut_tiles(ops, s) != KOKORO_OK)
         return KOKORO_NO_MEMORY;
-    const size_t n = s->T * s->C, size = n * (s->in_bf16 ? sizeof(uint16_t) : sizeof(float));
-    s->y = (rows){y, s->in_bf16 && n > LONG};
-    s->x = (rows){kk_workspace_alloc(ops->ws, size), s->in_bf16};
+    const size_t n = s->T * s->C, size = n * (s->rounds ? sizeof(uint16_t) : sizeof(float));
+    s->y = (rows){y, s->rounds && n > LONG};
+    s->x = (rows){kk_workspace_alloc(ops->ws, size), s->rounds};
     s->work = (rows){kk_workspace_floats(ops->ws, n), 0};
     s->sum = kk_workspace_floats(ops->ws, n);
     return s->y.values != NULL && s->x.values != NULL && s->work.values != NULL && s->sum != NULL
@@ -351,11 +355,12 @@ int kk_generator(const kk_ops *ops, const kk_generator_weights *w, float *dst,
     const kk_mark mark = kk_workspace_mark(ops->ws);
     const size_t T1 = RATE1 * T, T2 = RATE1 * RATE2 * T + 1;
     const kk_toom *toom = &w->block[0].toom1[0];
-    in_bf16 = in_bf16 && toom->weights != NULL && !toom->is_float;
-    const int uses_toom = in_bf16 || (toom->weights != NULL && toom->is_float);
+    in_bf16 = in_bf16 && !toom->is_float;
+    const int uses_toom = toom->weights != NULL && (toom->is_float || (in_bf16 && T > SHORT));
+    const int rounds = in_bf16 && uses_toom;
     /* The first stage's result is used up before the second stage writes its y in the same place.
      */
-    const size_t y_size = in_bf16 && T2 * C2 > LONG ? sizeof(uint16_t) : sizeof(float);
+    const size_t y_size = rounds && T2 * C2 > LONG ? sizeof(uint16_t) : sizeof(float);
     float *first = kk_workspace_alloc(ops->ws, T2 * C2 * y_size);
     const kk_mark stage_mark = kk_workspace_mark(ops->ws);
     stage s = {.style = style,
@@ -364,7 +369,8 @@ int kk_generator(const kk_ops *ops, const kk_generator_weights *w, float *dst,
                .rate = RATE1,
                .norms = norms,
                .in_bf16 = in_bf16,
-               .uses_toom = uses_toom};
+               .uses_toom = uses_toom,
+               .rounds = rounds};
     if (norms != NULL)
         norms->layer = 0;
     float *y = kk_workspace_floats(ops->ws, T1 * C1);
@@ -388,7 +394,8 @@ int kk_generator(const kk_ops *ops, const kk_generator_weights *w, float *dst,
                 .rate = RATE1 * RATE2,
                 .norms = norms,
                 .in_bf16 = in_bf16,
-                .uses_toom = uses_toom};
+                .uses_toom = uses_toom,
+                .rounds = rounds};
     status = open_stage(ops, &s, first);
     if (status == KOKORO_OK)
         status = upsample(ops, &w->up[1], s.sum + C2, first, T1, 0.1f);

@@ -22,14 +22,15 @@ enum {
     SECOND = 80,    /* 1 s; each further piece half as long again, */
     LONGEST = 240,  /* up to 3 s */
     SHORTEST = 176, /* 2.2 s: less is made whole, it has too little to take excerpts of */
-    LOOK_AHEAD = 16,
+    LOOK_AHEAD = 8, /* as far as the joint needs it; 16 gave the same distance */
     CONTEXT = 16,
     LEAST_REST = 40, /* less is taken into the piece before */
-    EXCERPT = 8,
-    FIRST_EXCERPTS = 6,  /* in the first run, */
-    SECOND_EXCERPTS = 8, /* and more of them in the second, when there is time */
-    MAX_EXCERPTS = FIRST_EXCERPTS + SECOND_EXCERPTS,
-    STRATUM = 24, /* an excerpt stands for no less */
+    EXCERPT = 7,
+    FIRST_EXCERPTS = 5, /* in the first run, more of them in a longer utterance: */
+    ROWS_AN_EXCERPT = 96,
+    MOST_FIRST = 8,
+    MAX_EXCERPTS = 14, /* with those of the second run, when there is time */
+    STRATUM = 24,      /* an excerpt stands for no less */
     ROW_SAMPLES = 300,
     ROW_SPECTRA = 60,
     FADE = 240, /* samples: 10 ms */
@@ -227,6 +228,12 @@ static int gather(const pieces *p, size_t first, size_t last, const float **feat
     }
 }
 
+static size_t first_excerpts(size_t T)
+{
+    const size_t n = T / ROWS_AN_EXCERPT;
+    return n < FIRST_EXCERPTS ? FIRST_EXCERPTS : n > MOST_FIRST ? MOST_FIRST : n;
+}
+
 /* Sound of rows [from, to) into its place. */
 static int make_piece(pieces *p, size_t from, size_t to)
 {
@@ -238,7 +245,7 @@ static int make_piece(pieces *p, size_t from, size_t to)
     const float *spectrum = u->spectrum + first * ROW_SPECTRA * KK_SPECTRUM;
     size_t T = last - first;
     if (from <= FIRST && last < u->T)
-        choose_excerpts(p, last, from == 0 ? FIRST_EXCERPTS : SECOND_EXCERPTS);
+        choose_excerpts(p, last, from == 0 ? first_excerpts(u->T) : MAX_EXCERPTS - p->n_excerpts);
     weigh(p, first, from, to, last);
     int status = KOKORO_OK;
     if (p->n_excerpts > p->n_known)
@@ -250,7 +257,7 @@ static int make_piece(pieces *p, size_t from, size_t to)
         return KOKORO_NO_MEMORY;
     if (status == KOKORO_OK)
         status = kk_generator(p->ops, p->w, post, features, spectrum, u->style, T, u->in_bf16,
-                              &p->norms);
+                              from == 0 && to == u->T ? NULL : &p->norms);
     if (status == KOKORO_OK)
         status = kk_inverse_stft(p->ops, p->w, sound, post, T * ROW_SPECTRA + 1);
     if (status == KOKORO_OK) {
