@@ -86,6 +86,20 @@ static int doubled(const kk_ops *ops, const kk_adain_block *w, const kk_activati
     return KOKORO_OK;
 }
 
+/* The residual of a block that changes the number of channels or the rate. */
+static int take_shortcut(const kk_ops *ops, const kk_adain_block *w, kk_conv_run *second,
+                         const float *src, size_t src_stride, size_t T)
+{
+    const size_t C = w->shortcut.C_out;
+    float *shortcut = kk_workspace_floats(ops->ws, T * C); /* [T][C] */
+    if (shortcut == NULL)
+        return KOKORO_NO_MEMORY;
+    second->residual = shortcut;
+    second->residual_stride = C;
+    second->residual_shift = w->pool != NULL ? 1 : 0;
+    return kk_linear(ops, &w->shortcut, shortcut, C, src, src_stride, T);
+}
+
 int kk_adain_block_run(const kk_ops *ops, const kk_adain_block *w, float *dst, size_t dst_stride,
                        const float *src, size_t src_stride, const float *style, size_t T,
                        int in_bf16)
@@ -93,8 +107,7 @@ int kk_adain_block_run(const kk_ops *ops, const kk_adain_block *w, float *dst, s
     const kk_mark mark = kk_workspace_mark(ops->ws);
     const size_t C_in = w->conv1.C_in, C = w->conv1.C_out, factor = w->pool != NULL ? 2 : 1;
     float *y = kk_workspace_floats(ops->ws, factor * T * C); /* [T'][C] */
-    float *shortcut = w->shortcut.C_out != 0 ? kk_workspace_floats(ops->ws, T * C) : NULL;
-    if (y == NULL || (shortcut == NULL && w->shortcut.C_out != 0))
+    if (y == NULL)
         return KOKORO_NO_MEMORY;
     kk_sums sums;
     kk_conv_run first = {.conv = &w->conv1,
@@ -135,18 +148,8 @@ int kk_adain_block_run(const kk_ops *ops, const kk_adain_block *w, float *dst, s
                           .in_bf16 = in_bf16};
     if (status == KOKORO_OK)
         status = normalisation(ops, &second.activation, &w->style2, &sums2, style, factor * T);
-    if (status == KOKORO_OK && shortcut != NULL) {
-        status = kk_convolve(ops, &(kk_conv_run){.conv = &w->shortcut,
-                                                 .src = src,
-                                                 .src_stride = src_stride,
-                                                 .T_in = T,
-                                                 .dst = shortcut,
-                                                 .dst_stride = C,
-                                                 .T_out = T});
-        second.residual = shortcut;
-        second.residual_stride = C;
-        second.residual_shift = factor == 2 ? 1 : 0;
-    }
+    if (status == KOKORO_OK && w->shortcut.C_out != 0)
+        status = take_shortcut(ops, w, &second, src, src_stride, T);
     if (status == KOKORO_OK)
         status = kk_convolve(ops, &second);
     kk_workspace_release(ops->ws, mark);

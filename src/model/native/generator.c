@@ -348,73 +348,85 @@ static int reflect(const kk_ops *ops, const kk_upsample *w, float *dst, const fl
     return status;
 }
 
+/* src [T1 / 10][512] to result [T1][256]. */
+static int first_stage(const kk_ops *ops, const kk_generator_weights *w, stage *s, float *result,
+                       const float *features, const float *spectrum)
+{
+    const kk_mark mark = kk_workspace_mark(ops->ws);
+    const size_t n = s->T * s->C, n_spectra = RATE2 * s->T + 1;
+    float *y = kk_workspace_floats(ops->ws, n);
+    int status = y != NULL ? open_stage(ops, s, y) : KOKORO_NO_MEMORY;
+    if (status == KOKORO_OK)
+        status = upsample(ops, &w->up[0], s->sum, features, s->T / RATE1, 0.1f);
+    if (status == KOKORO_OK)
+        status = add_strided_noise(ops, w, s, spectrum, n_spectra);
+    if (status == KOKORO_OK)
+        status = mean_of_blocks(ops, w->block, s);
+    if (status == KOKORO_OK)
+        memcpy(result, s->sum, n * sizeof(*result));
+    kk_workspace_release(ops->ws, mark);
+    return status;
+}
+
+/* src [T1][256] to dst [T2][22]; the memory of src is used up and becomes y. */
+static int second_stage(const kk_ops *ops, const kk_generator_weights *w, stage *s, float *dst,
+                        float *src, const float *spectrum)
+{
+    int status = open_stage(ops, s, src);
+    if (status == KOKORO_OK)
+        status = upsample(ops, &w->up[1], s->sum + C2, src, s->T / RATE2, 0.1f);
+    if (status == KOKORO_OK)
+        status = reflect(ops, &w->up[1], s->sum, src, 0.1f);
+    if (status == KOKORO_OK)
+        status = add_noise(ops, &w->noise_conv[1], &w->noise_block[1], s, spectrum, KK_SPECTRUM);
+    if (status == KOKORO_OK)
+        status = mean_of_blocks(ops, w->block + 3, s);
+    if (status == KOKORO_OK)
+        status = kk_convolve(ops, &(kk_conv_run){.conv = &w->post,
+                                                 .src = s->sum,
+                                                 .src_stride = C2,
+                                                 .T_in = s->T,
+                                                 .pad = 3,
+                                                 .activation = {.kind = KK_LEAKY, .slope = 0.01f},
+                                                 .dst = dst,
+                                                 .dst_stride = KK_SPECTRUM,
+                                                 .T_out = s->T});
+    return status;
+}
+
 int kk_generator(const kk_ops *ops, const kk_generator_weights *w, float *dst,
                  const float *features, const float *spectrum, const float *style, size_t T,
                  int in_bf16, kk_norms *norms)
 {
     const kk_mark mark = kk_workspace_mark(ops->ws);
-    const size_t T1 = RATE1 * T, T2 = RATE1 * RATE2 * T + 1;
     const kk_toom *toom = &w->block[0].toom1[0];
     in_bf16 = in_bf16 && !toom->is_float;
     const int uses_toom = toom->weights != NULL && (toom->is_float || (in_bf16 && T > SHORT));
-    const int rounds = in_bf16 && uses_toom;
-    /* The first stage's result is used up before the second stage writes its y in the same place.
-     */
-    const size_t y_size = rounds && T2 * C2 > LONG ? sizeof(uint16_t) : sizeof(float);
-    float *first = kk_workspace_alloc(ops->ws, T2 * C2 * y_size);
-    const kk_mark stage_mark = kk_workspace_mark(ops->ws);
-    stage s = {.style = style,
-               .T = T1,
-               .C = C1,
-               .rate = RATE1,
-               .norms = norms,
-               .in_bf16 = in_bf16,
-               .uses_toom = uses_toom,
-               .rounds = rounds};
+    stage first = {.style = style,
+                   .T = RATE1 * T,
+                   .C = C1,
+                   .rate = RATE1,
+                   .norms = norms,
+                   .in_bf16 = in_bf16,
+                   .uses_toom = uses_toom,
+                   .rounds = in_bf16 && uses_toom};
+    stage second = first;
+    second.T = RATE2 * first.T + 1;
+    second.C = C2;
+    second.rate = RATE1 * RATE2;
     if (norms != NULL)
         norms->layer = 0;
-    float *y = kk_workspace_floats(ops->ws, T1 * C1);
-    int status = first != NULL ? open_stage(ops, &s, y) : KOKORO_NO_MEMORY;
-    if (status == KOKORO_OK)
-        status = upsample(ops, &w->up[0], s.sum, features, T, 0.1f);
-    if (status == KOKORO_OK)
-        status = add_strided_noise(ops, w, &s, spectrum, T2);
-    if (status == KOKORO_OK)
-        status = mean_of_blocks(ops, w->block, &s);
-    if (status != KOKORO_OK)
-        return status;
-    memcpy(first, s.sum, T1 * C1 * sizeof(*first));
-    kk_workspace_release(ops->ws, stage_mark);
-    if (T2 * C2 > LONG)
+    /* The first stage's result, then the second stage's y: rounded or not, y is the larger. */
+    const size_t n = second.T * second.C;
+    float *between = kk_workspace_alloc(
+        ops->ws, n * (second.rounds && n > LONG ? sizeof(uint16_t) : sizeof(float)));
+    if (between == NULL)
+        return KOKORO_NO_MEMORY;
+    int status = first_stage(ops, w, &first, between, features, spectrum);
+    if (n > LONG)
         kk_ops_forget_weights(ops);
-
-    s = (stage){.style = style,
-                .T = T2,
-                .C = C2,
-                .rate = RATE1 * RATE2,
-                .norms = norms,
-                .in_bf16 = in_bf16,
-                .uses_toom = uses_toom,
-                .rounds = rounds};
-    status = open_stage(ops, &s, first);
     if (status == KOKORO_OK)
-        status = upsample(ops, &w->up[1], s.sum + C2, first, T1, 0.1f);
-    if (status == KOKORO_OK)
-        status = reflect(ops, &w->up[1], s.sum, first, 0.1f);
-    if (status == KOKORO_OK)
-        status = add_noise(ops, &w->noise_conv[1], &w->noise_block[1], &s, spectrum, KK_SPECTRUM);
-    if (status == KOKORO_OK)
-        status = mean_of_blocks(ops, w->block + 3, &s);
-    if (status == KOKORO_OK)
-        status = kk_convolve(ops, &(kk_conv_run){.conv = &w->post,
-                                                 .src = s.sum,
-                                                 .src_stride = C2,
-                                                 .T_in = T2,
-                                                 .pad = 3,
-                                                 .activation = {.kind = KK_LEAKY, .slope = 0.01f},
-                                                 .dst = dst,
-                                                 .dst_stride = KK_SPECTRUM,
-                                                 .T_out = T2});
+        status = second_stage(ops, w, &second, dst, between, spectrum);
     kk_workspace_release(ops->ws, mark);
     return status;
 }
