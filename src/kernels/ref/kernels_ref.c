@@ -14,9 +14,9 @@ void kk_toom_input_ref(const kk_toom_input *in)
 
 enum { PANEL = 16 };
 
-static float recurrent_sum(const kk_lstm_args *args, size_t o)
+static double recurrent_sum(const kk_lstm_args *args, size_t o)
 {
-    float sum = 0.0f;
+    double sum = 0.0;
     for (size_t i = 0; i < args->H; i++) {
         const size_t panel = o / PANEL * args->H * PANEL, lane = o % PANEL;
         float w =
@@ -24,7 +24,7 @@ static float recurrent_sum(const kk_lstm_args *args, size_t o)
                 ? kk_float_from_bf16(
                       ((const uint16_t *)args->r)[panel + i / 2 * 2 * PANEL + lane * 2 + i % 2])
                 : ((const float *)args->r)[panel + i * PANEL + lane];
-        sum = fmaf(args->h[i], w, sum);
+        sum += (double)args->h[i] * (double)w;
     }
     return sum;
 }
@@ -32,7 +32,8 @@ static float recurrent_sum(const kk_lstm_args *args, size_t o)
 static void lstm_step(const kk_lstm_args *args)
 {
     for (size_t o = 0; o < 4 * args->H; o++)
-        args->gates[o] = fmaf(recurrent_sum(args, o), args->r_scale[o], args->x[o]);
+        args->gates[o] =
+            (float)(recurrent_sum(args, o) * (double)args->r_scale[o] + (double)args->x[o]);
     lstm_cell(args->h, args->c, args->gates, args->H);
 }
 
