@@ -160,40 +160,43 @@ static inline kk_vec activate_vec(kk_vec x, int kind, const channel_part *part)
     return y;
 }
 
+/* Element `at` of dst and the n - 1 behind it, as floats or rounded to bf16. */
+static inline void store_as(void *dst, size_t at, int is_bf16, kk_vec x, size_t n)
+{
+    uint16_t *halves = (uint16_t *)dst + at;
+    float *floats = (float *)dst + at;
+    if (n == KK_LANES)
+        is_bf16 ? v_store_bf16(halves, x) : v_store(floats, x);
+    else
+        is_bf16 ? v_store_bf16_n(halves, x, n) : v_store_n(floats, x, n);
+}
+
 /* Channels outside, rows inside: the parameters of a vector of channels stay in registers. */
-static void activate_kernel(float *dst, size_t dst_stride, const float *src, size_t src_stride,
-                            size_t n_rows, size_t C, const kk_activation *act)
+static inline void activate_as(void *dst, size_t dst_stride, int is_bf16, const float *src,
+                               size_t src_stride, size_t n_rows, size_t C, const kk_activation *act)
 {
     for (size_t c = 0; c < C; c += KK_LANES) {
         size_t n = C - c < KK_LANES ? C - c : KK_LANES;
         const channel_part part = load_part(act, c, n);
         const float *from = src + c;
-        float *to = dst + c;
-        for (size_t t = 0; t < n_rows; t++, from += src_stride, to += dst_stride) {
-            if (n == KK_LANES)
-                v_store(to, activate_vec(v_load(from), act->kind, &part));
-            else
-                v_store_n(to, activate_vec(v_load_n(from, n), act->kind, &part), n);
+        for (size_t t = 0; t < n_rows; t++, from += src_stride) {
+            kk_vec x = n == KK_LANES ? v_load(from) : v_load_n(from, n);
+            store_as(dst, t * dst_stride + c, is_bf16, activate_vec(x, act->kind, &part), n);
         }
     }
+}
+
+static void activate_kernel(float *dst, size_t dst_stride, const float *src, size_t src_stride,
+                            size_t n_rows, size_t C, const kk_activation *act)
+{
+    activate_as(dst, dst_stride, 0, src, src_stride, n_rows, C, act);
 }
 
 static void activate_bf16_kernel(uint16_t *dst, size_t dst_stride, const float *src,
                                  size_t src_stride, size_t n_rows, size_t C,
                                  const kk_activation *act)
 {
-    for (size_t c = 0; c < C; c += KK_LANES) {
-        size_t n = C - c < KK_LANES ? C - c : KK_LANES;
-        const channel_part part = load_part(act, c, n);
-        const float *from = src + c;
-        uint16_t *to = dst + c;
-        for (size_t t = 0; t < n_rows; t++, from += src_stride, to += dst_stride) {
-            if (n == KK_LANES)
-                v_store_bf16(to, activate_vec(v_load(from), act->kind, &part));
-            else
-                v_store_bf16_n(to, activate_vec(v_load_n(from, n), act->kind, &part), n);
-        }
-    }
+    activate_as(dst, dst_stride, 1, src, src_stride, n_rows, C, act);
 }
 
 static void column_sums_kernel(float *sums, size_t sums_stride, const float *src, size_t src_stride,

@@ -29,13 +29,9 @@ static void toom_activate(float *rows, const kk_toom_input *in, size_t c, size_t
         v_store(rows, zero);
 }
 
-/* Element `at` of the planes and those beside it. */
 static inline void toom_store(void *planes, size_t at, int is_float, kk_vec x)
 {
-    if (is_float)
-        v_store((float *)planes + at, x);
-    else
-        v_store_bf16((uint16_t *)planes + at, x);
+    store_as(planes, at, !is_float, x, KK_LANES);
 }
 
 /* a * x + y for a constant a. */

@@ -3,17 +3,9 @@
  * factors are widened to float, the products are exact.
  */
 #include "kernels/x86/avx512.h"
-#include "kernels/x86/conv_avx512.h"
 
-static inline __m512 even(__m512i pair)
-{
-    return _mm512_castsi512_ps(_mm512_slli_epi32(pair, 16));
-}
-
-static inline __m512 odd(__m512i pair)
-{
-    return _mm512_castsi512_ps(_mm512_and_si512(pair, _mm512_set1_epi32((int)0xFFFF0000)));
-}
+#include <immintrin.h>
+#include <string.h>
 
 static inline __m512i broadcast_pair(const uint16_t *x)
 {
@@ -23,27 +15,8 @@ static inline __m512i broadcast_pair(const uint16_t *x)
 }
 
 #define KK_CONV kk_conv_bf16_avx512
-#define KK_TILE(rows) KK_TILE_(rows)
-#define KK_TILE_(rows) tile_##rows
 #define KK_SRC uint16_t
-#define KK_WEIGHT uint16_t
-#define KK_STEP 2
-#define KK_LOAD_WEIGHTS(w)                                                                         \
-    const __m512i p0 = _mm512_loadu_si512(w), p1 = _mm512_loadu_si512((w) + 32),                   \
-                  p2 = _mm512_loadu_si512((w) + 64), p3 = _mm512_loadu_si512((w) + 96);            \
-    const __m512 e0 = even(p0), e1 = even(p1), e2 = even(p2), e3 = even(p3), o0 = odd(p0),         \
-                 o1 = odd(p1), o2 = odd(p2), o3 = odd(p3)
-#define KK_ACCUMULATE(acc, x)                                                                      \
-    do {                                                                                           \
-        const __m512i pair = broadcast_pair(x);                                                    \
-        const __m512 a = even(pair), b = odd(pair);                                                \
-        (acc)[0] = _mm512_fmadd_ps(a, e0, (acc)[0]);                                               \
-        (acc)[1] = _mm512_fmadd_ps(a, e1, (acc)[1]);                                               \
-        (acc)[2] = _mm512_fmadd_ps(a, e2, (acc)[2]);                                               \
-        (acc)[3] = _mm512_fmadd_ps(a, e3, (acc)[3]);                                               \
-        (acc)[0] = _mm512_fmadd_ps(b, o0, (acc)[0]);                                               \
-        (acc)[1] = _mm512_fmadd_ps(b, o1, (acc)[1]);                                               \
-        (acc)[2] = _mm512_fmadd_ps(b, o2, (acc)[2]);                                               \
-        (acc)[3] = _mm512_fmadd_ps(b, o3, (acc)[3]);                                               \
-    } while (0)
-#include "kernels/x86/conv_avx512_rows.h"
+#define KK_VALUES(x)                                                                               \
+    const __m512i pair = broadcast_pair(x);                                                        \
+    const __m512 a = even(pair), b = odd(pair)
+#include "kernels/x86/conv_widened_avx512.h"

@@ -9,18 +9,7 @@
 
 #include "kernels/x86/avx512.h"
 #include "kernels/x86/conv_avx512.h"
-
-static inline __m512bh load_pairs(const uint16_t *w)
-{
-    return (__m512bh)_mm512_loadu_si512(w);
-}
-
-static inline __m512bh broadcast_pair(const uint16_t *x)
-{
-    int32_t pair;
-    memcpy(&pair, x, sizeof(pair));
-    return (__m512bh)_mm512_set1_epi32(pair);
-}
+#include "kernels/x86/pairs_avx512bf16.h"
 
 #define KK_CONV kk_conv_bf16_avx512bf16
 #define KK_TILE(rows) KK_TILE_(rows)

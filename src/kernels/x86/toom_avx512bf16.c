@@ -9,26 +9,14 @@
 
 #include "kernels/toom.h"
 #include "kernels/x86/avx512.h"
+#include "kernels/x86/pairs_avx512bf16.h"
 
 #include <immintrin.h>
-#include <string.h>
 
 enum { PANEL = 64, ROWS = 6, SLOTS = KK_TOOM_MAX_POINTS + 4 };
 
 /* Products of one point or direct phase for up to 6 rows: [slot][row][64]. */
 typedef float products[SLOTS][ROWS][PANEL];
-
-static inline __m512bh load_pairs(const uint16_t *w)
-{
-    return (__m512bh)_mm512_loadu_si512(w);
-}
-
-static inline __m512bh broadcast_pair(const uint16_t *x)
-{
-    int32_t pair;
-    memcpy(&pair, x, sizeof(pair));
-    return (__m512bh)_mm512_set1_epi32(pair);
-}
 
 /* dst [n_rows][64] = sum over K taps and all inputs; six rows always, those beyond n_rows repeat
  * the last one, so that one loop serves all. */

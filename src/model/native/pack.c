@@ -46,11 +46,6 @@ static geometry geometry_of(const kk_weight_row *row, size_t panel, int is_pairs
     return g;
 }
 
-static size_t aligned(size_t size)
-{
-    return (size + 63) / 64 * 64;
-}
-
 static int is_plain(const kk_weight_row *row)
 {
     return row->kind == KK_W_VECTOR || row->kind == KK_W_FLAT || row->kind == KK_W_DEPTHWISE;
@@ -61,17 +56,36 @@ static size_t recurrent_size(const kk_weight_row *row, int is_pairs)
     return 2 * 4 * row->out * row->out * (is_pairs ? sizeof(uint16_t) : sizeof(float));
 }
 
+/* Where the parts of a matrix begin in its row's data, behind the weights; the recurrent ones and
+ * the end behind them only of KK_W_LSTM. */
+typedef struct row_parts {
+    size_t scale, bias, recurrent, r_scale;
+} row_parts;
+
+static row_parts parts_of(const kk_weight_row *row, const geometry *g, int is_pairs)
+{
+    const size_t vector_size = kk_pack_aligned(g->padded * sizeof(float));
+    row_parts parts = {.scale = kk_pack_aligned(g->weight_size)};
+    parts.bias = parts.scale + vector_size;
+    parts.recurrent = parts.bias + vector_size;
+    parts.r_scale = parts.recurrent + recurrent_size(row, is_pairs);
+    return parts;
+}
+
+static float *floats_at(unsigned char *data, size_t offset)
+{
+    return (float *)(void *)(data + offset);
+}
+
 size_t kk_pack_size(const kk_weight_row *row, size_t panel, int is_pairs)
 {
     if (row->kind == KK_W_TOOM && !is_pairs)
         return 0;
     if (is_plain(row))
-        return aligned(row->out * row->in * row->k * sizeof(float));
+        return kk_pack_aligned(row->out * row->in * row->k * sizeof(float));
     const geometry g = geometry_of(row, panel, is_pairs);
-    size_t size = aligned(g.weight_size) + 2 * aligned(g.padded * sizeof(float));
-    if (row->kind == KK_W_LSTM)
-        size += recurrent_size(row, is_pairs) + 8 * row->out * sizeof(float);
-    return size;
+    const row_parts parts = parts_of(row, &g, is_pairs);
+    return row->kind == KK_W_LSTM ? parts.r_scale + 8 * row->out * sizeof(float) : parts.recurrent;
 }
 
 void kk_pack_bind(kk_weights *weights, const kk_weight_row *row, const unsigned char *data,
@@ -86,13 +100,14 @@ void kk_pack_bind(kk_weights *weights, const kk_weight_row *row, const unsigned 
     if (row->kind == KK_W_TOOM && !is_pairs)
         return;
     const geometry g = geometry_of(row, panel, is_pairs);
-    kk_conv conv = {
-        .weights = data, .C_in = g.C_in, .C_out = g.C_out, .K = g.K, .is_pairs = is_pairs};
-    data += aligned(g.weight_size);
-    conv.scale = (const float *)(const void *)data;
-    data += aligned(g.padded * sizeof(float));
-    conv.bias = (const float *)(const void *)data;
-    data += aligned(g.padded * sizeof(float));
+    const row_parts parts = parts_of(row, &g, is_pairs);
+    const kk_conv conv = {.weights = data,
+                          .scale = (const float *)(const void *)(data + parts.scale),
+                          .bias = (const float *)(const void *)(data + parts.bias),
+                          .C_in = g.C_in,
+                          .C_out = g.C_out,
+                          .K = g.K,
+                          .is_pairs = is_pairs};
     if (row->kind == KK_W_TOOM) {
         const kk_toom toom = {.weights = conv.weights,
                               .is_float = is_pairs == 2,
@@ -108,8 +123,10 @@ void kk_pack_bind(kk_weights *weights, const kk_weight_row *row, const unsigned 
         memcpy(field, &conv, sizeof(conv));
         return;
     }
-    kk_lstm lstm = {.input = conv, .recurrent = data, .H = row->out};
-    lstm.r_scale = (const float *)(const void *)(data + recurrent_size(row, is_pairs));
+    const kk_lstm lstm = {.input = conv,
+                          .recurrent = data + parts.recurrent,
+                          .r_scale = (const float *)(const void *)(data + parts.r_scale),
+                          .H = row->out};
     memcpy(field, &lstm, sizeof(lstm));
 }
 
@@ -372,12 +389,10 @@ static void pack_lstm(const kk_onnx *onnx, const kk_weight_row *row, unsigned ch
     const kk_onnx_tensor *biases = find_input(onnx, find_node(onnx, row->name), 3);
     const int is_pairs = w.scale != NULL;
     const geometry g = geometry_of(row, panel, is_pairs), rg = {4 * H, H, 1, 1, 4 * H, 0};
-    float *scale = (float *)(void *)(data + aligned(g.weight_size));
-    float *bias =
-        (float *)(void *)(data + aligned(g.weight_size) + aligned(g.padded * sizeof(float)));
-    unsigned char *recurrent =
-        data + aligned(g.weight_size) + 2 * aligned(g.padded * sizeof(float));
-    float *r_scale = (float *)(void *)(recurrent + recurrent_size(row, is_pairs));
+    const row_parts parts = parts_of(row, &g, is_pairs);
+    float *scale = floats_at(data, parts.scale), *bias = floats_at(data, parts.bias),
+          *r_scale = floats_at(data, parts.r_scale);
+    unsigned char *recurrent = data + parts.recurrent;
     for (size_t o = 0; o < 8 * H; o++) {
         const size_t direction = o / (4 * H), gate = o % (4 * H);
         /* Integers lie as [2][in][4H], floats as [2][4H][in]. */
@@ -438,9 +453,8 @@ static void pack_matrix(const kk_onnx *onnx, const kk_weight_row *row, unsigned 
         (row->bias != NULL && find_vector(onnx, row->bias, row->out, &bias, &err) != KOKORO_OK))
         return;
     const geometry g = geometry_of(row, panel, is_pairs);
-    float *scales = (float *)(void *)(data + aligned(g.weight_size));
-    float *biases =
-        (float *)(void *)(data + aligned(g.weight_size) + aligned(g.padded * sizeof(float)));
+    const row_parts parts = parts_of(row, &g, is_pairs);
+    float *scales = floats_at(data, parts.scale), *biases = floats_at(data, parts.bias);
     for (size_t o = 0; o < g.C_out; o++) {
         const size_t output = o % row->out;
         strides at = {0, row->in * row->k, 1, row->k};

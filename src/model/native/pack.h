@@ -41,6 +41,12 @@ typedef struct kk_pack_part {
     uint64_t offset; /* from the start of the block */
 } kk_pack_part;
 
+/* Rounded up to whole lines of 64 bytes: every part of the block begins at one. */
+static inline size_t kk_pack_aligned(size_t size)
+{
+    return (size + 63) / 64 * 64;
+}
+
 /* Bytes of a row's data. */
 size_t kk_pack_size(const kk_weight_row *row, size_t panel, int is_pairs); /* 0: left out */
 /* Let the row's field point into its data. */

@@ -28,14 +28,16 @@ typedef struct header {
     uint64_t reserved[2];
 } header;
 
-static size_t aligned(size_t size)
+/* Of packed->memory, which has room to align by hand: aligned_alloc would not pass through the hook
+ * of base/alloc.h. */
+static unsigned char *block_in_memory(const kk_packed *packed)
 {
-    return (size + 63) / 64 * 64;
+    return packed->memory + (64 - (uintptr_t)packed->memory % 64) % 64;
 }
 
 static size_t data_start(void)
 {
-    return sizeof(header) + aligned(kk_n_weights * sizeof(kk_pack_part));
+    return sizeof(header) + kk_pack_aligned(kk_n_weights * sizeof(kk_pack_part));
 }
 
 /* Points the weights into a block whose parts were checked or made just now. */
@@ -74,7 +76,7 @@ static int is_whole(const kk_map *map, const char *path, size_t panel)
         if (parts[i].is_pairs > (kk_weight_table[i].kind == KK_W_TOOM ? 2u : 1u) ||
             parts[i].offset != at)
             return 0;
-        at += aligned(kk_pack_size(&kk_weight_table[i], panel, (int)parts[i].is_pairs));
+        at += kk_pack_aligned(kk_pack_size(&kk_weight_table[i], panel, (int)parts[i].is_pairs));
     }
     return at == map->len;
 }
@@ -98,17 +100,16 @@ static int make_block(kk_packed *packed, size_t *len, const kk_onnx *onnx,
                                                                   : 2;
         parts[i].is_pairs = (uint32_t)is_pairs;
         parts[i].offset = at;
-        at += aligned(kk_pack_size(&kk_weight_table[i], panel, is_pairs));
+        at += kk_pack_aligned(kk_pack_size(&kk_weight_table[i], panel, is_pairs));
     }
     unsigned char *block = NULL;
     if (status == KOKORO_OK) {
-        /* aligned_alloc would not pass through the hook of base/alloc.h: room to align by hand. */
         packed->memory = kk_calloc(1, at + 64);
         if (packed->memory == NULL)
             status = kk_fail_memory(err);
     }
     if (status == KOKORO_OK) {
-        block = packed->memory + (64 - (uintptr_t)packed->memory % 64) % 64;
+        block = block_in_memory(packed);
         for (size_t i = 0; i < kk_n_weights; i++)
             kk_pack_row(onnx, &kk_weight_table[i], block + parts[i].offset, panel,
                         (int)parts[i].is_pairs);
@@ -134,7 +135,7 @@ static void keep_block(kk_packed *packed, size_t len, const char *path, size_t p
     kk_cache_sweep(path);
     int status = kk_writer_open(&writer, path, &err);
     if (status == KOKORO_OK) {
-        const unsigned char *block = packed->memory + (64 - (uintptr_t)packed->memory % 64) % 64;
+        const unsigned char *block = block_in_memory(packed);
         kk_writer_write(&writer, block, len);
         status = kk_writer_commit(&writer, &err);
     }
