@@ -35,6 +35,7 @@ static const char *value_name(const kk_setting *setting)
     case KK_SETTING_PATH:
         return " PATH";
     case KK_SETTING_INT:
+    case KK_SETTING_REAL:
         return " N";
     case KK_SETTING_BOOL:
         return "";
@@ -50,10 +51,9 @@ static void describe_setting(const kk_setting *setting, kk_buf *text)
 {
     kk_buf_append_str(text, setting->help);
     for (const char *at = setting->choices; *at != '\0'; at += strspn(at, " ")) {
-        size_t len = strcspn(at, " ");
         kk_buf_append_str(text, at == setting->choices ? ": " : ", ");
-        kk_buf_append(text, at, len);
-        at += len;
+        kk_buf_append(text, at, strcspn(at, " |"));
+        at += strcspn(at, " ");
     }
     kk_buf_appendf(text, setting->def[0] != '\0' ? " [%s, %s]" : " [%s%s]", setting->variable,
                    setting->def);

@@ -3,6 +3,8 @@ find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson>=2.13)
 pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
+pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3>=3.40)
+pkg_check_modules(KISSFFT REQUIRED IMPORTED_TARGET kissfft-float)
 pkg_check_modules(MICROHTTPD REQUIRED IMPORTED_TARGET libmicrohttpd>=0.9.75)
 # The helper program alone links espeak-ng: it is GPL-3, and its state and its crashes stay out of the server.
 option(KK_ESPEAK "Build the helper kokoro-espeak" ON)
@@ -14,4 +16,5 @@ add_library(kk_library_deps INTERFACE)
 target_link_libraries(kk_library_deps INTERFACE
     PkgConfig::JANSSON PkgConfig::UTF8PROC Threads::Threads ${CMAKE_DL_LIBS} m)
 add_library(kk_program_deps INTERFACE)
-target_link_libraries(kk_program_deps INTERFACE PkgConfig::MICROHTTPD)
+target_link_libraries(kk_program_deps INTERFACE
+    PkgConfig::MICROHTTPD PkgConfig::SQLITE PkgConfig::KISSFFT)

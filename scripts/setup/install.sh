@@ -5,7 +5,7 @@
 # shellcheck disable=SC2154,SC2034 # common.sh assigns and reads what looks unassigned and unused here
 
 packages_build=(gcc libc6-dev cmake ninja-build pkg-config libmicrohttpd-dev libjansson-dev libutf8proc-dev
-    libxxhash-dev libespeak-ng-dev espeak-ng-data)
+    libxxhash-dev libespeak-ng-dev espeak-ng-data libsqlite3-dev libkissfft-dev)
 packages_fetch=(ca-certificates python3 python3-pip)
 packages_test=(clang-format clang-tidy shellcheck python3-venv git procps)
 data_mb=700  # downloads 180, data 240, packed model 230
@@ -48,7 +48,7 @@ install_packages() {
     fi
     if [ -n "${KOKORO_SETUP_TESTS-}" ]; then wanted+=("${packages_test[@]}"); fi
     if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
-        tell "this is not Debian: gcc, cmake, ninja, pkg-config and the libraries libmicrohttpd, jansson, utf8proc, xxhash and espeak-ng (with headers) must be there already"
+        tell "this is not Debian: gcc, cmake, ninja, pkg-config and the libraries libmicrohttpd, jansson, utf8proc, xxhash, sqlite3, kissfft and espeak-ng (with headers) must be there already"
         return 0
     fi
     missing_packages

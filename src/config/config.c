@@ -49,17 +49,23 @@ void kk_config_fini(kk_config *config)
     kk_config_init(config);
 }
 
-/* Place of `value` among the choices, in any case, with its length; -1 for none. */
+/* Place of `value` among the choices, in any case, and the first word of that choice; -1 for none.
+ */
 static int find_choice(const char *choices, const char *value, kk_slice *found)
 {
     kk_slice word = kk_slice_of(value);
-    for (int i = 0; *choices != '\0'; i++) {
-        size_t len = strcspn(choices, " ");
-        if (kk_slice_equal_nocase((kk_slice){choices, len}, word)) {
-            *found = (kk_slice){choices, len};
+    int i = 0;
+    bool begins = true;
+    while (*choices != '\0') {
+        size_t len = strcspn(choices, " |");
+        kk_slice choice = {choices, len};
+        if (begins)
+            *found = choice;
+        if (kk_slice_equal_nocase(choice, word))
             return i;
-        }
-        choices += len + (choices[len] == ' ');
+        begins = choices[len] == ' ';
+        i += begins;
+        choices += len + (choices[len] != '\0');
     }
     return -1;
 }
@@ -69,6 +75,10 @@ static int fail_choice(const kk_setting *setting, const char *subject, const cha
 {
     kk_buf names = KK_BUF_INIT;
     for (const char *at = setting->choices; *at != '\0'; at++) {
+        if (*at == '|')
+            at += strcspn(at, " ");
+        if (*at == '\0')
+            break;
         if (*at == ' ')
             kk_buf_append_char(&names, ',');
         kk_buf_append_char(&names, *at);
@@ -86,12 +96,20 @@ static int set(kk_config *config, enum kk_setting_id id, const char *value, cons
     const kk_setting *setting = &kk_settings[id];
     kk_slice kept = kk_slice_of(value);
     long long number = 0;
+    double real = 0.0;
     bool truth = false;
     switch (setting->type) {
     case KK_SETTING_INT:
         if (!kk_parse_int(value, &number) || number < setting->min || number > setting->max)
             return kk_fail(err, KOKORO_INVALID,
                            "%s must be a whole number from %lld to %lld, not '%.80s'", subject,
+                           setting->min, setting->max, value);
+        break;
+    case KK_SETTING_REAL:
+        if (!kk_parse_real(value, &real) || real < (double)setting->min ||
+            real > (double)setting->max)
+            return kk_fail(err, KOKORO_INVALID,
+                           "%s must be a number from %lld to %lld, not '%.80s'", subject,
                            setting->min, setting->max, value);
         break;
     case KK_SETTING_BOOL:
@@ -224,6 +242,13 @@ long long kk_config_int(const kk_config *config, enum kk_setting_id id)
 {
     long long number = 0;
     (void)kk_parse_int(config->value[id], &number);
+    return number;
+}
+
+double kk_config_real(const kk_config *config, enum kk_setting_id id)
+{
+    double number = 0.0;
+    (void)kk_parse_real(config->value[id], &number);
     return number;
 }
 

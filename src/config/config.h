@@ -17,8 +17,8 @@
 
 /*
  * X(id, variable, option or "", type, min, max, choices, default, safe, help)
- * min and max are the range of an INT; choices are the words of a CHOICE, separated by single
- * spaces.
+ * min and max are the range of an INT or REAL; choices are the words of a CHOICE, separated by
+ * single spaces; behind a word may stand others for it, as in "manually|manual".
  */
 #define KK_SETTING_MAP(X)                                                                          \
     X(HOME, "KOKORO_HOME", "home", PATH, 0, 0, "", "", false,                                      \
@@ -54,12 +54,37 @@
     X(LOG_JSON, "KOKORO_LOG_JSON", "log-json", BOOL, 0, 0, "", "false", true,                      \
       "log lines as JSON objects")                                                                 \
     X(MAX_INPUT_CHARS, "KOKORO_MAX_INPUT_CHARS", "max-input-chars", INT, 1, 100000000, "",         \
-      "100000", true, "longest text of one request, in characters")
+      "100000", true, "longest text of one request, in characters")                                \
+    X(TTFA_TARGET_MS, "KOKORO_TTFA_TARGET_MS", "ttfa-target-ms", INT, 1, 60000, "", "250", true,   \
+      "time to the first sound that counts as good, in ms")                                        \
+    X(BENCHMARK_FREQUENCY, "KOKORO_BENCHMARK_FREQUENCY", "", CHOICE, 0, 0,                         \
+      "daily weekly monthly manually|manual", "weekly", true,                                      \
+      "how long the result of a benchmark is good: 24 hours, 7 days, 30 days, or until asked")     \
+    X(SKIP_BENCHMARKING, "KOKORO_SKIP_BENCHMARKING", "", BOOL, 0, 0, "", "false", true,            \
+      "the server never benchmarks by itself")                                                     \
+    X(DEVELOPMENT_MODE, "KOKORO_DEVELOPMENT_MODE", "", BOOL, 0, 0, "", "false", true,              \
+      "results of benchmarks are good for longer: 7, 14, 60 days")                                 \
+    X(FAST_STARTUP, "KOKORO_FAST_STARTUP", "", BOOL, 0, 0, "", "false", true,                      \
+      "the same for machines that start often")                                                    \
+    X(MIN_IMPROVEMENT_PERCENT, "KOKORO_MIN_IMPROVEMENT_PERCENT", "", REAL, 0, 1000, "", "5", true, \
+      "how much faster another way to run the model must be before it is chosen")                  \
+    X(MAX_QUALITY_DB, "KOKORO_MAX_QUALITY_DB", "", REAL, 0, 100, "", "1.0", true,                  \
+      "log-mel distance from native in f32 up to which a way to run the model may be chosen")      \
+    X(CACHE_MAX_MB, "KOKORO_CACHE_MAX_MB", "", INT, 1, 100000000, "", "500", true,                 \
+      "size of the cache over which a clean-up removes the oldest files")                          \
+    X(CACHE_MAX_TEMP_DIRS, "KOKORO_CACHE_MAX_TEMP_DIRS", "", INT, 0, 1000000, "", "10", true,      \
+      "temporary directories that a clean-up of the cache leaves")                                 \
+    X(CACHE_MAX_AGE_HOURS, "KOKORO_CACHE_MAX_AGE_HOURS", "", REAL, 0, 1000000, "", "24", true,     \
+      "age over which a clean-up removes files of the cache that nothing needs")                   \
+    X(CACHE_PATTERNS, "KOKORO_CACHE_PATTERNS", "", TEXT, 0, 0, "",                                 \
+      "tmp* *.tmp *.log.* benchmark_*.log coreml_context_*", true,                                 \
+      "names of files that a clean-up of the cache removes, separated by spaces")
 
 enum kk_setting_type {
     KK_SETTING_PATH,
     KK_SETTING_TEXT,
     KK_SETTING_INT,
+    KK_SETTING_REAL,
     KK_SETTING_BOOL,
     KK_SETTING_CHOICE
 };
@@ -75,7 +100,7 @@ typedef struct kk_setting {
     const char *variable; /* "KOKORO_PORT" */
     const char *option;   /* "port" for --port; "" for none */
     enum kk_setting_type type;
-    long long min, max;  /* of INT */
+    long long min, max;  /* of INT and REAL */
     const char *choices; /* of CHOICE, "error warning info debug"; "" else */
     const char *def;
     bool safe; /* may be set by .env */
@@ -113,6 +138,7 @@ int kk_config_load(kk_config *config, const char *dotenv_path,
 
 const char *kk_config_text(const kk_config *config, enum kk_setting_id id);
 long long kk_config_int(const kk_config *config, enum kk_setting_id id);
+double kk_config_real(const kk_config *config, enum kk_setting_id id);
 bool kk_config_bool(const kk_config *config, enum kk_setting_id id);
 /* Place of the value among the choices of a CHOICE; -1 where nothing is set. Of LOG_LEVEL it is a
  * kokoro_log_level. */

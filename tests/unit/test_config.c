@@ -71,7 +71,8 @@ TEST(every_setting_is_whole)
         CHECK(strncmp(setting->variable, "KOKORO_", 7) == 0);
         CHECK(setting->help[0] != '\0');
         CHECK(setting->type != KK_SETTING_PATH || !setting->safe);
-        CHECK((setting->type == KK_SETTING_INT) == (setting->min < setting->max));
+        bool is_number = setting->type == KK_SETTING_INT || setting->type == KK_SETTING_REAL;
+        CHECK(is_number == (setting->min < setting->max));
         CHECK((setting->type == KK_SETTING_CHOICE) == (setting->choices[0] != '\0'));
         for (size_t k = 0; k < i; k++) {
             CHECK(strcmp(setting->variable, kk_settings[k].variable) != 0);
@@ -127,6 +128,39 @@ TEST(option_then_environment_then_dotenv)
     CHECK_STR(kk_config_text(&config, KK_SET_HOST), "::1");
     CHECK_INT(config.origin[KK_SET_HOST], KK_FROM_DOTENV);
     kk_config_fini(&config);
+}
+
+TEST(words_and_numbers_of_the_benchmark)
+{
+    static const struct {
+        const char *line, *kept, *problem;
+        enum kk_setting_id id;
+    } cases[] = {
+        {"KOKORO_BENCHMARK_FREQUENCY=manual", "manually", NULL, KK_SET_BENCHMARK_FREQUENCY},
+        {"KOKORO_BENCHMARK_FREQUENCY=Manually", "manually", NULL, KK_SET_BENCHMARK_FREQUENCY},
+        {"KOKORO_BENCHMARK_FREQUENCY=month", NULL,
+         "must be one of daily, weekly, monthly, manually, not 'month'",
+         KK_SET_BENCHMARK_FREQUENCY},
+        {"KOKORO_MIN_IMPROVEMENT_PERCENT=2.5", "2.5", NULL, KK_SET_MIN_IMPROVEMENT_PERCENT},
+        {"KOKORO_MAX_QUALITY_DB=-0.5", NULL, "must be a number from 0 to 100, not '-0.5'",
+         KK_SET_MAX_QUALITY_DB},
+        {"KOKORO_MAX_QUALITY_DB=nan", NULL, "must be a number from 0 to 100, not 'nan'",
+         KK_SET_MAX_QUALITY_DB},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        kk_config config;
+        kokoro_error error;
+        write_dotenv(cases[i].line, strlen(cases[i].line));
+        kk_config_init(&config);
+        int status = kk_config_load(&config, dotenv, NULL, NULL, &error);
+        CHECK(status == (cases[i].kept != NULL ? KOKORO_OK : KOKORO_INVALID));
+        if (status == KOKORO_OK)
+            CHECK(strcmp(kk_config_text(&config, cases[i].id), cases[i].kept) == 0);
+        else
+            CHECK(strstr(error.message, cases[i].problem) != NULL);
+        kk_config_fini(&config);
+    }
+    (void)unlink(dotenv);
 }
 
 TEST(dotenv_reads_the_usual_forms)
@@ -332,8 +366,8 @@ TEST(tear_down)
 }
 
 TEST_MAIN(T(set_up), T(every_setting_is_whole), T(defaults_are_the_documented_ones),
-          T(option_then_environment_then_dotenv), T(dotenv_reads_the_usual_forms),
-          T(dotenv_must_not_choose_what_is_loaded), T(an_unreadable_dotenv_is_a_warning),
-          T(bad_values_name_place_value_and_remedy), T(paths_hang_on_each_other),
-          T(the_helper_stands_beside_the_program), T(every_failed_allocation_is_an_error),
-          T(dotenv_survives_any_bytes), T(tear_down))
+          T(option_then_environment_then_dotenv), T(words_and_numbers_of_the_benchmark),
+          T(dotenv_reads_the_usual_forms), T(dotenv_must_not_choose_what_is_loaded),
+          T(an_unreadable_dotenv_is_a_warning), T(bad_values_name_place_value_and_remedy),
+          T(paths_hang_on_each_other), T(the_helper_stands_beside_the_program),
+          T(every_failed_allocation_is_an_error), T(dotenv_survives_any_bytes), T(tear_down))

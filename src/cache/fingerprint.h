@@ -1,0 +1,38 @@
+/*
+ * fingerprint.h - what a measurement hangs on: another machine, system, model, library, instruction
+ * set or setting, and the measurement says nothing any more.
+ */
+#ifndef KK_CACHE_FINGERPRINT_H
+#define KK_CACHE_FINGERPRINT_H
+
+#include "kokoro/kokoro.h"
+
+/* X(field, name shown to people) */
+#define KK_FINGERPRINT_MAP(X)                                                                      \
+    X(hardware, "hardware")               /* CPU, cores, memory, limits of the control group */    \
+    X(system, "operating system")         /* name and release */                                   \
+    X(model, "model")                     /* hash of the file */                                   \
+    X(libraries, "library versions")      /* of this program and of every provider's runtime */    \
+    X(instruction_set, "instruction set") /* that native uses */                                   \
+    X(settings, "settings")               /* those that change speed or sound */
+
+enum { KK_FINGERPRINT_SIZE = 160 };
+
+/* Each field is text that can be shown; what would not fit ends in its hash. */
+typedef struct kk_fingerprint {
+#define KK_X(field, name) char field[KK_FINGERPRINT_SIZE];
+    KK_FINGERPRINT_MAP(KK_X)
+#undef KK_X
+} kk_fingerprint;
+
+/*
+ * Of this machine and these options. Costs milliseconds: the model's hash is of blocks spread over
+ * the file (see model/cache_path.h), libraries are asked for their version without opening a model.
+ * NOT_FOUND (no model), IO, NO_MEMORY.
+ */
+int kk_fingerprint_make(kk_fingerprint *out, const kokoro_options *options, kokoro_error *err);
+
+/* The name of the first field that differs, or NULL when none does. */
+const char *kk_fingerprint_difference(const kk_fingerprint *a, const kk_fingerprint *b);
+
+#endif
