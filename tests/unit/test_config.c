@@ -149,7 +149,6 @@ TEST(words_and_numbers_of_the_benchmark)
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         kk_config config;
-        kokoro_error error;
         write_dotenv(cases[i].line, strlen(cases[i].line));
         kk_config_init(&config);
         int status = kk_config_load(&config, dotenv, NULL, NULL, &error);
