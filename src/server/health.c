@@ -19,7 +19,7 @@ static json_t *progress_object(const kk_progress *progress)
 enum kk_http_verdict kk_get_health(const kk_call *call)
 {
     kk_progress progress;
-    if (kk_server_engine(call->server) != NULL)
+    if (kk_server_has_engine(call->server))
         return kk_answer_json(call, 200,
                               json_pack("{s:s, s:b}", "status", "online", "model_ready", 1));
     kk_server_progress(call->server, &progress);

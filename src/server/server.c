@@ -24,14 +24,6 @@ static const char too_long_body[] =
     "{\"error\":{\"message\":\"the body has more than 1048576 bytes; send long texts in parts\","
     "\"type\":\"invalid_request_error\",\"param\":null,\"code\":\"body_too_large\"}}";
 
-kokoro_engine *kk_server_engine(kk_server *server)
-{
-    (void)pthread_mutex_lock(&server->mutex);
-    kokoro_engine *engine = server->engine;
-    (void)pthread_mutex_unlock(&server->mutex);
-    return engine;
-}
-
 bool kk_server_is_draining(kk_server *server)
 {
     (void)pthread_mutex_lock(&server->mutex);
@@ -139,12 +131,13 @@ static void *load_in_thread(void *user)
     kokoro_engine *engine = NULL;
     kokoro_error err = {.status = KOKORO_OK};
     int status = load(server, &engine, &err);
+    if (status == KOKORO_OK && kk_server_set_engine(server, engine) != KOKORO_OK)
+        status = kk_fail_memory(&err);
     if (status != KOKORO_OK)
         kokoro_close(&engine);
     set_progress(server, status == KOKORO_OK ? "online" : "error", 100,
                  status == KOKORO_OK ? "ready" : err.message);
     (void)pthread_mutex_lock(&server->mutex);
-    server->engine = engine;
     server->load_error = err;
     server->state = status == KOKORO_OK ? KK_SERVER_READY : KK_SERVER_FAILED;
     (void)pthread_mutex_unlock(&server->mutex);
@@ -262,7 +255,7 @@ void kk_server_stop(kk_server **server_ptr)
         kk_server_drain(server);
     kk_jobs_stop(&server->jobs);
     kk_http_stop(&server->http);
-    kokoro_close(&server->engine);
+    kk_server_close_engines(server);
     json_decref(server->providers);
     kk_metrics_destroy(&server->metrics);
     if (server->has_mutex)

@@ -40,6 +40,8 @@ typedef struct kk_start_times {
     double hardware_s, provider_s, engine_s, warm_up_s;
 } kk_start_times;
 
+typedef struct kk_engine_slot kk_engine_slot;
+
 struct kk_server {
     kk_server_options options;
     kk_log log;
@@ -56,13 +58,20 @@ struct kk_server {
     kokoro_error load_error;
     kk_progress progress;
     kk_start_times times;
-    kokoro_engine *engine;    /* set once, together with READY */
+    kk_engine_slot *engines;  /* the one in use first, then those that requests still hold */
     struct json_t *providers; /* made before that; for the connections' thread alone */
     bool is_draining;
 };
 
-/* The engine; NULL until it is loaded. It stays until the server stops. */
-kokoro_engine *kk_server_engine(kk_server *server);
+/* The engine in use, held until it is given back; NULL until one is loaded. Another may take its
+ * place meanwhile. */
+kokoro_engine *kk_server_take_engine(kk_server *server);
+void kk_server_give_engine(kk_server *server, kokoro_engine *engine); /* NULL is allowed */
+bool kk_server_has_engine(kk_server *server);
+/* Put an engine, which is taken over, into use; the one before is closed when nobody holds it any
+ * more. NO_MEMORY leaves all as it was, the engine with the caller. */
+int kk_server_set_engine(kk_server *server, kokoro_engine *engine);
+void kk_server_close_engines(kk_server *server); /* at the end: nobody holds one */
 bool kk_server_is_draining(kk_server *server);
 void kk_server_start_times(kk_server *server, kk_start_times *out);
 void kk_server_progress(kk_server *server, kk_progress *out);

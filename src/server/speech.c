@@ -19,6 +19,7 @@
 
 typedef struct job {
     kk_server *server;
+    kokoro_engine *engine; /* held while the job lives */
     kk_http_exchange *exchange;
     const kk_http_request *http;
     kk_speech_request request;
@@ -35,6 +36,7 @@ static void free_job(job *j)
     kk_encoder_close(&j->encoder);
     kk_buf_fini(&j->response.body);
     kk_speech_request_fini(&j->request);
+    kk_server_give_engine(j->server, j->engine);
     kk_free(j);
 }
 
@@ -169,8 +171,7 @@ static int speak(job *j, kokoro_stats *stats, kokoro_error *err)
         return KOKORO_CANCELLED;
     j->request.speak.cancelled = is_gone;
     j->request.speak.cancelled_user = j;
-    int status =
-        kokoro_speak(kk_server_engine(j->server), &j->request.speak, on_chunk, j, stats, err);
+    int status = kokoro_speak(j->engine, &j->request.speak, on_chunk, j, stats, err);
     if (status == KOKORO_OK && j->encoder != NULL)
         status = kk_encoder_finish(j->encoder, err);
     if (status != KOKORO_CANCELLED)
@@ -211,7 +212,7 @@ static int check_state(const kk_call *call, kk_api_error *error)
     return error->http_status;
 }
 
-static int read_request(job *j, const kk_call *call, kokoro_engine *engine, kk_api_error *error)
+static int read_request(job *j, const kk_call *call, kk_api_error *error)
 {
     const kk_config *config = call->server->options.config;
     const kk_speech_limits limits = {.max_chars =
@@ -219,7 +220,7 @@ static int read_request(job *j, const kk_call *call, kokoro_engine *engine, kk_a
                                      .default_voice = kk_config_text(config, KK_SET_VOICE)};
     kokoro_error err;
     int status = kk_speech_request_parse(&j->request, call->request->body, &limits, error);
-    if (status == 0 && kokoro_check_request(engine, &j->request.speak, &err) != KOKORO_OK) {
+    if (status == 0 && kokoro_check_request(j->engine, &j->request.speak, &err) != KOKORO_OK) {
         kk_api_from_engine(error, &err, j->request.text_param);
         status = error->http_status;
     }
@@ -228,7 +229,6 @@ static int read_request(job *j, const kk_call *call, kokoro_engine *engine, kk_a
 
 static int queue_job(job *j, const kk_call *call, kk_api_error *error)
 {
-    j->server = call->server;
     j->exchange = call->exchange;
     j->http = call->request;
     j->response.status = 200;
@@ -254,23 +254,39 @@ static enum kk_metrics_error refusal_of(const kk_api_error *error)
                                                                             : KK_METRICS_NOT_READY;
 }
 
+/* A job that holds the engine. */
+static job *new_job(const kk_call *call, kokoro_engine *engine)
+{
+    job *j = kk_calloc(1, sizeof(*j));
+    if (j == NULL) {
+        kk_server_give_engine(call->server, engine);
+        return NULL;
+    }
+    j->server = call->server;
+    j->engine = engine;
+    return j;
+}
+
 enum kk_http_verdict kk_post_speech(const kk_call *call)
 {
     kk_api_error error;
-    kokoro_engine *engine = kk_server_engine(call->server);
-    if (engine == NULL) {
-        kk_metrics_add_refusal(call->server->metrics, KK_METRICS_NOT_READY);
-        return kk_answer_not_ready(call);
-    }
+    job *j = NULL;
     int status = check_state(call, &error);
-    job *j = status == 0 ? kk_calloc(1, sizeof(*j)) : NULL;
-    if (status == 0 && j == NULL) {
-        const kokoro_error err = {.status = KOKORO_NO_MEMORY, .message = "out of memory"};
-        kk_api_from_engine(&error, &err, NULL);
-        status = 503; /* as the table says; written out for readers that do not follow it */
+    if (status == 0) {
+        kokoro_engine *engine = kk_server_take_engine(call->server);
+        if (engine == NULL) {
+            kk_metrics_add_refusal(call->server->metrics, KK_METRICS_NOT_READY);
+            return kk_answer_not_ready(call);
+        }
+        j = new_job(call, engine);
+        if (j == NULL) {
+            const kokoro_error err = {.status = KOKORO_NO_MEMORY, .message = "out of memory"};
+            kk_api_from_engine(&error, &err, NULL);
+            status = 503; /* as the table says; written out for readers that do not follow it */
+        }
     }
     if (status == 0)
-        status = read_request(j, call, engine, &error);
+        status = read_request(j, call, &error);
     if (status == 0)
         status = queue_job(j, call, &error);
     if (status == 0)

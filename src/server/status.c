@@ -258,7 +258,7 @@ static json_t *providers(const snapshot *s)
 
 enum kk_http_verdict kk_get_status(const kk_call *call)
 {
-    snapshot s = {.server = call->server, .engine = kk_server_engine(call->server)};
+    snapshot s = {.server = call->server, .engine = kk_server_take_engine(call->server)};
     s.info.struct_size = sizeof(s.info);
     if (s.engine != NULL)
         kokoro_get_engine_info(s.engine, &s.info);
@@ -296,6 +296,7 @@ enum kk_http_verdict kk_get_status(const kk_call *call)
     bool is_whole = status != NULL;
     for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++)
         is_whole &= json_object_set_new(status, sections[i].name, sections[i].section) == 0;
+    kk_server_give_engine(call->server, s.engine);
     if (!is_whole) {
         json_decref(status);
         status = NULL;

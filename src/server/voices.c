@@ -54,7 +54,7 @@ static void count_category(json_t *categories, const char *id)
 
 enum kk_http_verdict kk_get_voices(const kk_call *call)
 {
-    const kokoro_engine *engine = kk_server_engine(call->server);
+    kokoro_engine *engine = kk_server_take_engine(call->server);
     if (engine == NULL)
         return kk_answer_not_ready(call);
     json_t *voices = json_array(), *categories = json_object();
@@ -66,15 +66,17 @@ enum kk_http_verdict kk_get_voices(const kk_call *call)
         (void)json_array_append_new(voices, json_string(voice.id));
         count_category(categories, voice.id);
     }
+    json_t *suggestions = recommended_voices(engine);
+    kk_server_give_engine(call->server, engine);
     return kk_answer_json(call, 200,
                           json_pack("{s:o, s:I, s:b, s:o, s:o}", "voices", voices, "total_voices",
                                     (json_int_t)n, "model_loaded", 1, "voice_categories",
-                                    categories, "recommended_voices", recommended_voices(engine)));
+                                    categories, "recommended_voices", suggestions));
 }
 
 enum kk_http_verdict kk_get_audio_voices(const kk_call *call)
 {
-    const kokoro_engine *engine = kk_server_engine(call->server);
+    kokoro_engine *engine = kk_server_take_engine(call->server);
     const char *legacy = kk_http_query(call->request, "legacy");
     bool is_legacy = false;
     if (engine == NULL)
@@ -91,5 +93,6 @@ enum kk_http_verdict kk_get_audio_voices(const kk_call *call)
             voices, is_legacy ? json_string(voice.id)
                               : json_pack("{s:s, s:s}", "id", voice.id, "name", voice.id));
     }
+    kk_server_give_engine(call->server, engine);
     return kk_answer_json(call, 200, json_pack("{s:o}", "voices", voices));
 }
