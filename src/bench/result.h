@@ -76,7 +76,7 @@ typedef struct kk_bench_choice {
     int recommended;            /* place in ways[]; -1: nothing ran */
     int fastest, best_quality;  /* likewise */
     kk_way before;              /* what was in use; empty provider: nothing */
-    bool is_change;             /* recommended is another than before */
+    bool is_change;             /* recommended is another than before, which is not empty */
     bool is_over_quality;       /* nothing was within the limit */
     double improvement_percent; /* of the time of `before`; 0 where there is none */
     double min_improvement_percent, max_quality_db; /* the limits that were asked for */
