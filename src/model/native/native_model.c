@@ -9,6 +9,7 @@
 #include "model/native/network.h"
 #include "model/native/pack.h"
 
+#include <pthread.h>
 #include <string.h>
 
 enum {
@@ -25,6 +26,7 @@ typedef struct native_model {
     kk_workspace ws;
     kk_ops ops;
     int in_bf16;
+    pthread_mutex_t busy; /* held by an inference */
 } native_model;
 
 static void native_close(kk_model *base)
@@ -33,6 +35,7 @@ static void native_close(kk_model *base)
     kk_pool_destroy(&model->ops.pool);
     kk_workspace_fini(&model->ws);
     kk_packed_close(&model->packed);
+    (void)pthread_mutex_destroy(&model->busy);
     kk_free(model);
 }
 
@@ -64,6 +67,10 @@ static int native_open(kk_model **out, const kk_model_options *options, kokoro_e
     native_model *model = kk_calloc(1, sizeof(*model));
     if (model == NULL)
         return kk_fail_memory(err);
+    if (pthread_mutex_init(&model->busy, NULL) != 0) {
+        kk_free(model);
+        return kk_fail_memory(err);
+    }
     model->base.provider = &kk_provider_native;
     model->ops.ws = &model->ws;
     model->ops.kernels = kk_kernels_choose(options->cpu_mask);
@@ -287,6 +294,7 @@ static int native_infer(kk_model *base, kk_arena *arena, const int64_t *ids, siz
     if (status != KOKORO_OK)
         return status;
     utterance u = {.ids = ids, .N = n_ids, .style = style, .speed = speed};
+    (void)pthread_mutex_lock(&model->busy);
     kk_pool_reset(pool);
     if (control != NULL)
         kk_pool_watch(pool, control->cancelled, control->cancelled_user);
@@ -297,7 +305,18 @@ static int native_infer(kk_model *base, kk_arena *arena, const int64_t *ids, siz
         status = kk_fail(err, KOKORO_CANCELLED, "cancelled by the caller");
     kk_pool_watch(pool, NULL, NULL);
     kk_workspace_trim(&model->ws, KEPT);
+    (void)pthread_mutex_unlock(&model->busy);
     return status;
+}
+
+static void native_trim(kk_model *base)
+{
+    native_model *model = (native_model *)base;
+    if (pthread_mutex_trylock(&model->busy) != 0)
+        return;
+    kk_workspace_trim(&model->ws, 0);
+    kk_ops_forget_weights(&model->ops);
+    (void)pthread_mutex_unlock(&model->busy);
 }
 
 static void native_describe(kk_arena *arena, const kk_model_options *options, kokoro_provider *out)
@@ -316,5 +335,6 @@ const kk_provider kk_provider_native = {
     .open = native_open,
     .close = native_close,
     .infer = native_infer,
+    .trim = native_trim,
     .describe = native_describe,
 };
