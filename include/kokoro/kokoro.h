@@ -213,7 +213,8 @@ typedef struct kokoro_stats {
 
 /*
  * Speak the request; `fn` receives each chunk as it is made, on the calling thread.
- * `stats` may be NULL; it is filled, as far as the work went, on failure too.
+ * `stats` may be NULL; it is filled, as far as the work went, on failure too. It is kept up to date
+ * during the call, so that `fn` may read it: model_ms then holds every inference that has ended.
  * Returns KOKORO_OK; INVALID, NO_MEMORY, BAD_TEXT, NO_SPEECH, VOICE, LANGUAGE, SPEED (all before
  * any sound), PROVIDER, CANCELLED.
  */

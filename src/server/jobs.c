@@ -17,6 +17,7 @@ struct kk_jobs {
     pthread_cond_t has_work;
     entry *ring; /* [max_waiting] */
     size_t first, n_waiting, max_waiting, n_running;
+    size_t peak_waiting, peak_running;
     pthread_t *threads; /* [n_workers] */
     size_t n_workers;
     bool is_stopping;
@@ -35,6 +36,8 @@ static void *work(void *user)
         jobs->first = (jobs->first + 1) % jobs->max_waiting;
         jobs->n_waiting--;
         jobs->n_running++;
+        if (jobs->n_running > jobs->peak_running)
+            jobs->peak_running = jobs->n_running;
         (void)pthread_mutex_unlock(&jobs->mutex);
         next.fn(next.job);
         (void)pthread_mutex_lock(&jobs->mutex);
@@ -86,6 +89,8 @@ int kk_jobs_add(kk_jobs *jobs, kk_job_fn *fn, void *job)
         size_t last = (jobs->first + jobs->n_waiting) % jobs->max_waiting;
         jobs->ring[last] = (entry){fn, job};
         jobs->n_waiting++;
+        if (jobs->n_waiting > jobs->peak_waiting)
+            jobs->peak_waiting = jobs->n_waiting;
         status = KOKORO_OK;
         (void)pthread_cond_signal(&jobs->has_work);
     }
@@ -96,7 +101,8 @@ int kk_jobs_add(kk_jobs *jobs, kk_job_fn *fn, void *job)
 void kk_jobs_read(kk_jobs *jobs, kk_jobs_view *view)
 {
     (void)pthread_mutex_lock(&jobs->mutex);
-    *view = (kk_jobs_view){jobs->n_waiting, jobs->n_running, jobs->n_workers, jobs->max_waiting};
+    *view = (kk_jobs_view){jobs->n_waiting,   jobs->n_running,    jobs->n_workers,
+                           jobs->max_waiting, jobs->peak_waiting, jobs->peak_running};
     (void)pthread_mutex_unlock(&jobs->mutex);
 }
 

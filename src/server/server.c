@@ -179,7 +179,11 @@ int kk_server_start(kk_server **out, const kk_server_options *options, kokoro_er
     server->log = (kk_log){write_log, server};
     server->progress = (kk_progress){.status = "starting", .started_at_s = kk_wall_s()};
     server->has_mutex = pthread_mutex_init(&server->mutex, NULL) == 0;
-    server->metrics = kk_metrics_create();
+    const kk_metrics_options metrics = {
+        .first_sound_s = (double)kk_config_int(options->config, KK_SET_TTFA_TARGET_MS) / 1e3,
+        .rtf = KK_SERVER_RTF_TARGET,
+        .efficiency = KK_SERVER_EFFICIENCY_TARGET};
+    server->metrics = kk_metrics_create(&metrics);
     int status = KOKORO_OK;
     if (!server->has_mutex || server->metrics == NULL)
         status = kk_fail_memory(err);

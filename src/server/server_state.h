@@ -27,6 +27,11 @@ enum {
     KK_SERVER_BUFFER = 16 << 20
 };
 
+/* Targets of a request beside KOKORO_TTFA_TARGET_MS: time by length of sound, at most; sound a
+ * second of time, at least. */
+#define KK_SERVER_RTF_TARGET 1.0
+#define KK_SERVER_EFFICIENCY_TARGET 0.9
+
 /* How far the start has come; the shape of /startup-progress. */
 typedef struct kk_progress {
     const char *status; /* "starting", "initializing", "online", "error" */

@@ -15,7 +15,11 @@
 #include "codec/codec.h"
 #include "server/speech_request.h"
 
+#include <math.h>
 #include <string.h>
+
+/* What the voices put before and behind words stays below this: 60 dB under full scale. */
+static const float SILENCE = 1e-3f;
 
 typedef struct job {
     kk_server *server;
@@ -28,7 +32,10 @@ typedef struct job {
     bool is_sending;      /* the headers of a streamed answer are out */
     kokoro_error problem; /* of the encoder, which the engine does not know */
     uint64_t n_samples;
-    double queued_s, started_s, first_s; /* kk_now_s; first_s 0: no sound yet */
+    double queued_s, started_s, first_s; /* kk_now_s; first_s 0: no samples yet */
+    double sound_s;                      /* the first sample that is not silence; 0: none yet */
+    const kokoro_stats *stats;           /* as the engine goes on filling them */
+    double booked_ms;                    /* of their model_ms: counted as inferences */
 } job;
 
 static void free_job(job *j)
@@ -84,10 +91,36 @@ static int open_encoder(job *j, const kokoro_chunk *chunk)
                            j->is_sending ? send_on : collect, j, &j->problem);
 }
 
+/* Count the inference that has ended since the last one was counted. When a chunk begins, that is
+ * the chunk's own or, of a chunk in pieces, the one before. */
+static void book_inference(job *j)
+{
+    kokoro_engine_info info = {.struct_size = sizeof(info)};
+    double model_ms = j->stats->model_ms - j->booked_ms;
+    if (model_ms <= 0.0)
+        return;
+    kokoro_get_engine_info(j->engine, &info);
+    kk_metrics_add_inference(j->server->metrics, info.execution_provider, model_ms / 1e3);
+    j->booked_ms = j->stats->model_ms;
+}
+
+static bool is_silence(const kokoro_chunk *chunk)
+{
+    for (size_t i = 0; i < chunk->n_samples; i++) {
+        if (fabsf(chunk->samples[i]) > SILENCE)
+            return false;
+    }
+    return true;
+}
+
 static int on_chunk(void *user, const kokoro_chunk *chunk)
 {
     job *j = user;
     int status = KOKORO_OK;
+    if (chunk->begins_chunk)
+        book_inference(j);
+    if (j->sound_s <= 0.0 && !is_silence(chunk))
+        j->sound_s = kk_now_s();
     if (kk_http_is_gone(j->exchange))
         return -1;
     if (j->encoder == NULL)
@@ -127,9 +160,12 @@ static void count(job *j, int status, const kokoro_stats *stats)
 {
     kk_metrics_speech speech = {.error = error_of(status),
                                 .queue_s = j->started_s - j->queued_s,
-                                .ttfa_s = j->first_s > 0.0 ? j->first_s - j->http->start_s : -1.0,
+                                .first_sound_s =
+                                    j->sound_s > 0.0 ? j->sound_s - j->http->start_s : -1.0,
                                 .total_s = kk_now_s() - j->http->start_s,
                                 .stats = *stats};
+    if (status == KOKORO_OK)
+        book_inference(j);
     kk_metrics_add_speech(j->server->metrics, &speech);
     kk_http_set_audio(j->exchange, stats->audio_s);
 }
@@ -190,6 +226,7 @@ static void run_job(void *user)
     kokoro_stats stats = {0};
     kokoro_error err = {.status = KOKORO_OK};
     j->started_s = kk_now_s();
+    j->stats = &stats;
     int status = speak(j, &stats, &err);
     if (error_of(status) == KK_METRICS_ENGINE || error_of(status) == KK_METRICS_MEMORY)
         kk_log_write(&j->server->log, KOKORO_LOG_ERROR, "request %s: %s", j->http->id, err.message);

@@ -265,7 +265,7 @@ def test_status(server):
     p, q = before["performance"], after["performance"]
     assert q["total_inferences"] == p["total_inferences"] + 1
     assert q["total_requests"] == p["total_requests"] + 2
-    assert q["success_count"] == p["success_count"] + 1
+    assert q["completed_count"] == p["completed_count"] + 1
     assert math.isclose(q["audio_seconds_total"] - p["audio_seconds_total"],
                         check_whole_wav(answer.content), abs_tol=1e-3)
     assert 0 < q["average_inference_time"] < 100

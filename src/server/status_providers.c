@@ -1,0 +1,35 @@
+/* status_providers.c - of GET /status: what could run the model, and what does. */
+#include "server/status.h"
+
+#include <string.h>
+
+/* Names that a user of the other system asks for. */
+json_t *kk_status_onnx_providers(const kk_status *s)
+{
+    json_t *names = json_array();
+    size_t i;
+    json_t *provider;
+    json_array_foreach(s->engine != NULL ? s->server->providers : NULL, i, provider)
+    {
+        const char *at = json_string_value(json_object_get(provider, "execution_providers"));
+        if (!json_is_true(json_object_get(provider, "available")))
+            continue;
+        while (at != NULL && *at != '\0') {
+            size_t len = strcspn(at, ",");
+            kk_slice name = kk_slice_trim((kk_slice){at, len});
+            (void)json_array_append_new(names, json_stringn(name.data, name.len));
+            at += len + (at[len] == ',');
+        }
+    }
+    return names;
+}
+
+json_t *kk_status_providers(const kk_status *s)
+{
+    json_t *known = s->engine != NULL ? json_deep_copy(s->server->providers) : json_array();
+    return json_pack("{s:s, s:s, s:s, s:i, s:o}", "asked_for",
+                     kk_config_text(s->server->options.config, KK_SET_PROVIDER), "used",
+                     s->engine != NULL ? s->info.provider : "", "precision",
+                     s->engine != NULL ? s->info.precision : "", "threads",
+                     s->engine != NULL ? s->info.n_threads : 0, "known", known);
+}

@@ -1,0 +1,97 @@
+/* status_system.c - of GET /status: the machine, memory, the start, files and versions. */
+#include "server/status.h"
+
+#include <malloc.h>
+#include <string.h>
+
+json_t *kk_status_hardware(const kk_status *s)
+{
+    const kk_hardware *h = &s->server->hardware;
+    bool is_apple = strncmp(h->platform, "Darwin arm64", 12) == 0;
+    return json_pack("{s:s, s:b, s:b, s:i, s:o, s:i, s:s, s:s, s:o}", "platform", h->platform,
+                     "is_apple_silicon", is_apple, "has_neural_engine", is_apple, "cpu_cores",
+                     h->n_physical, "memory_gb",
+                     kk_json_real((double)h->memory_bytes / 1073741824.0), "cpu_threads",
+                     h->n_logical, "cpu_model", h->cpu_model, "instruction_set", h->instruction_set,
+                     "cpu_quota", kk_json_real(h->cpu_quota));
+}
+
+json_t *kk_status_startup(const kk_status *s)
+{
+    char name[128] = "init_provider_";
+    json_t *object =
+        json_pack("{s:o}", "capabilities_detection", kk_json_real(s->times.hardware_s));
+    if (s->engine == NULL)
+        return object;
+    (void)strncat(name, kk_status_provider(s), sizeof(name) - strlen(name) - 1);
+    (void)json_object_set_new(object, name, kk_json_real(s->times.provider_s));
+    (void)json_object_set_new(object, "engine_open", kk_json_real(s->times.engine_s));
+    (void)json_object_set_new(object, "minimal_warmup", kk_json_real(s->times.warm_up_s));
+    return object;
+}
+
+static const char *memory_health(const kk_status *s, double used)
+{
+    const kk_hardware *h = &s->server->hardware;
+    uint64_t limit = h->memory_bytes;
+    if (h->memory_limit_bytes > 0 && h->memory_limit_bytes < limit)
+        limit = h->memory_limit_bytes;
+    if (limit == 0 || used <= 0.0)
+        return "unknown";
+    double share = used / (double)limit;
+    return share > 0.9    ? "critical"
+           : share > 0.75 ? "warning"
+           : share > 0.5  ? "caution"
+                          : "healthy";
+}
+
+/* Share of the allocator's memory that it holds but nobody uses, 0 to 100. */
+static double fragmentation_percent(void)
+{
+    struct mallinfo2 info = mallinfo2();
+    return kk_percent(info.fordblks, info.arena + info.hblkhd);
+}
+
+uint64_t kk_status_cleanups(const kk_status *s)
+{
+    (void)s;
+    return 0;
+}
+
+json_t *kk_status_memory(const kk_status *s)
+{
+    enum { MIN_REQUESTS = 10 };
+    static const double stable_mb = 0.1; /* a request */
+    double used = (double)kk_resident_bytes(), slope = s->metrics.memory_slope_mb;
+    const char *trend = slope > stable_mb    ? "increasing"
+                        : slope < -stable_mb ? "decreasing"
+                                             : "stable";
+    if (s->metrics.n_memory < MIN_REQUESTS)
+        trend = "unknown";
+    return json_pack("{s:b, s:o, s:o, s:s, s:o, s:s, s:o, s:o, s:o}", "watchdog_active", 0,
+                     "current_memory_mb", kk_json_real(used / 1048576.0), "peak_memory_mb",
+                     kk_json_real((double)kk_peak_resident_bytes() / 1048576.0), "memory_trend",
+                     trend, "fragmentation_score", kk_json_real(fragmentation_percent()),
+                     "memory_health", memory_health(s, used), "cleanup_count",
+                     kk_json_count(kk_status_cleanups(s)), "request_count",
+                     kk_json_count(s->metrics.spans[KK_METRICS_SINCE_START].n_speech),
+                     "slope_mb_per_request", kk_json_real(slope));
+}
+
+json_t *kk_status_caches(const kk_status *s)
+{
+    const char *directory = kk_config_text(s->server->options.config, KK_SET_CACHE);
+    json_t *model = json_pack("{s:s, s:o}", "directory", directory, "made_in_s",
+                              kk_json_real(s->engine != NULL ? s->info.pack_ms / 1e3 : 0.0));
+    json_t *results =
+        json_pack("{s:b, s:o, s:o}", "enabled", 0, "hits", kk_json_count(s->metrics.n_cache_hits),
+                  "misses", kk_json_count(s->metrics.n_cache_misses));
+    return json_pack("{s:o, s:o}", "model", model, "results", results);
+}
+
+json_t *kk_status_versions(const kk_status *s)
+{
+    return json_pack("{s:s, s:s, s:s, s:s}", "kokoro", kokoro_version(), "runtime",
+                     s->engine != NULL ? s->info.runtime_version : "", "libmicrohttpd",
+                     kk_http_library_version(), "jansson", jansson_version_str());
+}
