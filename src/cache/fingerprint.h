@@ -12,7 +12,7 @@
     X(hardware, "hardware")               /* CPU, cores, memory, limits of the control group */    \
     X(system, "operating system")         /* name and release */                                   \
     X(model, "model")                     /* hash of the file */                                   \
-    X(libraries, "library versions")      /* of this program and of every provider's runtime */    \
+    X(libraries, "library versions")      /* this program and every provider's runtime */          \
     X(instruction_set, "instruction set") /* that native uses */                                   \
     X(settings, "settings")               /* those that change speed or sound */
 
@@ -26,13 +26,17 @@ typedef struct kk_fingerprint {
 } kk_fingerprint;
 
 /*
- * Of this machine and these options. Costs milliseconds: the model's hash is of blocks spread over
- * the file (see model/cache_path.h), libraries are asked for their version without opening a model.
- * NOT_FOUND (no model), IO, NO_MEMORY.
+ * Of this machine and these options. Costs a millisecond or two: the model and the runtimes'
+ * libraries are told by blocks spread over their files (cache/blocks.h), and none is loaded.
+ * NOT_FOUND (no model), INVALID (unknown instruction set), IO, BAD_DATA, NO_MEMORY.
  */
 int kk_fingerprint_make(kk_fingerprint *out, const kokoro_options *options, kokoro_error *err);
 
-/* The name of the first field that differs, or NULL when none does. */
-const char *kk_fingerprint_difference(const kk_fingerprint *a, const kk_fingerprint *b);
+/*
+ * The name of the first field that differs, or NULL when none does. What was measured with all
+ * settings free (precision and threads "auto") knows every way, and so holds for any settings; what
+ * was measured under a restriction holds for the same one only.
+ */
+const char *kk_fingerprint_difference(const kk_fingerprint *measured, const kk_fingerprint *now);
 
 #endif

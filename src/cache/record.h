@@ -40,10 +40,11 @@ char *kk_record_path(const char *cache_dir);
  * NO_MEMORY. */
 int kk_record_load(kk_record *out, const char *cache_dir, kokoro_error *err);
 
-/* Atomically, and on the disk when it returns. IO, NO_MEMORY. */
+/* Atomically, and on the disk when it returns. INVALID (would not be read again: out of range, or
+ * `recommended` is not among the results), BUSY, IO, NO_MEMORY. */
 int kk_record_store(const kk_record *record, const char *cache_dir, kokoro_error *err);
 
-/* OK also when there was none. IO. */
+/* OK also when there was none. BUSY, IO. */
 int kk_record_clear(const char *cache_dir, kokoro_error *err);
 
 /* ---- how long it is good ------------------------------------------------------------------ */
@@ -75,7 +76,8 @@ typedef struct kk_record_view {
 double kk_validity_s(const kk_validity_rule *rule);
 
 /*
- * State of a record at the time now_s. A clock that was moved back makes it no younger than new.
+ * State of a record at the time now_s. A clock that was moved back makes it no younger than new;
+ * its next use dates it by the new clock.
  * It expires one period after the last use that refreshed it, and four after its measurement at the
  * latest. `fingerprint` NULL: not compared.
  */
@@ -87,8 +89,9 @@ void kk_record_look(kk_record *record, const char *cache_dir, const kk_fingerpri
                     const kk_validity_rule *rule, double now_s, kk_record_view *out);
 
 /*
- * After the recommended way was used with success: current = way, refreshed_at_s = now_s, where the
- * record is VALID; nothing else. Writes at most once an hour, unless `current` changes.
+ * After a way was used with success: current = way and, of the recommended one, refreshed_at_s =
+ * now_s, where the record is VALID; nothing else. Writes at most once an hour, unless `current`
+ * changes. BUSY, IO, NO_MEMORY.
  */
 int kk_record_refresh(const char *cache_dir, const kk_fingerprint *fingerprint,
                       const kk_validity_rule *rule, const kk_way *way, double now_s,
@@ -100,11 +103,12 @@ typedef struct kk_record_lock {
     int fd; /* -1: not held */
 } kk_record_lock;
 
-/* BUSY names the holder's process number. IO. A holder that died holds nothing. */
+/* BUSY names the holder's process number. IO. A holder that died holds nothing, unless it left a
+ * child that was forked without exec. */
 int kk_record_lock_take(kk_record_lock *lock, const char *cache_dir, kokoro_error *err);
 void kk_record_lock_give(kk_record_lock *lock);
 
-/* Process number of the holder; 0: nobody measures. */
+/* Process number of the holder; 0: nobody measures; -1: somebody whose number is not known. */
 int kk_record_lock_holder(const char *cache_dir);
 
 #endif

@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/status.h"
-#include "model/cache_path.h"
+#include "cache/cache_path.h"
 #include "model/onnx/onnx.h"
 
 #include <string.h>

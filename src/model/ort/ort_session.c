@@ -14,7 +14,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/status.h"
-#include "model/cache_path.h"
+#include "cache/cache_path.h"
 #include "model/ort/onnx_outputs.h"
 #include "model/ort/ort_cache.h"
 

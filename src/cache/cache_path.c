@@ -1,24 +1,24 @@
-/* cache_path.c - a fingerprint of a model that costs a millisecond; and old temporary files. */
-#include "model/cache_path.h"
+/* cache_path.c - the name of a cached form; and old temporary files. */
+#include "cache/cache_path.h"
 
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/status.h"
+#include "cache/blocks.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { N_BLOCKS = 64, BLOCK_SIZE = 4096, ABANDONED_S = 3600 };
+enum { ABANDONED_S = 3600 };
 
 /* What the name of a cached form hangs on. */
 typedef struct identity {
     uint64_t size, seconds, nanoseconds, layout;
-    uint64_t blocks[N_BLOCKS]; /* hashes */
+    uint64_t blocks[KK_BLOCKS];
     char version[32];
 } identity;
 
@@ -26,25 +26,16 @@ static int identify(identity *id, const char *model_path, const kk_cache_kind *k
                     kokoro_error *err)
 {
     memset(id, 0, sizeof(*id));
-    struct stat st;
-    if (stat(model_path, &st) != 0)
-        return kk_fail(err, errno == ENOENT ? KOKORO_NOT_FOUND : KOKORO_IO,
-                       "cannot open model %s: %s", model_path, strerror(errno));
-    kk_map map;
-    int status = kk_map_open(&map, model_path, "model", err);
+    kk_blocks blocks;
+    int status = kk_blocks_read(&blocks, model_path, "model", err);
     if (status != KOKORO_OK)
         return status;
-    id->size = (uint64_t)map.len;
-    id->seconds = (uint64_t)st.st_mtim.tv_sec;
-    id->nanoseconds = (uint64_t)st.st_mtim.tv_nsec;
+    id->size = blocks.size;
+    id->seconds = blocks.seconds;
+    id->nanoseconds = blocks.nanoseconds;
     id->layout = kind->layout;
+    memcpy(id->blocks, blocks.hashes, sizeof(id->blocks));
     strncpy(id->version, kind->version, sizeof(id->version) - 1);
-    for (size_t i = 0; i < N_BLOCKS; i++) {
-        size_t at = map.len / N_BLOCKS * i;
-        size_t len = map.len - at < BLOCK_SIZE ? map.len - at : BLOCK_SIZE;
-        id->blocks[i] = kk_hash(map.data + at, len);
-    }
-    kk_map_close(&map);
     return KOKORO_OK;
 }
 

@@ -3,8 +3,8 @@
  *
  *     <cache>/<folder>/<fingerprint of model, version, layout>.<ending>
  */
-#ifndef KK_MODEL_CACHE_PATH_H
-#define KK_MODEL_CACHE_PATH_H
+#ifndef KK_CACHE_CACHE_PATH_H
+#define KK_CACHE_CACHE_PATH_H
 
 #include "kokoro/kokoro.h"
 
