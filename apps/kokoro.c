@@ -129,7 +129,7 @@ static int run(kk_app *app, int argc, char **argv)
         kk_cli_help(app, NULL, stderr);
         return KK_EXIT_USAGE;
     }
-    int loaded = kk_config_load(&app->config, ".env", keep_warning, app, &error);
+    int loaded = kk_config_load(&app->config, KK_DOTENV_PATH, keep_warning, app, &error);
     show_warnings(app);
     if (loaded != KOKORO_OK)
         return kk_complain_of(&error);

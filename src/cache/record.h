@@ -13,6 +13,10 @@
 #include "cache/fingerprint.h"
 #include "cache/way.h"
 
+/* Written by a server that begins to measure, below the cache directory: what was tried a period
+ * ago at most is not tried again by itself. kk_record_clear removes it too. */
+#define KK_RECORD_ATTEMPT "benchmark/attempt"
+
 enum { KK_RECORD_MAX_RESULTS = 32 };
 
 typedef struct kk_record_result {

@@ -233,6 +233,21 @@ int kk_config_load(kk_config *config, const char *dotenv_path,
     return status == KOKORO_OK ? kk_config_derive_paths(config, err) : status;
 }
 
+int kk_config_load_again(kk_config *config, const kk_config *before, const char *dotenv_path,
+                         void (*warn_fn)(void *user, const char *line), void *user,
+                         kokoro_error *err)
+{
+    kk_config_init(config);
+    for (int id = 0; id < KK_N_SETTINGS; id++) {
+        if (before->origin[id] != KK_FROM_OPTION)
+            continue;
+        int status = kk_config_set_option(config, (enum kk_setting_id)id, before->value[id], err);
+        if (status != KOKORO_OK)
+            return status;
+    }
+    return kk_config_load(config, dotenv_path, warn_fn, user, err);
+}
+
 const char *kk_config_text(const kk_config *config, enum kk_setting_id id)
 {
     return config->value[id];

@@ -60,6 +60,8 @@
     X(BENCHMARK_FREQUENCY, "KOKORO_BENCHMARK_FREQUENCY", "", CHOICE, 0, 0,                         \
       "daily weekly monthly manually|manual", "weekly", true,                                      \
       "how long the result of a benchmark is good: 24 hours, 7 days, 30 days, or until asked")     \
+    X(BENCHMARK_IDLE_S, "KOKORO_BENCHMARK_IDLE_S", "", INT, 0, 86400, "", "60", true,              \
+      "seconds without a request after which the server may benchmark")                            \
     X(SKIP_BENCHMARKING, "KOKORO_SKIP_BENCHMARKING", "", BOOL, 0, 0, "", "false", true,            \
       "the server never benchmarks by itself")                                                     \
     X(DEVELOPMENT_MODE, "KOKORO_DEVELOPMENT_MODE", "", BOOL, 0, 0, "", "false", true,              \
@@ -135,6 +137,13 @@ int kk_config_set_option(kk_config *config, enum kk_setting_id id, const char *v
  */
 int kk_config_load(kk_config *config, const char *dotenv_path,
                    void (*warn)(void *user, const char *line), void *user, kokoro_error *err);
+
+/* As kk_config_load, with the options of `before`: what the settings are now. */
+int kk_config_load_again(kk_config *config, const kk_config *before, const char *dotenv_path,
+                         void (*warn)(void *user, const char *line), void *user, kokoro_error *err);
+
+/* The file in the working directory. */
+#define KK_DOTENV_PATH ".env"
 
 const char *kk_config_text(const kk_config *config, enum kk_setting_id id);
 long long kk_config_int(const kk_config *config, enum kk_setting_id id);

@@ -37,6 +37,7 @@ static const struct route {
     {"/health", GET | NO_STORE, kk_get_health},
     {"/startup-progress", GET | NO_STORE, kk_get_startup_progress},
     {"/status", GET | NO_STORE, kk_get_status},
+    {"/benchmark", GET | POST | NO_STORE, kk_benchmark},
 };
 
 static const struct route *find_route(const char *path, const char **rest)
@@ -120,7 +121,10 @@ static enum kk_http_verdict wrong_method(const kk_call *call, const struct route
 {
     kk_api_error error;
     char shown[24];
-    const char *allowed = (route->flags & POST) != 0 ? "POST" : "GET, HEAD";
+    const unsigned both = GET | POST;
+    const char *allowed = (route->flags & both) == both ? "GET, HEAD, POST"
+                          : (route->flags & POST) != 0  ? "POST"
+                                                        : "GET, HEAD";
     (void)kk_api_fail(&error, 405, NULL, "method_not_allowed", "%s takes %s, not %s", route->path,
                       allowed, kk_api_shown(shown, sizeof(shown), call->request->method));
     kk_http_add_header(call->response, "Allow", "%s", allowed);

@@ -92,7 +92,7 @@ static int warm_up(kk_server *server, kokoro_engine *engine, kokoro_error *err)
     kokoro_request_init(&request);
     request.text = "Hello.";
     request.text_len = strlen(request.text);
-    request.voice = kk_config_text(server->options.config, KK_SET_VOICE);
+    request.voice = kk_config_text(kk_server_config(server), KK_SET_VOICE);
     return kokoro_speak(engine, &request, ignore_chunk, NULL, NULL, err);
 }
 
@@ -146,6 +146,87 @@ static void *load_in_thread(void *user)
     return NULL;
 }
 
+/* --- another engine --- */
+
+const kk_config *kk_server_config(kk_server *server)
+{
+    return kk_live_config(server->live);
+}
+
+void kk_server_open_engine(kk_server *server)
+{
+    kokoro_error err;
+    kokoro_engine *engine = NULL;
+    kokoro_engine_info info = {.struct_size = sizeof(info)};
+    kokoro_options options;
+    kk_config_engine_options(kk_server_config(server), &options);
+    options.log = write_log;
+    options.log_user = server;
+    int status = kokoro_open(&engine, &options, &err);
+    if (status == KOKORO_OK)
+        status = warm_up(server, engine, &err);
+    if (status == KOKORO_OK) {
+        kokoro_get_engine_info(engine, &info);
+        if (kk_server_set_engine(server, engine) != KOKORO_OK)
+            status = kk_fail_memory(&err);
+    }
+    if (status == KOKORO_OK) {
+        kk_log_write(&server->log, KOKORO_LOG_INFO, "the model now runs on %s %s, %d threads",
+                     info.provider, info.precision, info.n_threads);
+        return;
+    }
+    kokoro_close(&engine);
+    kk_log_write(&server->log, KOKORO_LOG_WARNING, "the provider stays as it was: %s", err.message);
+}
+
+/* --- housekeeping --- */
+
+/* Each second until the end. */
+static void *keep_house(void *user)
+{
+    kk_server *server = user;
+    (void)pthread_mutex_lock(&server->mutex);
+    while (!server->must_end) {
+        struct timespec until;
+        enum kk_server_state state = server->state;
+        (void)clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_sec++;
+        (void)pthread_mutex_unlock(&server->mutex);
+        if (state == KK_SERVER_READY) {
+            kk_live_tick(server->live, server);
+            kk_scheduler_tick(server->scheduler);
+        }
+        (void)pthread_mutex_lock(&server->mutex);
+        while (!server->must_end &&
+               pthread_cond_timedwait(&server->end, &server->mutex, &until) == 0) {
+        }
+    }
+    (void)pthread_mutex_unlock(&server->mutex);
+    return NULL;
+}
+
+static void stop_housekeeping(kk_server *server)
+{
+    if (server->has_housekeeper) {
+        (void)pthread_mutex_lock(&server->mutex);
+        server->must_end = true;
+        (void)pthread_cond_signal(&server->end);
+        (void)pthread_mutex_unlock(&server->mutex);
+        (void)pthread_join(server->housekeeper, NULL);
+    }
+    kk_scheduler_destroy(&server->scheduler);
+}
+
+static int start_threads(kk_server *server, kokoro_error *err)
+{
+    server->has_loader = pthread_create(&server->loader, NULL, load_in_thread, server) == 0;
+    server->has_housekeeper =
+        server->has_loader && pthread_create(&server->housekeeper, NULL, keep_house, server) == 0;
+    if (!server->has_housekeeper)
+        return kk_fail(err, KOKORO_NO_MEMORY, "the server's threads cannot be made");
+    return KOKORO_OK;
+}
+
 /* --- start and stop --- */
 
 static int start_http(kk_server *server, kokoro_error *err)
@@ -178,7 +259,8 @@ int kk_server_start(kk_server **out, const kk_server_options *options, kokoro_er
     server->options = *options;
     server->log = (kk_log){write_log, server};
     server->progress = (kk_progress){.status = "starting", .started_at_s = kk_wall_s()};
-    server->has_mutex = pthread_mutex_init(&server->mutex, NULL) == 0;
+    server->has_mutex =
+        pthread_mutex_init(&server->mutex, NULL) == 0 && pthread_cond_init(&server->end, NULL) == 0;
     const kk_metrics_options metrics = {
         .first_sound_s = (double)kk_config_int(options->config, KK_SET_TTFA_TARGET_MS) / 1e3,
         .rtf = KK_SERVER_RTF_TARGET,
@@ -187,6 +269,10 @@ int kk_server_start(kk_server **out, const kk_server_options *options, kokoro_er
     int status = KOKORO_OK;
     if (!server->has_mutex || server->metrics == NULL)
         status = kk_fail_memory(err);
+    if (status == KOKORO_OK)
+        status = kk_live_create(&server->live, options->config, err);
+    if (status == KOKORO_OK)
+        status = kk_scheduler_create(&server->scheduler, server, err);
     if (status == KOKORO_OK) {
         double start_s = kk_now_s();
         kk_json_use_kk_alloc();
@@ -196,11 +282,8 @@ int kk_server_start(kk_server **out, const kk_server_options *options, kokoro_er
     }
     if (status == KOKORO_OK)
         status = start_http(server, err);
-    if (status == KOKORO_OK) {
-        server->has_loader = pthread_create(&server->loader, NULL, load_in_thread, server) == 0;
-        if (!server->has_loader)
-            status = kk_fail(err, KOKORO_NO_MEMORY, "the loading thread cannot be made");
-    }
+    if (status == KOKORO_OK)
+        status = start_threads(server, err);
     if (status != KOKORO_OK)
         kk_server_stop(&server);
     *out = server;
@@ -259,10 +342,14 @@ void kk_server_stop(kk_server **server_ptr)
         kk_server_drain(server);
     kk_jobs_stop(&server->jobs);
     kk_http_stop(&server->http);
+    stop_housekeeping(server);
     kk_server_close_engines(server);
     json_decref(server->providers);
     kk_metrics_destroy(&server->metrics);
-    if (server->has_mutex)
+    kk_live_destroy(&server->live);
+    if (server->has_mutex) {
+        (void)pthread_cond_destroy(&server->end);
         (void)pthread_mutex_destroy(&server->mutex);
+    }
     kk_free(server);
 }

@@ -10,7 +10,9 @@
 #include "server/errors.h"
 #include "server/http.h"
 #include "server/jobs.h"
+#include "server/live.h"
 #include "server/origin.h"
+#include "server/scheduler.h"
 #include "server/server.h"
 
 #include <pthread.h>
@@ -54,9 +56,11 @@ struct kk_server {
     kk_hardware hardware;
     kk_metrics *metrics;
     kk_jobs *jobs;
+    kk_live *live;
+    kk_scheduler *scheduler;
     kk_http *http;
-    pthread_t loader;
-    bool has_loader, has_mutex;
+    pthread_t loader, housekeeper;
+    bool has_loader, has_housekeeper, has_mutex;
 
     pthread_mutex_t mutex;
     enum kk_server_state state;
@@ -65,7 +69,8 @@ struct kk_server {
     kk_start_times times;
     kk_engine_slot *engines;  /* the one in use first, then those that requests still hold */
     struct json_t *providers; /* made before that; for the connections' thread alone */
-    bool is_draining;
+    bool is_draining, must_end;
+    pthread_cond_t end; /* must_end was set */
 };
 
 /* The engine in use, held until it is given back; NULL until one is loaded. Another may take its
@@ -77,6 +82,11 @@ bool kk_server_has_engine(kk_server *server);
  * more. NO_MEMORY leaves all as it was, the engine with the caller. */
 int kk_server_set_engine(kk_server *server, kokoro_engine *engine);
 void kk_server_close_engines(kk_server *server); /* at the end: nobody holds one */
+/* Open an engine by the settings as they are now, and put it into use; where that fails the one in
+ * use stays, and a warning says why. */
+void kk_server_open_engine(kk_server *server);
+/* Settings as they are now (server/live.h). */
+const kk_config *kk_server_config(kk_server *server);
 bool kk_server_is_draining(kk_server *server);
 void kk_server_start_times(kk_server *server, kk_start_times *out);
 void kk_server_progress(kk_server *server, kk_progress *out);
@@ -93,7 +103,8 @@ typedef struct kk_call {
 typedef enum kk_http_verdict kk_endpoint(const kk_call *call);
 
 kk_endpoint kk_get_health, kk_get_startup_progress, kk_get_status, kk_get_voices,
-    kk_get_audio_voices, kk_get_models, kk_get_model, kk_get_audio_models, kk_post_speech;
+    kk_get_audio_voices, kk_get_models, kk_get_model, kk_get_audio_models, kk_post_speech,
+    kk_benchmark;
 
 /* Answer with an error, with a JSON object (whose reference is taken), or that the model is not
  * loaded yet. */

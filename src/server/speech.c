@@ -230,6 +230,7 @@ static void run_job(void *user)
     int status = speak(j, &stats, &err);
     if (error_of(status) == KK_METRICS_ENGINE || error_of(status) == KK_METRICS_MEMORY)
         kk_log_write(&j->server->log, KOKORO_LOG_ERROR, "request %s: %s", j->http->id, err.message);
+    kk_scheduler_speech_ends(j->server->scheduler);
     count(j, status, &stats);
     answer(j, status, &stats, &err);
     kk_http_release(j->exchange);
@@ -251,7 +252,7 @@ static int check_state(const kk_call *call, kk_api_error *error)
 
 static int read_request(job *j, const kk_call *call, kk_api_error *error)
 {
-    const kk_config *config = call->server->options.config;
+    const kk_config *config = kk_server_config(call->server);
     const kk_speech_limits limits = {.max_chars =
                                          (size_t)kk_config_int(config, KK_SET_MAX_INPUT_CHARS),
                                      .default_voice = kk_config_text(config, KK_SET_VOICE)};
@@ -272,8 +273,10 @@ static int queue_job(job *j, const kk_call *call, kk_api_error *error)
     kk_http_add_header(&j->response, "X-Request-Id", "%s", call->request->id);
     j->queued_s = kk_now_s();
     kk_http_hold(call->exchange);
+    kk_scheduler_speech_begins(call->server->scheduler);
     if (kk_jobs_add(call->server->jobs, run_job, j) == KOKORO_OK)
         return 0;
+    kk_scheduler_speech_ends(call->server->scheduler);
     kk_http_release(call->exchange);
     (void)kk_api_fail(error, 429, NULL, "queue_full", "%d requests wait already; try again",
                       KK_SERVER_MAX_QUEUE);

@@ -118,6 +118,7 @@ json_t *kk_status_make(const kk_status *s)
 enum kk_http_verdict kk_get_status(const kk_call *call)
 {
     kk_status s;
+    kk_scheduler_remind(call->server->scheduler);
     kk_status_take(&s, call->server);
     json_t *status = kk_status_make(&s);
     kk_status_give(&s);

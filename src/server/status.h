@@ -42,7 +42,7 @@ json_t *kk_status_onnx_providers(const kk_status *s);
 json_t *kk_status_providers(const kk_status *s);
 /* status_patches.c */
 json_t *kk_status_patches(const kk_status *s);
-/* status_benchmark.c */
+/* benchmark.c */
 json_t *kk_status_benchmark(const kk_status *s);
 
 /* --- figures that several of them show --- */

@@ -107,7 +107,7 @@ static json_t *inferences(const kk_status *s)
 
 static json_t *requests(const kk_status *s)
 {
-    const kk_server *server = s->server;
+    kk_server *server = s->server;
     const kk_metrics_span *all = &s->metrics.spans[KK_METRICS_SINCE_START];
     return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o}",
                      "total_requests", kk_json_count(all->n_speech), "completed_count",
@@ -116,7 +116,7 @@ static json_t *requests(const kk_status *s)
                      "ttfa_average", kk_json_real(1e3 * all->kinds[KK_METRICS_FIRST_SOUND].mean),
                      "rtf_average", kk_json_real(all->kinds[KK_METRICS_RTF].mean),
                      "efficiency_average", kk_json_real(s->metrics.efficiency), "ttfa_target",
-                     (int)kk_config_int(server->options.config, KK_SET_TTFA_TARGET_MS),
+                     (int)kk_config_int(kk_server_config(server), KK_SET_TTFA_TARGET_MS),
                      "rtf_target", kk_json_real(KK_SERVER_RTF_TARGET), "efficiency_target",
                      kk_json_real(KK_SERVER_EFFICIENCY_TARGET), "audio_seconds_total",
                      kk_json_real(all->audio_s), "windows", windows(s), "quantile_error_percent",
@@ -153,7 +153,7 @@ json_t *kk_status_performance(const kk_status *s)
 /* Phonemes are not kept, and sounds are not either: the counts say so. */
 json_t *kk_status_tts_processing(const kk_status *s)
 {
-    const char *helper = kk_config_text(s->server->options.config, KK_SET_ESPEAK_HELPER);
+    const char *helper = kk_config_text(kk_server_config(s->server), KK_SET_ESPEAK_HELPER);
     const uint64_t hits = s->metrics.n_cache_hits, looks = hits + s->metrics.n_cache_misses;
     json_t *phoneme_cache = json_pack(
         "{s:i, s:i, s:f, s:f, s:f, s:b, s:s, s:i}", "cache_size", 0, "max_cache_size", 0,

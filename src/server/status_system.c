@@ -80,7 +80,7 @@ json_t *kk_status_memory(const kk_status *s)
 
 json_t *kk_status_caches(const kk_status *s)
 {
-    const char *directory = kk_config_text(s->server->options.config, KK_SET_CACHE);
+    const char *directory = kk_config_text(kk_server_config(s->server), KK_SET_CACHE);
     json_t *model = json_pack("{s:s, s:o}", "directory", directory, "made_in_s",
                               kk_json_real(s->engine != NULL ? s->info.pack_ms / 1e3 : 0.0));
     json_t *results =

@@ -178,6 +178,23 @@ TEST(dotenv_reads_the_usual_forms)
     CHECK_STR(warnings, "");
 }
 
+TEST(settings_are_read_again_behind_the_options)
+{
+    kk_config first, second;
+    write_dotenv("KOKORO_VOICE=af_sky\nKOKORO_PORT=1\n", 34);
+    kk_config_init(&first);
+    CHECK_INT(kk_config_set_option(&first, KK_SET_PORT, "2", &error), KOKORO_OK);
+    CHECK_INT(kk_config_load(&first, dotenv, NULL, NULL, &error), KOKORO_OK);
+    write_dotenv("KOKORO_VOICE=af_bella\nKOKORO_PORT=3\n", 36);
+    CHECK_INT(kk_config_load_again(&second, &first, dotenv, NULL, NULL, &error), KOKORO_OK);
+    CHECK_STR(kk_config_text(&first, KK_SET_VOICE), "af_sky");
+    CHECK_STR(kk_config_text(&second, KK_SET_VOICE), "af_bella");
+    CHECK_STR(kk_config_text(&second, KK_SET_PORT), "2");
+    kk_config_fini(&second);
+    kk_config_fini(&first);
+    (void)unlink(dotenv);
+}
+
 TEST(dotenv_must_not_choose_what_is_loaded)
 {
     kk_config config;
@@ -366,7 +383,8 @@ TEST(tear_down)
 
 TEST_MAIN(T(set_up), T(every_setting_is_whole), T(defaults_are_the_documented_ones),
           T(option_then_environment_then_dotenv), T(words_and_numbers_of_the_benchmark),
-          T(dotenv_reads_the_usual_forms), T(dotenv_must_not_choose_what_is_loaded),
-          T(an_unreadable_dotenv_is_a_warning), T(bad_values_name_place_value_and_remedy),
-          T(paths_hang_on_each_other), T(the_helper_stands_beside_the_program),
-          T(every_failed_allocation_is_an_error), T(dotenv_survives_any_bytes), T(tear_down))
+          T(dotenv_reads_the_usual_forms), T(settings_are_read_again_behind_the_options),
+          T(dotenv_must_not_choose_what_is_loaded), T(an_unreadable_dotenv_is_a_warning),
+          T(bad_values_name_place_value_and_remedy), T(paths_hang_on_each_other),
+          T(the_helper_stands_beside_the_program), T(every_failed_allocation_is_an_error),
+          T(dotenv_survives_any_bytes), T(tear_down))

@@ -1,0 +1,227 @@
+/*
+ * live.c - follows .env and the benchmark record. A file that cannot be used changes nothing: the
+ * settings and the engine stay as they were, and a warning says why.
+ */
+#include "server/live.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/status.h"
+#include "cache/record.h"
+#include "server/server_state.h"
+
+#include <pthread.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static const double kept_s = 3600.0;
+
+/* What tells a file from the one that was there a second ago. */
+typedef struct file_mark {
+    bool is_there;
+    dev_t device;
+    ino_t inode;
+    off_t size;
+    struct timespec changed;
+} file_mark;
+
+typedef struct settings {
+    const kk_config *config;
+    kk_config own;        /* where they are not the first */
+    double replaced_at_s; /* 0: in use */
+    struct settings *next;
+} settings;
+
+struct kk_live {
+    pthread_mutex_t mutex;
+    settings *newest;
+    file_mark dotenv, record;
+    char *record_path;
+};
+
+static file_mark mark(const char *path)
+{
+    struct stat st;
+    if (path == NULL || stat(path, &st) != 0)
+        return (file_mark){.is_there = false};
+    return (file_mark){true, st.st_dev, st.st_ino, st.st_size, st.st_mtim};
+}
+
+static bool is_same(const file_mark *a, const file_mark *b)
+{
+    return a->is_there == b->is_there && a->device == b->device && a->inode == b->inode &&
+           a->size == b->size && a->changed.tv_sec == b->changed.tv_sec &&
+           a->changed.tv_nsec == b->changed.tv_nsec;
+}
+
+int kk_live_create(kk_live **out, const kk_config *first, kokoro_error *err)
+{
+    kk_live *live = kk_calloc(1, sizeof(*live));
+    settings *s = kk_calloc(1, sizeof(*s));
+    *out = NULL;
+    if (live == NULL || s == NULL || pthread_mutex_init(&live->mutex, NULL) != 0) {
+        kk_free(live);
+        kk_free(s);
+        return kk_fail_memory(err);
+    }
+    s->config = first;
+    live->newest = s;
+    live->record_path = kk_record_path(kk_config_text(first, KK_SET_CACHE));
+    if (live->record_path == NULL) {
+        kk_live_destroy(&live);
+        return kk_fail_memory(err);
+    }
+    live->dotenv = mark(KK_DOTENV_PATH);
+    live->record = mark(live->record_path);
+    *out = live;
+    return KOKORO_OK;
+}
+
+static void free_settings(settings *s)
+{
+    if (s->config == &s->own)
+        kk_config_fini(&s->own);
+    kk_free(s);
+}
+
+void kk_live_destroy(kk_live **live_ptr)
+{
+    kk_live *live = *live_ptr;
+    if (live == NULL)
+        return;
+    for (settings *s = live->newest, *next; s != NULL; s = next) {
+        next = s->next;
+        free_settings(s);
+    }
+    kk_free(live->record_path);
+    (void)pthread_mutex_destroy(&live->mutex);
+    kk_free(live);
+    *live_ptr = NULL;
+}
+
+const kk_config *kk_live_config(kk_live *live)
+{
+    (void)pthread_mutex_lock(&live->mutex);
+    const kk_config *config = live->newest->config;
+    (void)pthread_mutex_unlock(&live->mutex);
+    return config;
+}
+
+/* --- settings --- */
+
+static void warn_of_dotenv(void *user, const char *line)
+{
+    kk_log_write(user, KOKORO_LOG_WARNING, "%s", line);
+}
+
+static void drop_old(kk_live *live)
+{
+    double now_s = kk_now_s();
+    settings *old = NULL;
+    (void)pthread_mutex_lock(&live->mutex);
+    for (settings **link = &live->newest->next; *link != NULL; link = &(*link)->next) {
+        if (now_s - (*link)->replaced_at_s > kept_s) {
+            old = *link;
+            *link = NULL;
+            break;
+        }
+    }
+    (void)pthread_mutex_unlock(&live->mutex);
+    for (settings *next; old != NULL; old = next) {
+        next = old->next;
+        free_settings(old);
+    }
+}
+
+/* Read the settings anew; true when they are others. */
+static bool read_settings(kk_live *live, kk_server *server)
+{
+    kokoro_error error;
+    const kk_config *before = kk_live_config(live);
+    settings *s = kk_calloc(1, sizeof(*s));
+    if (s == NULL)
+        return false;
+    int status =
+        kk_config_load_again(&s->own, before, KK_DOTENV_PATH, warn_of_dotenv, &server->log, &error);
+    s->config = &s->own;
+    if (status != KOKORO_OK) {
+        kk_log_write(&server->log, KOKORO_LOG_WARNING, "the settings stay as they were: %s",
+                     error.message);
+        free_settings(s);
+        return false;
+    }
+    for (int id = 0; id < KK_N_SETTINGS; id++) {
+        const char *value = kk_config_text(s->config, (enum kk_setting_id)id);
+        if (strcmp(value, kk_config_text(before, (enum kk_setting_id)id)) != 0)
+            kk_log_write(&server->log, KOKORO_LOG_INFO, "%s is now '%s'", kk_settings[id].variable,
+                         value);
+    }
+    (void)pthread_mutex_lock(&live->mutex);
+    live->newest->replaced_at_s = kk_now_s();
+    s->next = live->newest;
+    live->newest = s;
+    (void)pthread_mutex_unlock(&live->mutex);
+    return true;
+}
+
+/* --- the engine --- */
+
+static bool differs(const kk_config *a, const kk_config *b, enum kk_setting_id id)
+{
+    return strcmp(kk_config_text(a, id), kk_config_text(b, id)) != 0;
+}
+
+static bool engine_settings_differ(const kk_config *a, const kk_config *b)
+{
+    return differs(a, b, KK_SET_PROVIDER) || differs(a, b, KK_SET_THREADS) ||
+           differs(a, b, KK_SET_PRECISION) || differs(a, b, KK_SET_CPU_MASK);
+}
+
+/* Does a record that may be used recommend another way than the engine's? */
+static bool record_differs(kk_server *server, const kk_config *config)
+{
+    kk_record record;
+    kk_record_view view;
+    kk_fingerprint fingerprint;
+    kokoro_options options;
+    kokoro_engine_info info = {.struct_size = sizeof(info)};
+    const kk_validity_rule rule = {.frequency = KK_MANUALLY};
+    if (strcmp(kk_config_text(config, KK_SET_PROVIDER), "auto") != 0)
+        return false;
+    kk_config_engine_options(config, &options);
+    if (kk_fingerprint_make(&fingerprint, &options, NULL) != KOKORO_OK)
+        return false;
+    kk_record_look(&record, kk_config_text(config, KK_SET_CACHE), &fingerprint, &rule, kk_wall_s(),
+                   &view);
+    kokoro_engine *engine = kk_server_take_engine(server);
+    bool differs = engine == NULL;
+    if (engine != NULL) {
+        kokoro_get_engine_info(engine, &info);
+        kk_way now = {.n_threads = info.n_threads};
+        (void)strncpy(now.provider, info.provider, sizeof(now.provider) - 1);
+        (void)strncpy(now.precision, info.precision, sizeof(now.precision) - 1);
+        differs = (view.state == KK_RECORD_VALID || view.state == KK_RECORD_EXPIRED) &&
+                  !kk_way_equal(&now, &record.recommended);
+    }
+    kk_server_give_engine(server, engine);
+    return differs;
+}
+
+void kk_live_tick(kk_live *live, kk_server *server)
+{
+    const kk_config *before = kk_live_config(live);
+    file_mark dotenv = mark(KK_DOTENV_PATH), record = mark(live->record_path);
+    bool must_open = false;
+    if (!is_same(&dotenv, &live->dotenv)) {
+        live->dotenv = dotenv;
+        if (read_settings(live, server))
+            must_open = engine_settings_differ(before, kk_live_config(live));
+    }
+    if (!is_same(&record, &live->record)) {
+        live->record = record;
+        must_open = must_open || record_differs(server, kk_live_config(live));
+    }
+    if (must_open)
+        kk_server_open_engine(server);
+    drop_old(live);
+}
