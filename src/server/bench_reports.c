@@ -98,6 +98,18 @@ int kk_bench_report_path(char *path, size_t size, const kk_config *config, kokor
     return status;
 }
 
+void kk_bench_report_drop(const char *report_path)
+{
+    kk_buf directory = KK_BUF_INIT;
+    const char *slash = strrchr(report_path, '/');
+    if (slash != NULL) {
+        kk_buf_append(&directory, report_path, (size_t)(slash - report_path));
+        if (!directory.failed)
+            (void)rmdir(kk_buf_str(&directory));
+    }
+    kk_buf_fini(&directory);
+}
+
 static int copy_file(const char *from, const char *to, kokoro_error *err)
 {
     kk_buf bytes = KK_BUF_INIT;

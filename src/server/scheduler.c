@@ -220,6 +220,7 @@ static void fail_run(kk_scheduler *scheduler, const char *message)
     view->ended_at_s = kk_wall_s();
     view->was_good = false;
     (void)snprintf(view->message, sizeof(view->message), "%s", message);
+    kk_bench_report_drop(view->results_file);
     kk_log_write(&scheduler->server->log, KOKORO_LOG_WARNING, "benchmark: %s", view->message);
 }
 
