@@ -115,6 +115,13 @@ typedef struct kokoro_options {
     const char *cpu_mask;  /* highest instruction set of native: "ref", "avx2", "avx512",
                               "avx512bf16", "neon"; NULL or "": what the CPU has */
     const char *precision; /* of native: "auto" (NULL), "f32", "bf16" */
+    /*
+     * Provider "auto" opens what the benchmark recommends whose record is in cache_dir, and each
+     * use of it prolongs the record by its period, of which this is the length: "daily", "weekly"
+     * (NULL), "monthly", "manually" (no end); with benchmark_extended 7, 14 and 60 days.
+     */
+    const char *benchmark_frequency;
+    bool benchmark_extended;
 } kokoro_options;
 
 KOKORO_API void kokoro_options_init(kokoro_options *options);
@@ -142,6 +149,11 @@ typedef struct kokoro_engine_info {
     int n_threads;
     double load_ms; /* model load */
     double pack_ms; /* of which making the cached form; 0 when it was there */
+    /* Why this one: "asked" (by its name); "measured" by a benchmark, "expired": the same, longer
+     * ago than benchmark_frequency says; "unmeasured"; "fallback": what was recommended cannot be
+     * used */
+    const char *choice;
+    const char *choice_reason; /* a sentence */
 } kokoro_engine_info;
 
 KOKORO_API void kokoro_get_engine_info(const kokoro_engine *engine, kokoro_engine_info *info);

@@ -203,6 +203,19 @@ void kk_record_look(kk_record *record, const char *cache_dir, const kk_fingerpri
                    reason.message);
 }
 
+void kk_record_way(const kk_record *record, const kokoro_options *options, kk_way *out)
+{
+    const char *precision = options->precision;
+    *out = record->recommended;
+    if (options->n_threads > 0)
+        out->n_threads = options->n_threads;
+    /* "file" is the precision of a provider that has no choice. */
+    if (precision != NULL && precision[0] != '\0' && strcmp(precision, "auto") != 0 &&
+        strcmp(out->precision, "file") != 0)
+        (void)snprintf(out->precision, sizeof(out->precision), "%.*s",
+                       (int)sizeof(out->precision) - 1, precision);
+}
+
 /* Whether the use of a way at now_s changes the record, which is then changed. */
 static bool refresh(kk_record *record, const char *cache_dir, const kk_fingerprint *fingerprint,
                     const kk_validity_rule *rule, const kk_way *way, double now_s)

@@ -92,6 +92,10 @@ void kk_record_judge(const kk_record *record, const kk_fingerprint *fingerprint,
 void kk_record_look(kk_record *record, const char *cache_dir, const kk_fingerprint *fingerprint,
                     const kk_validity_rule *rule, double now_s, kk_record_view *out);
 
+/* The way that a provider "auto" opens: what is recommended, with threads and precision as the
+ * options ask for where they do. */
+void kk_record_way(const kk_record *record, const kokoro_options *options, kk_way *out);
+
 /*
  * After a way was used with success: current = way and, of the recommended one, refreshed_at_s =
  * now_s, where the record is VALID; nothing else. Writes at most once an hour, unless `current`

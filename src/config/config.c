@@ -293,4 +293,7 @@ void kk_config_engine_options(const kk_config *config, kokoro_options *options)
     options->cache_dir = kk_config_text(config, KK_SET_CACHE);
     options->provider = kk_config_text(config, KK_SET_PROVIDER);
     options->n_threads = (int)kk_config_int(config, KK_SET_THREADS);
+    options->benchmark_frequency = kk_config_text(config, KK_SET_BENCHMARK_FREQUENCY);
+    options->benchmark_extended = kk_config_bool(config, KK_SET_DEVELOPMENT_MODE) ||
+                                  kk_config_bool(config, KK_SET_FAST_STARTUP);
 }

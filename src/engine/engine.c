@@ -66,11 +66,6 @@ static int new_engine(kokoro_engine **out, const kokoro_options *options, kokoro
     return status;
 }
 
-/*
- * The provider asked for by name, whose failure is an error; or with "auto" the first that opens,
- * the reasons of those before it in the log. An absent file, a wrong option or a lack of memory
- * would stop the next one too.
- */
 static int open_model(kokoro_engine *engine, const kokoro_options *options, kokoro_error *err)
 {
     const kk_model_options model = {.model_path = options->model_path,
@@ -80,28 +75,8 @@ static int open_model(kokoro_engine *engine, const kokoro_options *options, koko
                                     .precision = options->precision,
                                     .n_threads = engine->n_threads,
                                     .log = &engine->log};
-    if (strcmp(options->provider, "auto") != 0) {
-        const kk_provider *provider = kk_provider_find(options->provider);
-        if (provider == NULL)
-            return kk_fail(err, KOKORO_INVALID,
-                           "unknown provider '%.40s'; known are auto, native and onnxruntime",
-                           options->provider);
-        return provider->open(&engine->model, &model, err);
-    }
-    int status = KOKORO_PROVIDER;
-    for (size_t i = 0; i < kk_n_providers; i++) {
-        kokoro_error reason;
-        status = kk_providers[i]->open(&engine->model, &model, &reason);
-        if (status == KOKORO_OK)
-            break;
-        (void)kk_fail(err, status, "%s", reason.message);
-        if (status != KOKORO_BAD_MODEL && status != KOKORO_PROVIDER)
-            break;
-        if (i + 1 < kk_n_providers)
-            kk_log_write(&engine->log, KOKORO_LOG_WARNING, "provider %s: %s", kk_providers[i]->name,
-                         reason.message);
-    }
-    return status;
+    return kk_choose_and_open(&engine->model, &engine->n_threads, &engine->choice, options, &model,
+                              err);
 }
 
 static int check_options(const kokoro_options *options, kokoro_error *err)
@@ -158,6 +133,7 @@ void kokoro_close(kokoro_engine **engine_ptr)
         return;
     if (engine->model != NULL)
         engine->model->provider->close(engine->model);
+    kk_choice_fini(&engine->choice);
     kk_voices_close(&engine->voices);
     kk_phonemizer_close(&engine->phonemizer);
     kk_turn_fini(&engine->turn);
@@ -171,7 +147,9 @@ void kokoro_get_engine_info(const kokoro_engine *engine, kokoro_engine_info *inf
                                .provider = "none",
                                .execution_provider = "none",
                                .precision = "none",
-                               .runtime_version = ""};
+                               .runtime_version = "",
+                               .choice = "none",
+                               .choice_reason = ""};
     if (engine->model != NULL) {
         const kk_model_info *model = &engine->model->info;
         full.provider = engine->model->provider->name;
@@ -181,6 +159,8 @@ void kokoro_get_engine_info(const kokoro_engine *engine, kokoro_engine_info *inf
         full.n_threads = engine->n_threads;
         full.load_ms = model->load_ms;
         full.pack_ms = model->pack_ms;
+        full.choice = engine->choice.choice;
+        full.choice_reason = engine->choice.reason;
     }
     memcpy(info, &full, info->struct_size < sizeof(full) ? info->struct_size : sizeof(full));
 }

@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "base/log.h"
+#include "engine/choose.h"
 #include "engine/turn.h"
 #include "kokoro/kokoro.h"
 #include "model/model.h"
@@ -20,6 +21,7 @@ struct kokoro_engine {
     kk_model *model;   /* likewise */
     kk_turn turn;
     int n_threads;
+    kk_choice_made choice;
 };
 
 #endif

@@ -56,6 +56,8 @@ int kokoro_speak(kokoro_engine *engine, const kokoro_request *request, kokoro_ch
     for (size_t i = 0; i < s.chunks.n && status == KOKORO_OK; i++)
         status = speak_chunk(&s, i, fn, user, err);
 
+    if (status == KOKORO_OK)
+        kk_choice_used(&engine->choice, &engine->log);
     kk_arena_fini(&s.arena);
     return status;
 }

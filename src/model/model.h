@@ -25,6 +25,8 @@ typedef struct kk_model_options {
     const char *precision; /* of native: "auto", "f32", "bf16"; NULL: auto */
     int n_threads;         /* 1 or more */
     const kk_log *log;
+    bool
+        self_check; /* native: first compare the kernels with plain C; PROVIDER names a wrong one */
 } kk_model_options;
 
 /* Speech of one chunk; memory of the caller's arena. */

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/status.h"
+#include "kernels/self_check.h"
 #include "model/native/network.h"
 #include "model/native/pack.h"
 
@@ -77,6 +78,15 @@ static int native_open(kk_model **out, const kk_model_options *options, kokoro_e
     int status = KOKORO_OK;
     if (model->ops.kernels == NULL)
         status = kk_fail(err, KOKORO_INVALID, "unknown instruction set '%.20s'", options->cpu_mask);
+    const char *wrong = status == KOKORO_OK && options->self_check
+                            ? kk_kernels_self_check(model->ops.kernels)
+                            : NULL;
+    if (wrong != NULL)
+        status =
+            kk_fail(err, KOKORO_PROVIDER,
+                    "the kernel %s of the instruction set %s is wrong on this machine; a lower "
+                    "one can be set by KOKORO_CPU_MASK",
+                    wrong, model->ops.kernels->name);
     if (status == KOKORO_OK)
         status = kk_packed_open(&model->packed, options, model->ops.kernels, err);
     model->ops.mapped_weights = model->packed.map.data;
