@@ -174,10 +174,14 @@ static bool differs(const kk_config *a, const kk_config *b, enum kk_setting_id i
 static bool engine_settings_differ(const kk_config *a, const kk_config *b)
 {
     return differs(a, b, KK_SET_PROVIDER) || differs(a, b, KK_SET_THREADS) ||
-           differs(a, b, KK_SET_PRECISION) || differs(a, b, KK_SET_CPU_MASK);
+           differs(a, b, KK_SET_PRECISION) || differs(a, b, KK_SET_CPU_MASK) ||
+           /* By which the engine prolongs the record. */
+           differs(a, b, KK_SET_BENCHMARK_FREQUENCY) || differs(a, b, KK_SET_DEVELOPMENT_MODE) ||
+           differs(a, b, KK_SET_FAST_STARTUP);
 }
 
-/* Does a record that may be used recommend another way than the engine's? */
+/* Does a record that may be used recommend another way than the engine's, or does the engine not
+ * know of it yet? */
 static bool record_differs(kk_server *server, const kk_config *config)
 {
     kk_record record;
@@ -193,6 +197,8 @@ static bool record_differs(kk_server *server, const kk_config *config)
         return false;
     kk_record_look(&record, kk_config_text(config, KK_SET_CACHE), &fingerprint, &rule, kk_wall_s(),
                    &view);
+    kk_way wanted;
+    kk_record_way(&record, &options, &wanted);
     kokoro_engine *engine = kk_server_take_engine(server);
     bool differs = engine == NULL;
     if (engine != NULL) {
@@ -201,7 +207,8 @@ static bool record_differs(kk_server *server, const kk_config *config)
         (void)strncpy(now.provider, info.provider, sizeof(now.provider) - 1);
         (void)strncpy(now.precision, info.precision, sizeof(now.precision) - 1);
         differs = (view.state == KK_RECORD_VALID || view.state == KK_RECORD_EXPIRED) &&
-                  !kk_way_equal(&now, &record.recommended);
+                  (!kk_way_equal(&now, &wanted) || strcmp(info.choice, "unmeasured") == 0 ||
+                   strcmp(info.choice, "expired") == 0);
     }
     kk_server_give_engine(server, engine);
     return differs;
