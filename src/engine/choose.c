@@ -115,7 +115,7 @@ static int open_auto(chooser *c, kk_model **out, int *n_threads, kokoro_error *e
 {
     kk_choice_made *made = c->made;
     kokoro_error reason = {KOKORO_OK, ""};
-    char refusal[200] = "";
+    char refusal[180] = "";
     const int asked_threads = *n_threads;
     int status = look(c, err);
     if (status != KOKORO_OK)
