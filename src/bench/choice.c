@@ -135,7 +135,7 @@ static void explain(kk_buf *text, const kk_bench_result *result, const candidate
 
 int kk_choose(kk_bench_result *result, const kk_choice_rule *rule, kokoro_error *err)
 {
-    candidate candidates[KK_BENCH_MAX_WAYS];
+    candidate candidates[KK_BENCH_MAX_WAYS] = {{false, 0.0, 0.0}};
     kk_bench_choice *choice = &result->choice;
     const size_t n = result->n_ways;
     if (look_at(result, candidates) != KOKORO_OK)
