@@ -108,13 +108,13 @@ typedef struct kokoro_options {
     const char *espeak_helper; /* program kokoro-espeak; NULL: none, unknown words are spelt */
     const char *ort_library;   /* libonnxruntime.so; NULL: none */
     const char *cache_dir;     /* optimised models are kept here; NULL: nothing is kept */
-    const char *provider;      /* "auto" (default), "native", "onnxruntime" */
+    const char *provider;      /* "auto" (default), "native", "onnxruntime", "openvino" */
     int n_threads;             /* 0: physical cores this process may use */
     kokoro_log_fn *log;        /* NULL: silent */
     void *log_user;
     const char *cpu_mask;  /* highest instruction set of native: "ref", "avx2", "avx512",
                               "avx512bf16", "neon"; NULL or "": what the CPU has */
-    const char *precision; /* of native: "auto" (NULL), "f32", "bf16" */
+    const char *precision; /* of native and openvino: "auto" (NULL), "f32", "bf16" */
     /*
      * Provider "auto" opens what the benchmark recommends whose record is in cache_dir, and each
      * use of it prolongs the record by its period, of which this is the length: "daily", "weekly"
@@ -122,6 +122,9 @@ typedef struct kokoro_options {
      */
     const char *benchmark_frequency;
     bool benchmark_extended;
+    const char *openvino_library; /* libopenvino_c.so; NULL: none */
+    bool wants_placement;         /* fill placement of kokoro_engine_info where a runtime can tell;
+                                     opening takes longer */
 } kokoro_options;
 
 KOKORO_API void kokoro_options_init(kokoro_options *options);
@@ -143,7 +146,7 @@ KOKORO_API void kokoro_close(kokoro_engine **engine);
 typedef struct kokoro_engine_info {
     size_t struct_size;
     const char *provider;           /* "native" */
-    const char *execution_provider; /* "native", "CPUExecutionProvider" */
+    const char *execution_provider; /* "native", "CPUExecutionProvider", "OpenVINO:CPU" */
     const char *precision;          /* "bf16", "f32", "file" */
     const char *runtime_version;    /* "avx512bf16", "1.32.0" */
     int n_threads;
@@ -154,6 +157,7 @@ typedef struct kokoro_engine_info {
      * used */
     const char *choice;
     const char *choice_reason; /* a sentence */
+    const char *placement;     /* "CPUExecutionProvider: 2463 nodes", comma-separated; "" unknown */
 } kokoro_engine_info;
 
 KOKORO_API void kokoro_get_engine_info(const kokoro_engine *engine, kokoro_engine_info *info);
@@ -287,7 +291,7 @@ KOKORO_API int kokoro_list_voices(const char *voices_path,
                                   kokoro_error *err);
 
 typedef struct kokoro_provider {
-    const char *name; /* "native", "onnxruntime" */
+    const char *name; /* "native", "onnxruntime", "openvino" */
     bool available;
     const char *version; /* of its library, of native the instruction set; "" when absent */
     const char *execution_providers; /* "CPUExecutionProvider", comma-separated */

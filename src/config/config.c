@@ -288,6 +288,7 @@ void kk_config_engine_options(const kk_config *config, kokoro_options *options)
     options->lexicon_path = kk_config_text(config, KK_SET_LEXICON);
     options->espeak_helper = kk_config_text(config, KK_SET_ESPEAK_HELPER);
     options->ort_library = kk_config_text(config, KK_SET_ORT_LIBRARY);
+    options->openvino_library = kk_config_text(config, KK_SET_OPENVINO_LIBRARY);
     options->cpu_mask = kk_config_text(config, KK_SET_CPU_MASK);
     options->precision = kk_config_text(config, KK_SET_PRECISION);
     options->cache_dir = kk_config_text(config, KK_SET_CACHE);

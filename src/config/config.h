@@ -47,7 +47,7 @@
     X(CPU_MASK, "KOKORO_CPU_MASK", "", CHOICE, 0, 0, "ref avx2 avx512 avx512bf16 neon", "", true,  \
       "highest instruction set to use; default: what the CPU has")                                 \
     X(PRECISION, "KOKORO_PRECISION", "precision", CHOICE, 0, 0, "auto f32 bf16", "auto", true,     \
-      "of the provider native: bf16 rounds the inputs of the large convolutions")                  \
+      "of the providers native and openvino: bf16 rounds the inputs of the large convolutions")    \
     X(VOICE, "KOKORO_VOICE", "voice", TEXT, 0, 0, "", "af_heart", true, "default voice")           \
     X(LOG_LEVEL, "KOKORO_LOG_LEVEL", "log-level", CHOICE, 0, 0, "error warning info debug",        \
       "info", true, "least urgent kind of line to log")                                            \
@@ -131,9 +131,9 @@ int kk_config_set_option(kk_config *config, enum kk_setting_id id, const char *v
 /*
  * Fill what no option set from the environment, `dotenv_path` (NULL or absent file: none) and the
  * defaults; an empty value sets nothing, and a value that is not used is not judged. Then work out
- * the paths that hang on others: HOME, CACHE, MODEL, VOICES, LEXICON, ORT_LIBRARY, ESPEAK_HELPER
- * (beside the program, else in HOME/bin). INVALID names the variable and where it was set; an
- * unsafe name in .env is a warning.
+ * the paths that hang on others: HOME, CACHE, MODEL, VOICES, LEXICON, ORT_LIBRARY,
+ * OPENVINO_LIBRARY, ESPEAK_HELPER (beside the program, else in HOME/bin). INVALID names the
+ * variable and where it was set; an unsafe name in .env is a warning.
  */
 int kk_config_load(kk_config *config, const char *dotenv_path,
                    void (*warn)(void *user, const char *line), void *user, kokoro_error *err);
@@ -163,6 +163,7 @@ void kk_config_engine_options(const kk_config *config, kokoro_options *options);
 #define KK_HOME_VOICES "voices/voices.pack"
 #define KK_HOME_LEXICON "lexicon/english.pack"
 #define KK_HOME_ORT_LIBRARY "lib/libonnxruntime.so"
+#define KK_HOME_OPENVINO_LIBRARY "lib/openvino/libopenvino_c.so"
 /* The name of that program, also when it stands beside the running one. */
 #define KK_ESPEAK_HELPER_NAME "kokoro-espeak"
 #define KK_HOME_ESPEAK_HELPER "bin/" KK_ESPEAK_HELPER_NAME

@@ -82,6 +82,7 @@ int kk_config_derive_paths(kk_config *config, kokoro_error *err)
         {KK_SET_VOICES, KK_HOME_VOICES},
         {KK_SET_LEXICON, KK_HOME_LEXICON},
         {KK_SET_ORT_LIBRARY, KK_HOME_ORT_LIBRARY},
+        {KK_SET_OPENVINO_LIBRARY, KK_HOME_OPENVINO_LIBRARY},
     };
     int status = derive_home(config, err);
     for (size_t i = 0; status == KOKORO_OK && i < sizeof(below_home) / sizeof(below_home[0]); i++)

@@ -88,20 +88,30 @@ static int open_recommended(chooser *c, kk_model **out, int *n_threads, kokoro_e
     return provider->open(out, &model, err);
 }
 
-/* The table, best first. On failure *err has the last reason, the log those before it. */
+/* The first provider from i on that may be taken unmeasured; kk_n_providers: none. */
+static size_t next_automatic(size_t i)
+{
+    while (i < kk_n_providers && !kk_providers[i]->is_automatic)
+        i++;
+    return i;
+}
+
+/* The table, best first, without what has to be asked for or measured. On failure *err has the last
+ * reason, the log those before it. */
 static int open_first(const kk_model_options *model, kk_model **out, char *refusal, size_t size,
                       kokoro_error *err)
 {
     int status = KOKORO_PROVIDER;
-    for (size_t i = 0; i < kk_n_providers; i++) {
+    for (size_t i = next_automatic(0), next; i < kk_n_providers; i = next) {
         kokoro_error reason;
+        next = next_automatic(i + 1);
         status = kk_providers[i]->open(out, model, &reason);
         if (status == KOKORO_OK)
             break;
         (void)kk_fail(err, status, "%s", reason.message);
         if (!is_of_provider(status))
             break;
-        if (i + 1 < kk_n_providers)
+        if (next < kk_n_providers)
             kk_log_write(model->log, KOKORO_LOG_WARNING, "provider %s: %s", kk_providers[i]->name,
                          reason.message);
         if (refusal[0] == '\0')

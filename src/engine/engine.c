@@ -71,9 +71,11 @@ static int open_model(kokoro_engine *engine, const kokoro_options *options, koko
     const kk_model_options model = {.model_path = options->model_path,
                                     .cache_dir = options->cache_dir,
                                     .library = options->ort_library,
+                                    .openvino_library = options->openvino_library,
                                     .cpu_mask = options->cpu_mask,
                                     .precision = options->precision,
                                     .n_threads = engine->n_threads,
+                                    .wants_placement = options->wants_placement,
                                     .log = &engine->log};
     return kk_choose_and_open(&engine->model, &engine->n_threads, &engine->choice, options, &model,
                               err);
@@ -149,7 +151,9 @@ void kokoro_get_engine_info(const kokoro_engine *engine, kokoro_engine_info *inf
                                .precision = "none",
                                .runtime_version = "",
                                .choice = "none",
-                               .choice_reason = ""};
+                               .choice_reason = "",
+
+                               .placement = ""};
     if (engine->model != NULL) {
         const kk_model_info *model = &engine->model->info;
         full.provider = engine->model->provider->name;
@@ -161,6 +165,7 @@ void kokoro_get_engine_info(const kokoro_engine *engine, kokoro_engine_info *inf
         full.pack_ms = model->pack_ms;
         full.choice = engine->choice.choice;
         full.choice_reason = engine->choice.reason;
+        full.placement = model->placement != NULL ? model->placement : "";
     }
     memcpy(info, &full, info->struct_size < sizeof(full) ? info->struct_size : sizeof(full));
 }
@@ -187,7 +192,9 @@ int kokoro_list_providers(const kokoro_options *options,
     for (size_t i = 0; status == KOKORO_OK && i < kk_n_providers; i++) {
         kk_arena arena = KK_ARENA_INIT;
         kokoro_provider provider;
-        const kk_model_options model = {.library = copy.ort_library, .cpu_mask = copy.cpu_mask};
+        const kk_model_options model = {.library = copy.ort_library,
+                                        .openvino_library = copy.openvino_library,
+                                        .cpu_mask = copy.cpu_mask};
         kk_providers[i]->describe(&arena, &model, &provider);
         fn(user, &provider);
         kk_arena_fini(&arena);

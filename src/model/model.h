@@ -20,10 +20,12 @@ typedef struct kk_provider kk_provider;
 typedef struct kk_model_options {
     const char *model_path;
     const char *cache_dir; /* NULL: nothing is kept */
-    const char *library;   /* of the provider's runtime */
+    const char *library;   /* of ONNX Runtime */
+    const char *openvino_library;
     const char *cpu_mask;  /* highest instruction set of native, "avx2"; NULL or "": no limit */
-    const char *precision; /* of native: "auto", "f32", "bf16"; NULL: auto */
+    const char *precision; /* of native and openvino: "auto", "f32", "bf16"; NULL: auto */
     int n_threads;         /* 1 or more */
+    bool wants_placement;  /* fill info.placement, which may take longer */
     const kk_log *log;
     bool
         self_check; /* native: first compare the kernels with plain C; PROVIDER names a wrong one */
@@ -50,11 +52,12 @@ typedef struct kk_infer_control {
 } kk_infer_control;
 
 typedef struct kk_model_info {
-    const char *execution_provider; /* "CPUExecutionProvider", "native" */
+    const char *execution_provider; /* "CPUExecutionProvider", "native", "OpenVINO:CPU" */
     const char *precision;          /* "file", "f32", "bf16" */
     const char *version;            /* of the runtime; of native its instruction set */
     double load_ms;
-    double pack_ms; /* of which making the cached form */
+    double pack_ms;        /* of which making the cached form */
+    const char *placement; /* nodes a execution provider; NULL or "": unknown */
 } kk_model_info;
 
 struct kk_model {
@@ -64,6 +67,7 @@ struct kk_model {
 
 struct kk_provider {
     const char *name;
+    bool is_automatic; /* what auto may take when nothing was measured */
     /* Opens the model: NOT_FOUND, BAD_MODEL, PROVIDER, IO, NO_MEMORY. */
     int (*open)(kk_model **out, const kk_model_options *options, kokoro_error *err);
     void (*close)(kk_model *model);

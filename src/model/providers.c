@@ -1,11 +1,13 @@
 /* providers.c - the providers that this build knows, best first. */
 #include "model/model.h"
 #include "model/native/native_provider.h"
+#include "model/openvino/ov_provider.h"
 #include "model/ort/ort_provider.h"
 
 #include <string.h>
 
-const kk_provider *const kk_providers[] = {&kk_provider_native, &kk_provider_onnxruntime};
+const kk_provider *const kk_providers[] = {&kk_provider_native, &kk_provider_onnxruntime,
+                                           &kk_provider_openvino};
 const size_t kk_n_providers = sizeof(kk_providers) / sizeof(kk_providers[0]);
 
 const kk_provider *kk_provider_find(const char *name)

@@ -102,6 +102,7 @@ TEST(defaults_are_the_documented_ones)
     CHECK_STR(options.voices_path, "/home/ann/.local/share/kokoro/" KK_HOME_VOICES);
     CHECK_STR(options.lexicon_path, "/home/ann/.local/share/kokoro/" KK_HOME_LEXICON);
     CHECK_STR(options.ort_library, "/home/ann/.local/share/kokoro/" KK_HOME_ORT_LIBRARY);
+    CHECK_STR(options.openvino_library, "/home/ann/.local/share/kokoro/" KK_HOME_OPENVINO_LIBRARY);
     CHECK_STR(options.espeak_helper, "/home/ann/.local/share/kokoro/" KK_HOME_ESPEAK_HELPER);
     CHECK_STR(options.cache_dir, "/home/ann/.local/share/kokoro/cache");
     CHECK_STR(options.provider, "auto");

@@ -342,6 +342,7 @@ static void native_describe(kk_arena *arena, const kk_model_options *options, ko
 
 const kk_provider kk_provider_native = {
     .name = "native",
+    .is_automatic = true,
     .open = native_open,
     .close = native_close,
     .infer = native_infer,

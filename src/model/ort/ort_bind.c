@@ -5,7 +5,7 @@
 #include "model/ort/ort_session.h"
 
 #include "base/status.h"
-#include "model/ort/onnx_outputs.h"
+#include "model/onnx/onnx_outputs.h"
 
 #include <string.h>
 

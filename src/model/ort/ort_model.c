@@ -275,6 +275,7 @@ static void ort_describe(kk_arena *arena, const kk_model_options *options, kokor
 
 const kk_provider kk_provider_onnxruntime = {
     .name = "onnxruntime",
+    .is_automatic = true,
     .open = ort_open,
     .close = ort_close,
     .infer = ort_infer,

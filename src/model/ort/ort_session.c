@@ -15,8 +15,8 @@
 #include "base/clock.h"
 #include "base/status.h"
 #include "cache/cache_path.h"
-#include "model/ort/onnx_outputs.h"
-#include "model/ort/ort_cache.h"
+#include "model/onnx/onnx_outputs.h"
+#include "model/sealed_file.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -91,7 +91,7 @@ static int load_cached(kk_ort_model *model, const kk_model_options *options, con
     const kk_ort_api *api = &model->api;
     OrtSessionOptions *session_options = NULL;
     size_t len = 0;
-    int status = kk_ort_cache_open(&model->map, &len, path, err);
+    int status = kk_sealed_open(&model->map, &len, path, err);
     if (status != KOKORO_OK)
         return status;
     status = make_options(api, options->n_threads, true, &session_options, err);
@@ -121,7 +121,7 @@ static int make_cached(kk_ort_model *model, const kk_model_options *options, con
     if (session != NULL)
         model->api.ReleaseSession(session);
     if (status == KOKORO_OK)
-        status = kk_ort_cache_commit(temp_path, path, err);
+        status = kk_sealed_commit(temp_path, path, err);
     else
         (void)unlink(temp_path);
     kk_free(temp_path);
@@ -139,7 +139,7 @@ int kk_ort_session_open(kk_ort_model *model, const kk_model_options *options, ko
     char *path = NULL;
     kokoro_error reason = {KOKORO_OK, ""};
     const kk_cache_kind kind = {
-        .folder = "ort", .ending = "ort", .version = model->api.version, .layout = 1};
+        .folder = "ort", .ending = "ort", .version = model->api.version, .layout = 2};
     int status = kk_cache_path(&path, options->cache_dir, options->model_path, &kind, err);
     if (status == KOKORO_OK)
         status = load_cached(model, options, path, &reason);

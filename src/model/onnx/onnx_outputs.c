@@ -1,5 +1,5 @@
 #define _GNU_SOURCE /* memmem, MAP_ANONYMOUS */
-#include "model/ort/onnx_outputs.h"
+#include "model/onnx/onnx_outputs.h"
 
 #include "base/status.h"
 

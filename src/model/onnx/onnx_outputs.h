@@ -6,8 +6,8 @@
  * hold only graph.output add an output. Source: protobuf encoding, "Last One Wins" and merging;
  * onnx.proto: ModelProto.graph = 7, GraphProto.output = 12, ValueInfoProto.name = 1.
  */
-#ifndef KK_MODEL_ORT_ONNX_OUTPUTS_H
-#define KK_MODEL_ORT_ONNX_OUTPUTS_H
+#ifndef KK_MODEL_ONNX_ONNX_OUTPUTS_H
+#define KK_MODEL_ONNX_ONNX_OUTPUTS_H
 
 #include "kokoro/kokoro.h"
 

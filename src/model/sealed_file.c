@@ -1,4 +1,4 @@
-#include "model/ort/ort_cache.h"
+#include "model/sealed_file.h"
 
 #include "base/alloc.h"
 #include "base/hash.h"
@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TRAILER_MAGIC "KKORT\0\0\1"
+#define TRAILER_MAGIC "KKSEAL\0\1"
 
 typedef struct trailer {
     char magic[8];
@@ -18,7 +18,7 @@ typedef struct trailer {
     uint64_t hash; /* XXH3-64 of them */
 } trailer;
 
-int kk_ort_cache_open(kk_map *map, size_t *len, const char *path, kokoro_error *err)
+int kk_sealed_open(kk_map *map, size_t *len, const char *path, kokoro_error *err)
 {
     int status = kk_map_open(map, path, "cached model", err);
     if (status != KOKORO_OK)
@@ -58,7 +58,7 @@ static int seal(const char *temp_path, kokoro_error *err)
     return KOKORO_OK;
 }
 
-int kk_ort_cache_commit(const char *temp_path, const char *path, kokoro_error *err)
+int kk_sealed_commit(const char *temp_path, const char *path, kokoro_error *err)
 {
     int status = seal(temp_path, err);
     if (status == KOKORO_OK && rename(temp_path, path) != 0)
