@@ -125,6 +125,8 @@ typedef struct kokoro_options {
     const char *openvino_library; /* libopenvino_c.so; NULL: none */
     bool wants_placement;         /* fill placement of kokoro_engine_info where a runtime can tell;
                                      opening takes longer */
+    int n_at_once; /* inferences side by side, where the provider can: they share the threads, one
+                      alone has them all; 0: as many as there are threads */
 } kokoro_options;
 
 KOKORO_API void kokoro_options_init(kokoro_options *options);

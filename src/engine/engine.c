@@ -90,6 +90,9 @@ static int check_options(const kokoro_options *options, kokoro_error *err)
     if (options->n_threads < 0 || options->n_threads > 1024)
         return kk_fail(err, KOKORO_INVALID, "threads must be 0 to 1024, not %d",
                        options->n_threads);
+    if (options->n_at_once < 0 || options->n_at_once > 1024)
+        return kk_fail(err, KOKORO_INVALID, "at once can be 0 to 1024 inferences, not %d",
+                       options->n_at_once);
     return KOKORO_OK;
 }
 
@@ -114,6 +117,11 @@ int kokoro_open(kokoro_engine **out, const kokoro_options *options, kokoro_error
     status = kk_voices_open(&engine->voices, copy.voices_path, err);
     if (status == KOKORO_OK)
         status = open_model(engine, &copy, err);
+    if (status == KOKORO_OK && engine->model->info.is_concurrent)
+        kk_turn_set(&engine->turn, copy.n_at_once > 0 ? copy.n_at_once : engine->n_threads,
+                    engine->n_threads);
+    else if (status == KOKORO_OK)
+        kk_turn_set(&engine->turn, 1, engine->n_threads);
     if (status != KOKORO_OK)
         kokoro_close(&engine);
     *out = engine;

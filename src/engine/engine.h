@@ -1,5 +1,5 @@
 /*
- * engine.h - the engine behind kokoro.h: the stages' data, opened once, and the turn that requests
+ * engine.h - the engine behind kokoro.h: the stages' data, opened once, and the turns that requests
  * take at the model.
  */
 #ifndef KK_ENGINE_ENGINE_H

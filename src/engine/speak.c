@@ -149,8 +149,35 @@ typedef struct delivery {
     size_t index;
     kokoro_chunk_fn *fn;
     void *user;
-    double away_s; /* spent in the caller's function */
+    double away_s;   /* spent in the caller's function */
+    bool holds_turn; /* at the model */
 } delivery;
+
+static void take_turn(delivery *d)
+{
+    const double asked_s = kk_now_s();
+    kk_turn_take(&d->s->engine->turn);
+    d->holds_turn = true;
+    d->s->stats->wait_ms += 1e3 * (kk_now_s() - asked_s);
+}
+
+static void pass_turn(delivery *d)
+{
+    d->holds_turn = false;
+    kk_turn_pass(&d->s->engine->turn);
+}
+
+/* A slow listener to pieces holds up nobody: meanwhile the others have the model. */
+static int give(delivery *d, const kokoro_chunk *chunk)
+{
+    const bool lends = d->holds_turn && d->s->engine->model->info.is_concurrent;
+    if (lends)
+        pass_turn(d);
+    const int stop = d->fn(d->user, chunk);
+    if (lends && stop == 0 && !chunk->ends_chunk)
+        take_turn(d);
+    return stop;
+}
 
 /* A piece of a chunk, or all of it, joined to its neighbours and given to the caller. */
 static int deliver(void *context, const float *samples, size_t n_samples, bool is_first,
@@ -182,7 +209,7 @@ static int deliver(void *context, const float *samples, size_t n_samples, bool i
                               .n_chunks = s->chunks.n,
                               .begins_chunk = is_first,
                               .ends_chunk = is_last};
-    int stop = d->fn(d->user, &out);
+    int stop = give(d, &out);
     d->away_s += kk_now_s() - begin_s;
     return stop;
 }
@@ -197,17 +224,16 @@ static int infer(delivery *d, kk_arena *arena, const kk_chunk *chunk, kk_pcm *pc
     const kk_infer_control control = {.cancelled = s->request->cancelled,
                                       .cancelled_user = s->request->cancelled_user,
                                       .piece = s->request->pieces ? deliver : NULL,
-                                      .piece_user = d};
+                                      .piece_user = d,
+                                      .n_threads = &s->engine->turn.n_each};
     kk_blend_style(s->engine->voices, &s->voice, chunk->n_phonemes, style);
-    double asked_s = kk_now_s();
-    kk_turn_take(&s->engine->turn);
-    double start_s = kk_now_s();
+    take_turn(d);
+    const double start_s = kk_now_s();
     int status = model->provider->infer(model, arena, chunk->ids, chunk->n_phonemes + 2, style,
                                         (float)s->request->speed, &control, pcm, err);
-    double end_s = kk_now_s();
-    kk_turn_pass(&s->engine->turn);
-    s->stats->wait_ms += 1e3 * (start_s - asked_s);
-    s->stats->model_ms += 1e3 * (end_s - start_s - d->away_s);
+    s->stats->model_ms += 1e3 * (kk_now_s() - start_s - d->away_s);
+    if (d->holds_turn)
+        pass_turn(d);
     return status;
 }
 

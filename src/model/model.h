@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "kokoro/kokoro.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -49,6 +50,8 @@ typedef struct kk_infer_control {
     void *cancelled_user;
     kk_piece_sink *piece; /* of providers that make pieces; others give the whole at once */
     void *piece_user;
+    const atomic_int *n_threads; /* as many threads may work on it now; asked again and again, so
+                                    that inferences side by side share the processors */
 } kk_infer_control;
 
 typedef struct kk_model_info {
@@ -58,6 +61,7 @@ typedef struct kk_model_info {
     double load_ms;
     double pack_ms;        /* of which making the cached form */
     const char *placement; /* nodes a execution provider; NULL or "": unknown */
+    bool is_concurrent;    /* several threads may infer at once */
 } kk_model_info;
 
 struct kk_model {
@@ -71,8 +75,8 @@ struct kk_provider {
     /* Opens the model: NOT_FOUND, BAD_MODEL, PROVIDER, IO, NO_MEMORY. */
     int (*open)(kk_model **out, const kk_model_options *options, kokoro_error *err);
     void (*close)(kk_model *model);
-    /* ids[n_ids] with pads, style[256]. One call at a time a model. PROVIDER, TOO_LONG, CANCELLED,
-     * NO_MEMORY. control may be NULL. */
+    /* ids[n_ids] with pads, style[256]. One call at a time unless info.is_concurrent. PROVIDER,
+     * TOO_LONG, CANCELLED, NO_MEMORY. control may be NULL. */
     int (*infer)(kk_model *model, kk_arena *arena, const int64_t *ids, size_t n_ids,
                  const float *style, float speed, const kk_infer_control *control, kk_pcm *out,
                  kokoro_error *err);

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/status.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -17,6 +18,7 @@ enum { SPINS = 4000 /* some 20 microseconds */ };
 typedef struct worker {
     kk_pool *pool;
     size_t index;
+    unsigned seen; /* the round before its first */
     pthread_t thread;
 } worker;
 
@@ -24,7 +26,8 @@ struct kk_pool {
     pthread_mutex_t mutex;
     pthread_cond_t begun;
     atomic_uint round; /* raised when work is there */
-    atomic_bool stopping, cancelled;
+    atomic_bool cancelled;
+    const atomic_int *limit;
     kk_task *task;
     void *context;
     size_t n_tasks;
@@ -32,7 +35,8 @@ struct kk_pool {
     atomic_size_t n_busy; /* workers that have not yet finished the round */
     bool (*watch)(void *user);
     void *watch_user;
-    size_t n_workers; /* without the caller */
+    size_t most_workers, n_workers; /* without the caller; started */
+    size_t n_kept;                  /* of which so many stay after the round */
     worker workers[];
 };
 
@@ -80,12 +84,13 @@ static void *work(void *argument)
 {
     worker *self = argument;
     kk_pool *pool = self->pool;
-    for (unsigned seen = 0;; seen++) {
+    for (unsigned seen = self->seen;; seen++) {
         wait_for_round(pool, seen);
-        if (atomic_load(&pool->stopping))
-            return NULL;
         take_tasks(pool, self->index);
+        const bool stays = self->index <= pool->n_kept;
         atomic_fetch_sub(&pool->n_busy, 1);
+        if (!stays)
+            return NULL;
     }
 }
 
@@ -113,54 +118,18 @@ int kk_pool_create(kk_pool **out, int n_threads, kokoro_error *err)
         kk_free(pool);
         return kk_fail_memory(err);
     }
-    for (size_t i = 0; i < n; i++) {
-        worker *self = &pool->workers[i];
-        self->pool = pool;
-        self->index = i + 1;
-        if (pthread_create(&self->thread, NULL, work, self) != 0) {
-            kk_pool_destroy(&pool);
-            return kk_fail(err, KOKORO_NO_MEMORY, "cannot start thread %zu of %d", i + 2,
-                           n_threads);
-        }
-        pool->n_workers++;
-    }
+    pool->most_workers = n;
     *out = pool;
     return KOKORO_OK;
 }
 
-void kk_pool_destroy(kk_pool **pool_ptr)
+/* A round of all workers, the caller among them, after which n_kept of the workers stay. */
+static void run_round(kk_pool *pool, kk_task *task, void *context, size_t n_tasks, size_t n_kept)
 {
-    kk_pool *pool = *pool_ptr;
-    if (pool == NULL)
-        return;
-    atomic_store(&pool->stopping, true);
-    begin_round(pool);
-    for (size_t i = 0; i < pool->n_workers; i++)
-        pthread_join(pool->workers[i].thread, NULL);
-    pthread_cond_destroy(&pool->begun);
-    pthread_mutex_destroy(&pool->mutex);
-    kk_free(pool);
-    *pool_ptr = NULL;
-}
-
-size_t kk_pool_size(const kk_pool *pool)
-{
-    return pool->n_workers + 1;
-}
-
-void kk_pool_run(kk_pool *pool, kk_task *task, void *context, size_t n_tasks)
-{
-    if (n_tasks <= 1 || pool->n_workers == 0) {
-        for (size_t i = 0; i < n_tasks; i++) {
-            ask(pool);
-            if (!kk_pool_cancelled(pool))
-                task(context, i, 0);
-        }
-        return;
-    }
     pool->task = task;
     pool->context = context;
     pool->n_tasks = n_tasks;
+    pool->n_kept = n_kept;
     atomic_store(&pool->next_task, 0);
     atomic_store(&pool->n_busy, pool->n_workers);
     begin_round(pool);
@@ -170,6 +139,68 @@ void kk_pool_run(kk_pool *pool, kk_task *task, void *context, size_t n_tasks)
         if (i % SPINS == 0)
             (void)sched_yield(); /* more threads than processors: let the others finish */
     }
+}
+
+static void resize(kk_pool *pool, size_t n_workers)
+{
+    if (n_workers < pool->n_workers) {
+        run_round(pool, NULL, NULL, 0, n_workers);
+        while (pool->n_workers > n_workers)
+            pthread_join(pool->workers[--pool->n_workers].thread, NULL);
+    }
+    while (pool->n_workers < n_workers) {
+        worker *self = &pool->workers[pool->n_workers];
+        *self =
+            (worker){.pool = pool, .index = pool->n_workers + 1, .seen = atomic_load(&pool->round)};
+        if (pthread_create(&self->thread, NULL, work, self) != 0)
+            return;
+        pool->n_workers++;
+    }
+}
+
+void kk_pool_destroy(kk_pool **pool_ptr)
+{
+    kk_pool *pool = *pool_ptr;
+    if (pool == NULL)
+        return;
+    resize(pool, 0);
+    pthread_cond_destroy(&pool->begun);
+    pthread_mutex_destroy(&pool->mutex);
+    kk_free(pool);
+    *pool_ptr = NULL;
+}
+
+size_t kk_pool_size(const kk_pool *pool)
+{
+    return pool->most_workers + 1;
+}
+
+/* Of the pool's size, what the limit leaves. */
+static size_t wanted_workers(const kk_pool *pool)
+{
+    const int limit = pool->limit != NULL ? atomic_load(pool->limit) : INT_MAX;
+    const size_t others = limit > 1 ? (size_t)limit - 1 : 0;
+    return others < pool->most_workers ? others : pool->most_workers;
+}
+
+void kk_pool_run(kk_pool *pool, kk_task *task, void *context, size_t n_tasks)
+{
+    if (n_tasks > 1)
+        resize(pool, wanted_workers(pool));
+    if (n_tasks > 1 && pool->n_workers > 0) {
+        run_round(pool, task, context, n_tasks, pool->n_workers);
+        return;
+    }
+    for (size_t i = 0; i < n_tasks; i++) {
+        ask(pool);
+        if (!kk_pool_cancelled(pool))
+            task(context, i, 0);
+    }
+}
+
+void kk_pool_limit(kk_pool *pool, const atomic_int *limit)
+{
+    pool->limit = limit;
 }
 
 void kk_pool_watch(kk_pool *pool, bool (*cancelled)(void *user), void *user)

@@ -9,6 +9,7 @@
 
 #include "kokoro/kokoro.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -17,10 +18,16 @@ typedef struct kk_pool kk_pool;
 /* `worker` from 0 to the pool's size - 1: whose scratch memory to use. */
 typedef void kk_task(void *context, size_t task, size_t worker);
 
-/* n_threads 1 or more, the caller among them. NO_MEMORY. */
+/* At most n_threads, 1 or more, the caller among them; the others are started when there is work
+ * for them, and where one cannot be started fewer do it. NO_MEMORY. */
 int kk_pool_create(kk_pool **out, int n_threads, kokoro_error *err);
 void kk_pool_destroy(kk_pool **pool);
+/* The most threads that will ever share the work. */
 size_t kk_pool_size(const kk_pool *pool);
+
+/* No more than *limit threads from the next run on; it is read at every run, so that several pools
+ * can share the processors as their number changes. NULL: as many as the pool's size. */
+void kk_pool_limit(kk_pool *pool, const atomic_int *limit);
 
 /*
  * Run every task and wait. One caller at a time. After kk_pool_cancel, tasks that have not begun

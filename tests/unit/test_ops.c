@@ -112,6 +112,30 @@ TEST(the_pool_runs_every_task_once)
     }
 }
 
+TEST(a_limit_leaves_threads_out_from_the_next_run_on)
+{
+    static const int limits[] = {1, 4, 2, 0, 3, 1, 9, 2, 4};
+    static counts c;
+    atomic_int limit;
+    begin(MAX_THREADS);
+    kk_pool_limit(ops.pool, &limit);
+    for (size_t round = 0; round < 90; round++) {
+        const int most = limits[round % 9];
+        atomic_store(&limit, most);
+        memset(&c, 0, sizeof(c));
+        c.n_workers = (size_t)(most < 1 ? 1 : most > MAX_THREADS ? MAX_THREADS : most);
+        c.cancel_at = SIZE_MAX;
+        kk_pool_run(ops.pool, count, &c, 200);
+        CHECK_INT(total(&c), 200);
+        CHECK_INT(atomic_load(&c.n_wrong_workers), 0);
+        CHECK_INT(kk_pool_size(ops.pool), MAX_THREADS);
+    }
+    kk_pool_limit(ops.pool, NULL);
+    kk_pool_run(ops.pool, count, &c, 200);
+    CHECK_INT(total(&c), 400);
+    end();
+}
+
 TEST(a_cancelled_pool_leaves_out_what_has_not_begun)
 {
     static counts c;
@@ -849,8 +873,9 @@ TEST(adaptive_normalisation_is_its_equation)
     end();
 }
 
-TEST_MAIN(T(the_pool_runs_every_task_once), T(a_cancelled_pool_leaves_out_what_has_not_begun),
-          T(rows_are_seen_once), T(the_workspace_is_a_stack), T(a_convolution_is_the_double_loop),
+TEST_MAIN(T(the_pool_runs_every_task_once), T(a_limit_leaves_threads_out_from_the_next_run_on),
+          T(a_cancelled_pool_leaves_out_what_has_not_begun), T(rows_are_seen_once),
+          T(the_workspace_is_a_stack), T(a_convolution_is_the_double_loop),
           T(a_convolution_can_write_bf16), T(a_convolution_can_be_cut_at_will),
           T(a_layer_without_memory_says_so), T(fewer_multiplications_give_the_same_convolution),
           T(an_lstm_is_its_equations), T(attention_is_its_equation),

@@ -21,28 +21,95 @@ enum {
     SPECTRA_A_FRAME = 120
 };
 
+/* What an inference needs besides the weights. */
+typedef struct context {
+    struct context *next; /* of the idle ones */
+    kk_workspace ws;
+    kk_ops ops;
+} context;
+
 typedef struct native_model {
     kk_model base;
     kk_packed packed;
-    kk_workspace ws;
-    kk_ops ops;
-    int in_bf16;
-    pthread_mutex_t busy; /* held by an inference */
+    const kk_kernels *kernels;
+    int n_threads, in_bf16;
+    pthread_mutex_t mutex;
+    context *idle; /* that which was used last is first */
 } native_model;
+
+static void close_context(context *c)
+{
+    kk_pool_destroy(&c->ops.pool);
+    kk_workspace_fini(&c->ws);
+    kk_free(c);
+}
+
+static int open_context(context **out, const native_model *model, kokoro_error *err)
+{
+    context *c = kk_calloc(1, sizeof(*c));
+    if (c == NULL)
+        return kk_fail_memory(err);
+    c->ops = (kk_ops){.kernels = model->kernels,
+                      .ws = &c->ws,
+                      .mapped_weights = model->packed.map.data,
+                      .mapped_len = model->packed.map.len};
+    const int status = kk_pool_create(&c->ops.pool, model->n_threads, err);
+    if (status != KOKORO_OK)
+        kk_free(c);
+    else
+        *out = c;
+    return status;
+}
+
+/* An idle context, that which was used last, or a new one. */
+static int take_context(context **out, native_model *model, kokoro_error *err)
+{
+    (void)pthread_mutex_lock(&model->mutex);
+    context *c = model->idle;
+    if (c != NULL)
+        model->idle = c->next;
+    (void)pthread_mutex_unlock(&model->mutex);
+    *out = c;
+    return c != NULL ? KOKORO_OK : open_context(out, model, err);
+}
+
+/* The first of the idle ones keeps some memory for the next inference, the others none. */
+static void return_context(native_model *model, context *c)
+{
+    kk_workspace_trim(&c->ws, KEPT);
+    (void)pthread_mutex_lock(&model->mutex);
+    if (model->idle != NULL)
+        kk_workspace_trim(&model->idle->ws, 0);
+    c->next = model->idle;
+    model->idle = c;
+    (void)pthread_mutex_unlock(&model->mutex);
+}
+
+static void close_idle(native_model *model)
+{
+    (void)pthread_mutex_lock(&model->mutex);
+    context *c = model->idle;
+    model->idle = NULL;
+    (void)pthread_mutex_unlock(&model->mutex);
+    while (c != NULL) {
+        context *next = c->next;
+        close_context(c);
+        c = next;
+    }
+}
 
 static void native_close(kk_model *base)
 {
     native_model *model = (native_model *)base;
-    kk_pool_destroy(&model->ops.pool);
-    kk_workspace_fini(&model->ws);
+    close_idle(model);
     kk_packed_close(&model->packed);
-    (void)pthread_mutex_destroy(&model->busy);
+    (void)pthread_mutex_destroy(&model->mutex);
     kk_free(model);
 }
 
 static int choose_precision(native_model *model, const char *precision, kokoro_error *err)
 {
-    const int gains = model->packed.has_pairs && model->ops.kernels->has_bf16;
+    const int gains = model->packed.has_pairs && model->kernels->has_bf16;
     if (precision == NULL || strcmp(precision, "auto") == 0)
         model->in_bf16 = gains;
     else if (strcmp(precision, "f32") == 0)
@@ -68,39 +135,35 @@ static int native_open(kk_model **out, const kk_model_options *options, kokoro_e
     native_model *model = kk_calloc(1, sizeof(*model));
     if (model == NULL)
         return kk_fail_memory(err);
-    if (pthread_mutex_init(&model->busy, NULL) != 0) {
+    if (pthread_mutex_init(&model->mutex, NULL) != 0) {
         kk_free(model);
         return kk_fail_memory(err);
     }
     model->base.provider = &kk_provider_native;
-    model->ops.ws = &model->ws;
-    model->ops.kernels = kk_kernels_choose(options->cpu_mask);
+    model->n_threads = options->n_threads;
+    model->kernels = kk_kernels_choose(options->cpu_mask);
     int status = KOKORO_OK;
-    if (model->ops.kernels == NULL)
+    if (model->kernels == NULL)
         status = kk_fail(err, KOKORO_INVALID, "unknown instruction set '%.20s'", options->cpu_mask);
-    const char *wrong = status == KOKORO_OK && options->self_check
-                            ? kk_kernels_self_check(model->ops.kernels)
-                            : NULL;
+    const char *wrong =
+        status == KOKORO_OK && options->self_check ? kk_kernels_self_check(model->kernels) : NULL;
     if (wrong != NULL)
         status =
             kk_fail(err, KOKORO_PROVIDER,
                     "the kernel %s of the instruction set %s is wrong on this machine; a lower "
                     "one can be set by KOKORO_CPU_MASK",
-                    wrong, model->ops.kernels->name);
+                    wrong, model->kernels->name);
     if (status == KOKORO_OK)
-        status = kk_packed_open(&model->packed, options, model->ops.kernels, err);
-    model->ops.mapped_weights = model->packed.map.data;
-    model->ops.mapped_len = model->packed.map.len;
+        status = kk_packed_open(&model->packed, options, model->kernels, err);
     if (status == KOKORO_OK)
         status = choose_precision(model, options->precision, err);
-    if (status == KOKORO_OK)
-        status = kk_pool_create(&model->ops.pool, options->n_threads, err);
     if (status != KOKORO_OK) {
         native_close(&model->base);
         return status;
     }
     model->base.info.execution_provider = "native";
-    model->base.info.version = model->ops.kernels->name;
+    model->base.info.version = model->kernels->name;
+    model->base.info.is_concurrent = true;
     model->base.info.pack_ms = model->packed.pack_ms;
     model->base.info.load_ms = 1e3 * (kk_now_s() - start_s);
     *out = &model->base;
@@ -123,6 +186,9 @@ static size_t frames_plan(size_t F)
 }
 
 typedef struct utterance {
+    kk_ops *ops; /* of the context that it runs in */
+    const kk_weights *w;
+    int in_bf16;
     const int64_t *ids;
     size_t N, F;
     const float *style; /* [256]: decoder, prosody */
@@ -131,15 +197,15 @@ typedef struct utterance {
     float *prosody, *text; /* [N][640], [N][512] */
 } utterance;
 
-static int read_text(native_model *model, utterance *u)
+static int read_text(utterance *u)
 {
-    const kk_ops *ops = &model->ops;
-    const kk_weights *w = &model->packed.weights;
+    const kk_ops *ops = u->ops;
+    const kk_weights *w = u->w;
     const float *style = u->style + KK_STYLE_HALF;
-    u->prosody = kk_workspace_floats(&model->ws, u->N * KK_PROSODY_SIZE);
-    u->text = kk_workspace_floats(&model->ws, u->N * KK_TEXT_SIZE);
-    float *albert = kk_workspace_floats(&model->ws, u->N * KK_ALBERT_SIZE);
-    float *raw = kk_workspace_floats(&model->ws, u->N);
+    u->prosody = kk_workspace_floats(u->ops->ws, u->N * KK_PROSODY_SIZE);
+    u->text = kk_workspace_floats(u->ops->ws, u->N * KK_TEXT_SIZE);
+    float *albert = kk_workspace_floats(u->ops->ws, u->N * KK_ALBERT_SIZE);
+    float *raw = kk_workspace_floats(u->ops->ws, u->N);
     if (u->prosody == NULL || u->text == NULL || albert == NULL || raw == NULL)
         return KOKORO_NO_MEMORY;
     int status = kk_albert(ops, &w->albert, albert, u->ids, u->N);
@@ -170,17 +236,15 @@ static int relay_piece(void *user, const float *samples, size_t n, int is_last)
 }
 
 /* The generator over the whole, or in pieces when somebody waits for them. */
-static int run_generator(native_model *model, const kk_utterance *u,
+static int run_generator(const kk_ops *ops, const kk_generator_weights *w, const kk_utterance *u,
                          const kk_infer_control *control, const kk_pcm *whole)
 {
-    const kk_ops *ops = &model->ops;
-    const kk_generator_weights *w = &model->packed.weights.generator;
     if (control != NULL && control->piece != NULL) {
         piece_relay relay = {control, whole, 0};
         return kk_speak_pieces(ops, w, u, whole->samples, relay_piece, &relay);
     }
     const size_t n_spectra = u->T * (SPECTRA_A_FRAME / 2) + 1;
-    float *post = kk_workspace_floats(&model->ws, n_spectra * KK_SPECTRUM);
+    float *post = kk_workspace_floats(ops->ws, n_spectra * KK_SPECTRUM);
     if (post == NULL)
         return KOKORO_NO_MEMORY;
     int status =
@@ -188,23 +252,22 @@ static int run_generator(native_model *model, const kk_utterance *u,
     return status == KOKORO_OK ? kk_inverse_stft(ops, w, whole->samples, post, n_spectra) : status;
 }
 
-static int make_sound(native_model *model, const utterance *u, const float *prosody,
-                      const float *text, const kk_infer_control *control, const kk_pcm *whole)
+static int make_sound(const utterance *u, const float *prosody, const float *text,
+                      const kk_infer_control *control, const kk_pcm *whole)
 {
-    const kk_ops *ops = &model->ops;
-    const kk_weights *w = &model->packed.weights;
-    kk_workspace *ws = &model->ws;
+    const kk_ops *ops = u->ops;
+    const kk_weights *w = u->w;
+    kk_workspace *ws = ops->ws;
     const size_t F = u->F, n = F * SAMPLES_A_FRAME, n_spectra = F * SPECTRA_A_FRAME + 1;
     float *f0 = kk_workspace_floats(ws, 2 * F), *energy = kk_workspace_floats(ws, 2 * F);
     float *features = kk_workspace_floats(ws, 2 * F * 512);
     float *spectrum = kk_workspace_floats(ws, n_spectra * KK_SPECTRUM);
     if (f0 == NULL || energy == NULL || features == NULL || spectrum == NULL)
         return KOKORO_NO_MEMORY;
-    int status = kk_pitch(ops, &w->prosody, f0, energy, prosody, u->style + KK_STYLE_HALF, F,
-                          model->in_bf16);
+    int status =
+        kk_pitch(ops, &w->prosody, f0, energy, prosody, u->style + KK_STYLE_HALF, F, u->in_bf16);
     if (status == KOKORO_OK)
-        status =
-            kk_decoder(ops, &w->decoder, features, text, f0, energy, u->style, F, model->in_bf16);
+        status = kk_decoder(ops, &w->decoder, features, text, f0, energy, u->style, F, u->in_bf16);
     /* The samples' place holds the source until the spectrum is taken of it. */
     if (status == KOKORO_OK)
         status = kk_source(ops, &w->generator, whole->samples, f0, 2 * F);
@@ -214,27 +277,26 @@ static int make_sound(native_model *model, const utterance *u, const float *pros
         return status;
     if (F > LONG_FRAMES)
         kk_ops_forget_weights(ops);
-    const kk_utterance generated = {features, spectrum, energy, u->style, 2 * F, model->in_bf16};
-    return run_generator(model, &generated, control, whole);
+    const kk_utterance generated = {features, spectrum, energy, u->style, 2 * F, u->in_bf16};
+    return run_generator(ops, &w->generator, &generated, control, whole);
 }
 
 /* The rows a frame, copied out of the workspace that is about to grow. */
-static int align(native_model *model, const utterance *u, float **prosody, float **text,
-                 kokoro_error *err)
+static int align(const utterance *u, float **prosody, float **text, kokoro_error *err)
 {
     const size_t F = u->F, N = u->N;
-    const size_t scratch = kk_pool_size(model->ops.pool) * KK_SCRATCH_SIZE;
+    const size_t scratch = kk_pool_size(u->ops->pool) * KK_SCRATCH_SIZE;
     float *rows = kk_alloc(N * (KK_PROSODY_SIZE + KK_TEXT_SIZE) * sizeof(float));
     if (rows == NULL)
         return kk_fail_memory(err);
     memcpy(rows, u->prosody, N * KK_PROSODY_SIZE * sizeof(float));
     memcpy(rows + N * KK_PROSODY_SIZE, u->text, N * KK_TEXT_SIZE * sizeof(float));
-    int status = kk_workspace_reserve(&model->ws, frames_plan(F) + scratch, err);
+    int status = kk_workspace_reserve(u->ops->ws, frames_plan(F) + scratch, err);
     if (status == KOKORO_OK) {
-        model->ops.scratch = kk_workspace_alloc(&model->ws, scratch);
-        *prosody = kk_workspace_floats(&model->ws, F * KK_PROSODY_SIZE);
-        *text = kk_workspace_floats(&model->ws, F * KK_TEXT_SIZE);
-        if (model->ops.scratch == NULL || *prosody == NULL || *text == NULL)
+        u->ops->scratch = kk_workspace_alloc(u->ops->ws, scratch);
+        *prosody = kk_workspace_floats(u->ops->ws, F * KK_PROSODY_SIZE);
+        *text = kk_workspace_floats(u->ops->ws, F * KK_TEXT_SIZE);
+        if (u->ops->scratch == NULL || *prosody == NULL || *text == NULL)
             status = kk_fail_memory(err);
     }
     if (status == KOKORO_OK) {
@@ -259,36 +321,36 @@ static int check_input(const int64_t *ids, size_t n_ids, kokoro_error *err)
 }
 
 /* The stages up to the durations, in memory planned from the tokens. */
-static int plan_and_read(native_model *model, utterance *u, kk_arena *arena, kokoro_error *err)
+static int plan_and_read(utterance *u, kk_arena *arena, kokoro_error *err)
 {
-    const size_t n_threads = kk_pool_size(model->ops.pool);
+    const size_t n_threads = kk_pool_size(u->ops->pool);
     int status = kk_workspace_reserve(
-        &model->ws, text_plan(u->N, n_threads) + n_threads * KK_SCRATCH_SIZE, err);
+        u->ops->ws, text_plan(u->N, n_threads) + n_threads * KK_SCRATCH_SIZE, err);
     if (status != KOKORO_OK)
         return status;
-    model->ops.scratch = kk_workspace_alloc(&model->ws, n_threads * KK_SCRATCH_SIZE);
+    u->ops->scratch = kk_workspace_alloc(u->ops->ws, n_threads * KK_SCRATCH_SIZE);
     u->durations = kk_arena_alloc(arena, u->N * sizeof(*u->durations));
-    if (model->ops.scratch == NULL || u->durations == NULL || read_text(model, u) != KOKORO_OK)
+    if (u->ops->scratch == NULL || u->durations == NULL || read_text(u) != KOKORO_OK)
         return kk_fail_memory(err);
-    if (!kk_pool_cancelled(model->ops.pool) && u->F > MAX_FRAMES)
+    if (!kk_pool_cancelled(u->ops->pool) && u->F > MAX_FRAMES)
         return kk_fail(err, KOKORO_TOO_LONG,
                        "a chunk would last %.0f s and may last %.0f s: raise the speed or split it",
                        (double)u->F / 40.0, MAX_FRAMES / 40.0);
     return KOKORO_OK;
 }
 
-static int speak(native_model *model, utterance *u, kk_arena *arena,
-                 const kk_infer_control *control, kk_pcm *out, kokoro_error *err)
+static int speak(utterance *u, kk_arena *arena, const kk_infer_control *control, kk_pcm *out,
+                 kokoro_error *err)
 {
     float *prosody = NULL, *text = NULL;
-    int status = align(model, u, &prosody, &text, err);
+    int status = align(u, &prosody, &text, err);
     if (status != KOKORO_OK)
         return status;
     out->n_samples = u->F * SAMPLES_A_FRAME;
     out->samples = kk_arena_alloc(arena, out->n_samples * sizeof(float));
     out->durations = u->durations;
     out->n_durations = u->N;
-    if (out->samples == NULL || make_sound(model, u, prosody, text, control, out) != KOKORO_OK)
+    if (out->samples == NULL || make_sound(u, prosody, text, control, out) != KOKORO_OK)
         return kk_fail_memory(err);
     return KOKORO_OK;
 }
@@ -298,35 +360,43 @@ static int native_infer(kk_model *base, kk_arena *arena, const int64_t *ids, siz
                         kk_pcm *out, kokoro_error *err)
 {
     native_model *model = (native_model *)base;
-    kk_pool *pool = model->ops.pool;
     *out = (kk_pcm){NULL, 0, NULL, 0};
     int status = check_input(ids, n_ids, err);
     if (status != KOKORO_OK)
         return status;
-    utterance u = {.ids = ids, .N = n_ids, .style = style, .speed = speed};
-    (void)pthread_mutex_lock(&model->busy);
+    context *c = NULL;
+    status = take_context(&c, model, err);
+    if (status != KOKORO_OK)
+        return status;
+    kk_pool *pool = c->ops.pool;
     kk_pool_reset(pool);
-    if (control != NULL)
+    if (control != NULL) {
         kk_pool_watch(pool, control->cancelled, control->cancelled_user);
-    status = plan_and_read(model, &u, arena, err);
+        kk_pool_limit(pool, control->n_threads);
+    }
+    utterance u = {.ops = &c->ops,
+                   .w = &model->packed.weights,
+                   .in_bf16 = model->in_bf16,
+                   .ids = ids,
+                   .N = n_ids,
+                   .style = style,
+                   .speed = speed};
+    status = plan_and_read(&u, arena, err);
     if (status == KOKORO_OK && !kk_pool_cancelled(pool))
-        status = speak(model, &u, arena, control, out, err);
+        status = speak(&u, arena, control, out, err);
     if (status == KOKORO_OK && kk_pool_cancelled(pool))
         status = kk_fail(err, KOKORO_CANCELLED, "cancelled by the caller");
     kk_pool_watch(pool, NULL, NULL);
-    kk_workspace_trim(&model->ws, KEPT);
-    (void)pthread_mutex_unlock(&model->busy);
+    kk_pool_limit(pool, NULL);
+    return_context(model, c);
     return status;
 }
 
 static void native_trim(kk_model *base)
 {
     native_model *model = (native_model *)base;
-    if (pthread_mutex_trylock(&model->busy) != 0)
-        return;
-    kk_workspace_trim(&model->ws, 0);
-    kk_ops_forget_weights(&model->ops);
-    (void)pthread_mutex_unlock(&model->busy);
+    close_idle(model);
+    kk_packed_forget(&model->packed);
 }
 
 static void native_describe(kk_arena *arena, const kk_model_options *options, kokoro_provider *out)

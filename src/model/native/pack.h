@@ -34,6 +34,9 @@ void kk_packed_close(kk_packed *packed);
 /* Take weights that are not used in bf16, because transformed ones are, out of resident memory. */
 void kk_packed_drop_direct(const kk_packed *packed);
 
+/* Take all mapped weights out of resident memory; they come back from the page cache when used. */
+void kk_packed_forget(const kk_packed *packed);
+
 /* Of pack.c and packed_file.c. */
 typedef struct kk_pack_part {
     uint32_t is_pairs; /* 0: floats, or of KK_W_TOOM nothing; 1: bf16; 2: KK_W_TOOM in floats */

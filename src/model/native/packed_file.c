@@ -221,11 +221,29 @@ void kk_packed_close(kk_packed *packed)
     packed->memory = NULL;
 }
 
+/* Whole pages of [from, to) of the mapped block. */
+static void drop(const kk_packed *packed, size_t from, size_t to)
+{
+    const size_t page = 4096; /* or a multiple; madvise refuses what is not aligned */
+    from = (from + page - 1) / page * page;
+    to = to / page * page;
+    unsigned char *start = NULL;
+    const unsigned char *address = packed->map.data + from;
+    memcpy(&start, &address, sizeof(start)); /* madvise only reads its address */
+    if (to > from)
+        (void)madvise(start, to - from, MADV_DONTNEED);
+}
+
+void kk_packed_forget(const kk_packed *packed)
+{
+    if (packed->map.data != NULL)
+        drop(packed, 0, packed->map.len);
+}
+
 void kk_packed_drop_direct(const kk_packed *packed)
 {
     if (packed->map.data == NULL)
         return;
-    const size_t page = 4096; /* or a multiple; madvise refuses what is not aligned */
     const kk_pack_part *parts =
         (const kk_pack_part *)(const void *)(packed->map.data + sizeof(header));
     for (size_t i = 0; i + 1 < kk_n_weights; i++) {
@@ -234,13 +252,7 @@ void kk_packed_drop_direct(const kk_packed *packed)
             if (kk_weight_table[k].kind != KK_W_TOOM || parts[k].is_pairs != 1 ||
                 strcmp(kk_weight_table[k].name, row->name) != 0)
                 continue;
-            const size_t from = (parts[i].offset + page - 1) / page * page,
-                         to = parts[i + 1].offset / page * page;
-            unsigned char *start = NULL;
-            const unsigned char *address = packed->map.data + from;
-            memcpy(&start, &address, sizeof(start)); /* madvise only reads its address */
-            if (to > from)
-                (void)madvise(start, to - from, MADV_DONTNEED);
+            drop(packed, parts[i].offset, parts[i + 1].offset);
         }
     }
 }
