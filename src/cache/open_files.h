@@ -1,0 +1,14 @@
+/*
+ * open_files.h - which files below a directory some process has open, mapped or as its working
+ * directory: as far as /proc tells, that is for the processes of the same user. Where it tells
+ * nothing, nothing is found; removing a file that is open or mapped does its users no harm then,
+ * they keep its contents (POSIX).
+ */
+#ifndef KK_CACHE_OPEN_FILES_H
+#define KK_CACHE_OPEN_FILES_H
+
+/* Calls fn with each path relative to `real_dir` (as realpath gives it), some of them repeatedly.
+ */
+void kk_open_files_each(const char *real_dir, void (*fn)(void *user, const char *path), void *user);
+
+#endif
