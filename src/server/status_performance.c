@@ -172,7 +172,7 @@ static json_t *by_http_status(const kk_status *s)
 {
     json_t *object = json_object();
     for (int i = 0; i < KK_METRICS_N_HTTP; i++) {
-        char code[8];
+        char code[16];
         if (s->metrics.http[i] == 0)
             continue;
         (void)snprintf(code, sizeof(code), "%d", KK_METRICS_FIRST_HTTP + i);
