@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/status.h"
 #include "config/dotenv.h"
+#include "config/dotenv_write.h"
 #include "config/paths.h"
 
 #include <stdarg.h>
@@ -13,8 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-
-enum { DOTENV_LIMIT = 1 << 20 };
 
 const kk_setting kk_settings[KK_N_SETTINGS] = {
 #define KK_X(id, variable, option, type, min, max, choices, def, safe, help)                       \
@@ -189,7 +188,7 @@ static int read_dotenv(dotenv *d, kokoro_error *err)
         warn(d, "%s is ignored: it is not a regular file", d->path);
         return KOKORO_OK;
     }
-    int status = kk_file_read(&text, d->path, DOTENV_LIMIT, &reason);
+    int status = kk_file_read(&text, d->path, KK_DOTENV_LIMIT, &reason);
     if (status == KOKORO_OK && text.len > 0) {
         status = kk_dotenv_read(text.data, text.len, take_line, d);
     } else if (status != KOKORO_OK && status != KOKORO_NO_MEMORY) {
