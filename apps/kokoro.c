@@ -55,6 +55,21 @@ static const kk_option benchmark_options[] = {
     [KK_BENCHMARK_JSON] = {"json", 0, NULL, "as JSON", 0},
 };
 
+static const kk_option frequency_options[] = {
+    [KK_FREQUENCY_SHOW] = {"show-current", 0, NULL, "show what is set, and the record under it", 0},
+    [KK_FREQUENCY_SET] = {"frequency", 0, "FREQUENCY",
+                          "write it to ./.env: daily, weekly, monthly or manual", 0},
+    [KK_FREQUENCY_JSON] = {"json", 0, NULL, "as JSON", 0},
+};
+
+static const kk_option cache_options[] = {
+    [KK_CACHE_STATUS] = {"status", 0, NULL, "show the record's state; also without any option", 0},
+    [KK_CACHE_CLEAR] = {"clear", 0, NULL, "remove the record", 0},
+    [KK_CACHE_FORCE] = {"force-benchmark", 0, NULL, "measure now, whatever the record says", 0},
+    [KK_CACHE_INSPECT] = {"inspect", 0, NULL, "show all that is in the record", 0},
+    [KK_CACHE_JSON] = {"json", 0, NULL, "as one JSON document", 0},
+};
+
 static const kk_command commands[] = {
     {"say", "[TEXT ... | -f FILE | -]", "Speak text",
      "Several words are joined by spaces. Without -o the sound goes to standard output as WAV\n"
@@ -74,6 +89,15 @@ static const kk_command commands[] = {
      "the same moment.\n"
      "KOKORO_CPU_MASK chooses a lower instruction set.",
      OPTIONS(benchmark_options), kk_app_benchmark},
+    {"benchmark-frequency", "[--show-current | --frequency FREQUENCY]",
+     "Choose how long the result of a benchmark is good",
+     "Without an option it explains the choices, recommends one for this machine and asks.\n"
+     "The choice goes to .env of the working directory.",
+     OPTIONS(frequency_options), kk_app_benchmark_frequency},
+    {"benchmark-cache", "[--status] [--clear] [--force-benchmark] [--inspect]",
+     "Show, remove or renew the result of the last benchmark",
+     "Several options are carried out in this order.", OPTIONS(cache_options),
+     kk_app_benchmark_cache},
     {"serve", "", "Serve speech over HTTP, as the OpenAI API does", "", NULL, 0, run_serve},
     {"pack", "voices SRC [DST] | lexicon SRC [DST] | model",
      "Make the packed files that set-up needs",
@@ -129,6 +153,9 @@ static int run(kk_app *app, int argc, char **argv)
         kk_cli_help(app, NULL, stderr);
         return KK_EXIT_USAGE;
     }
+    /* It loads the settings itself, since it can mend a .env that cannot be loaded. */
+    if (app->command->run == kk_app_benchmark_frequency)
+        return app->command->run(app);
     int loaded = kk_config_load(&app->config, KK_DOTENV_PATH, keep_warning, app, &error);
     show_warnings(app);
     if (loaded != KOKORO_OK)

@@ -20,6 +20,16 @@ enum kk_phonemize_option { KK_PHONEMIZE_FILE, KK_PHONEMIZE_LANG, KK_PHONEMIZE_JS
 
 enum kk_benchmark_option { KK_BENCHMARK_KERNELS, KK_BENCHMARK_JSON };
 
+enum kk_frequency_option { KK_FREQUENCY_SHOW, KK_FREQUENCY_SET, KK_FREQUENCY_JSON };
+
+enum kk_cache_option {
+    KK_CACHE_STATUS,
+    KK_CACHE_CLEAR,
+    KK_CACHE_FORCE,
+    KK_CACHE_INSPECT,
+    KK_CACHE_JSON
+};
+
 /* voices, providers, doctor */
 enum kk_list_option { KK_LIST_JSON };
 

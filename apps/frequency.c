@@ -1,0 +1,168 @@
+/* frequency.c - see frequency.h. */
+#include "frequency.h"
+
+#include "apps.h"
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/str.h"
+#include "hardware/hardware.h"
+
+#include <dirent.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define START_UP "none: the server starts with what it knows and measures later, when it is idle"
+
+const kk_frequency_text kk_frequencies[KK_N_FREQUENCIES] = {
+    [KK_DAILY] = {"daily", "Daily", "24 hours",
+                  "measure again when the last benchmark is a day old", START_UP,
+                  "up to 30 seconds of all cores a day",
+                  "development, and machines whose drivers or libraries change often"},
+    [KK_WEEKLY] = {"weekly", "Weekly", "7 days",
+                   "measure again when the last benchmark is a week old", START_UP,
+                   "up to 30 seconds of all cores a week",
+                   "most users: new libraries are noticed soon, at hardly any cost"},
+    [KK_MONTHLY] = {"monthly", "Monthly", "30 days",
+                    "measure again when the last benchmark is a month old", START_UP,
+                    "up to 30 seconds of all cores a month",
+                    "production systems that change seldom, and laptops that save their battery"},
+    [KK_MANUALLY] = {"manually", "Manual", "no end",
+                     "measure only when it is asked for (kokoro benchmark)", "none", "none",
+                     "experts who decide themselves when a machine is measured"},
+};
+
+int kk_frequency_find(const char *word)
+{
+    const kk_slice slice = kk_slice_of(word);
+    for (int i = 0; i < KK_N_FREQUENCIES; i++) {
+        if (kk_slice_equal_nocase(slice, kk_slice_of(kk_frequencies[i].name)))
+            return i;
+    }
+    return kk_slice_equal_nocase(slice, KK_SLICE("manual")) ? KK_MANUALLY : -1;
+}
+
+/* The first line of a small file is `word`. */
+static bool says(const char *path, const char *word)
+{
+    kk_buf text = KK_BUF_INIT;
+    (void)kk_file_read(&text, path, 256, NULL);
+    bool is_word =
+        kk_slice_equal(kk_slice_trim((kk_slice){kk_buf_str(&text), text.len}), kk_slice_of(word));
+    kk_buf_fini(&text);
+    return is_word;
+}
+
+/* A battery that feeds the machine, not one of a mouse. */
+static bool has_battery(void)
+{
+    static const char folder[] = "/sys/class/power_supply";
+    DIR *supplies = opendir(folder);
+    const struct dirent *entry;
+    bool is_found = false;
+    while (supplies != NULL && !is_found && (entry = readdir(supplies)) != NULL) {
+        char type[320], scope[320];
+        (void)snprintf(type, sizeof(type), "%s/%s/type", folder, entry->d_name);
+        (void)snprintf(scope, sizeof(scope), "%s/%s/scope", folder, entry->d_name);
+        is_found = says(type, "Battery") && !says(scope, "Device");
+    }
+    if (supplies != NULL)
+        (void)closedir(supplies);
+    return is_found;
+}
+
+/* The files that Docker and Podman leave, the variable of systemd-nspawn and others. */
+static bool is_container(void)
+{
+    return kk_file_exists("/.dockerenv") || kk_file_exists("/run/.containerenv") ||
+           getenv("container") != NULL;
+}
+
+enum kk_frequency kk_frequency_advise(const kk_config *config, char *why, size_t size)
+{
+    kk_hardware hardware;
+    kk_hardware_read(&hardware);
+    if (kk_config_bool(config, KK_SET_DEVELOPMENT_MODE)) {
+        (void)snprintf(why, size, "development mode is on, so that things change often");
+        return KK_DAILY;
+    }
+    if (has_battery()) {
+        (void)snprintf(why, size, "this machine has a battery");
+        return KK_MONTHLY;
+    }
+    if (is_container() || hardware.cpu_quota > 0.0 || hardware.memory_limit_bytes > 0) {
+        (void)snprintf(
+            why, size,
+            "this is a container or a limited service, which changes with its image only");
+        return KK_MONTHLY;
+    }
+    (void)snprintf(why, size, "this machine runs on mains power and nothing speaks for another");
+    return KK_WEEKLY;
+}
+
+kk_validity_rule kk_frequency_rule(const kk_config *config)
+{
+    return (kk_validity_rule){
+        .frequency = (enum kk_frequency)kk_config_choice(config, KK_SET_BENCHMARK_FREQUENCY),
+        .is_extended = kk_config_bool(config, KK_SET_DEVELOPMENT_MODE) ||
+                       kk_config_bool(config, KK_SET_FAST_STARTUP)};
+}
+
+void kk_frequency_look(const kk_config *config, kk_record *record, kk_record_view *view,
+                       char **path)
+{
+    kokoro_options options;
+    kk_fingerprint fingerprint;
+    const kk_validity_rule rule = kk_frequency_rule(config);
+    const char *cache_dir = kk_config_text(config, KK_SET_CACHE);
+    kk_config_engine_options(config, &options);
+    const bool is_known = kk_fingerprint_make(&fingerprint, &options, NULL) == KOKORO_OK;
+    kk_record_look(record, cache_dir, is_known ? &fingerprint : NULL, &rule, kk_wall_s(), view);
+    *path = kk_record_path(cache_dir);
+}
+
+const char *kk_record_state_text(enum kk_record_state state)
+{
+    static const char *const texts[] = {[KK_RECORD_MISSING] = "missing",
+                                        [KK_RECORD_VALID] = "valid",
+                                        [KK_RECORD_EXPIRED] = "expired",
+                                        [KK_RECORD_CHANGED] = "changed",
+                                        [KK_RECORD_DAMAGED] = "damaged"};
+    return texts[state];
+}
+
+const char *kk_date_text(double seconds, char text[KK_DATE_SIZE])
+{
+    struct tm parts;
+    const time_t at = isfinite(seconds) && seconds < 253402300800.0 ? (time_t)seconds : -1;
+    if (at < 0 || localtime_r(&at, &parts) == NULL ||
+        strftime(text, KK_DATE_SIZE, "%Y-%m-%d %H:%M:%S", &parts) == 0)
+        (void)snprintf(text, KK_DATE_SIZE, "never");
+    return text;
+}
+
+json_t *kk_json_of_span(double seconds, double unit_s)
+{
+    return isfinite(seconds) ? json_real(round(seconds / unit_s * 100.0) / 100.0) : json_null();
+}
+
+static int put(const char *data, size_t len, void *user)
+{
+    return fwrite(data, 1, len, user) == len ? 0 : -1;
+}
+
+int kk_print_json(json_t *object)
+{
+    if (object == NULL) {
+        kk_complain("out of memory");
+        return KK_EXIT_FAILED;
+    }
+    /* What cannot be written is told by kk_app_flush. */
+    (void)json_dump_callback(object, put, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
+    (void)putchar('\n');
+    json_decref(object);
+    return kk_app_flush();
+}

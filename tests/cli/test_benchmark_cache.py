@@ -1,0 +1,163 @@
+"""`kokoro benchmark-cache`: state, removal, renewal and contents of the benchmark's record."""
+
+import fcntl
+import json
+import os
+import unittest
+
+import cli
+import record
+
+DAY = 86400.0
+EXTENDED = {"KOKORO_DEVELOPMENT_MODE": "true"}
+
+
+class Cache(cli.Case):
+    def setUp(self):
+        super().setUp()
+        self.cache = self.dir / "cache"
+        self.env["KOKORO_CACHE"] = str(self.cache)
+
+    def ask(self, *options, **env):
+        done = self.run_kokoro("benchmark-cache", "--json", *options, env={**self.env, **env})
+        return done.returncode, json.loads(done.stdout)
+
+    def text(self, *options, **env):
+        done = self.run_kokoro("benchmark-cache", *options, env={**self.env, **env})
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout.decode()
+
+    def state(self, **env):
+        code, document = self.ask("--status", **env)
+        self.assertEqual(code, 0)
+        return document["status"]
+
+    def test_without_a_record(self):
+        self.assertEqual(self.state()["state"], "missing")
+        text = self.text()
+        for words in ("weekly", "168 hours (7 days)", "Development mode: no", "missing",
+                      "30 seconds", str(self.cache)):
+            self.assertIn(words, text)
+        self.assertFalse(self.cache.exists(), "to look makes nothing")
+
+    def test_status_of_a_record(self):
+        record.write(self.cache, record.record(age_s=2 * DAY))
+        state = self.state()
+        self.assertEqual(state["state"], "valid")
+        self.assertAlmostEqual(state["age_hours"], 48.0, delta=0.1)
+        self.assertAlmostEqual(state["expires_in_hours"], 120.0, delta=0.1)
+        self.assertEqual(state["recommended_provider"], "native bf16, 2 threads")
+        self.assertEqual(state["benchmark_results"]["native bf16, 2 threads"], 0.412)
+        self.assertEqual(state["configuration"]["cache_duration_days"], 7.0)
+        text = self.text()
+        for words in ("valid", "48.0 hours (2.0 days)", "120.0 hours", "0.412 s", "1.875 s",
+                      "Next benchmark:", "4.6 times", "prolongs"):
+            self.assertIn(words, text)
+
+    def test_every_frequency(self):
+        for frequency, days, extended in (("daily", 1, 7), ("weekly", 7, 14), ("monthly", 30, 60)):
+            for env, period in (({}, days), (EXTENDED, extended),
+                                ({"KOKORO_FAST_STARTUP": "1"}, extended)):
+                env = {**env, "KOKORO_BENCHMARK_FREQUENCY": frequency}
+                for age, used, want in ((period - 0.01, 0, "valid"), (period + 0.01, 0, "expired"),
+                                        (1.5 * period, period, "valid"),
+                                        (3.9 * period, 3.5 * period, "valid"),
+                                        (4.1 * period, 4.0 * period, "expired"),
+                                        (-400.0, 0, "valid")):
+                    record.write(self.cache, record.record(age * DAY, used * DAY))
+                    state = self.state(**env)
+                    self.assertEqual(state["state"], want, (frequency, env, age))
+                    self.assertGreaterEqual(state["age_hours"], 0.0)
+        record.write(self.cache, record.record(2000 * DAY))
+        state = self.state(KOKORO_BENCHMARK_FREQUENCY="manual")
+        self.assertEqual(state["state"], "valid")
+        self.assertIsNone(state["expires_in_hours"])
+        self.assertIsNone(state["next_benchmark"])
+        self.assertIn("until you ask", self.text(KOKORO_BENCHMARK_FREQUENCY="manually"))
+
+    def test_expired_says_since_when(self):
+        record.write(self.cache, record.record(8 * DAY))
+        self.assertIn("24.0 hours ago", self.text())
+
+    def test_damaged(self):
+        good = json.dumps(record.record()).encode()
+        for contents in (b"", b"\x00" * 64, good[:-20], b"[]", good.replace(b"native", b"nat/ive"),
+                         json.dumps({"recommended_provider": "CPUExecutionProvider",
+                                     "benchmark_date": 1.0, "current_provider": "x",
+                                     "benchmark_results": {}}).encode()):
+            path = record.write(self.cache, contents)
+            state = self.state()
+            self.assertEqual(state["state"], "damaged")
+            self.assertIn("record.json", state["problem"])
+            self.assertIn("damaged", self.text("--inspect"))
+            self.assertEqual(path.read_bytes(), contents, "to look changes nothing")
+
+    def test_clear(self):
+        path = record.write(self.cache, record.record())
+        code, document = self.ask("--clear")
+        self.assertEqual(code, 0)
+        self.assertTrue(document["clear"]["removed"])
+        self.assertFalse(path.exists())
+        code, document = self.ask("--clear")
+        self.assertEqual(code, 0)
+        self.assertFalse(document["clear"]["removed"])
+        self.assertIn("nothing was to be removed", self.text("--clear"))
+
+    def test_clear_fails(self):
+        path = record.write(self.cache, record.record())
+        path.unlink()
+        path.mkdir()
+        code, document = self.ask("--clear")
+        self.assertEqual(code, 1)
+        self.assertFalse(document["clear"]["success"])
+        self.assertIn("record.json", document["clear"]["error"])
+        self.check_fails(1, "record.json", "benchmark-cache", "--clear")
+
+    def test_order_of_the_parts(self):
+        record.write(self.cache, record.record())
+        code, document = self.ask("--inspect", "--clear", "--status")
+        self.assertEqual(code, 0)
+        self.assertEqual(list(document), ["status", "clear", "inspect"])
+        self.assertEqual(document["status"]["state"], "valid")
+        self.assertFalse(document["inspect"]["exists"])
+
+    def test_inspect(self):
+        path = record.write(self.cache, {**record.record(), "colour": ["blue"]})
+        code, document = self.ask("--inspect")
+        self.assertEqual(code, 0)
+        self.assertEqual(document["inspect"]["contents"], json.loads(path.read_text()))
+        self.assertEqual(document["inspect"]["size_bytes"], path.stat().st_size)
+        text = self.text("--inspect")
+        for words in (str(path), "recommended_provider: native", "colour:", "1: blue",
+                      "native bf16, 2 threads: 0.412", "hardware: ?"):
+            self.assertIn(words, text)
+        self.assertRegex(text, r"benchmark_date: \d+\.\d+ \(20\d\d-")
+
+    def test_who_measures_now(self):
+        path = record.write(self.cache, record.record())
+        lock = path.parent / "lock"
+        with lock.open("w") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            held.write(f"{os.getpid()}\n")
+            held.flush()
+            self.assertEqual(self.state()["running_process"], os.getpid())
+            self.assertIn(f"in process {os.getpid()}", self.text())
+        self.assertEqual(self.state()["running_process"], 0)
+
+    def test_force_without_a_model(self):
+        path = record.write(self.cache, record.record())
+        before = path.read_bytes()
+        self.env["KOKORO_HOME"] = str(self.dir / "none")
+        done = self.run_kokoro("benchmark-cache", "--force-benchmark", "--json")
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(json.loads(done.stdout), {"force_benchmark": {"success": False}})
+        self.assertIn("kokoro: ", done.stderr)
+        self.assertEqual(path.read_bytes(), before)
+
+    def test_usage(self):
+        self.check_fails(2, "--clear", "benchmark-cache", "--cleer")
+        self.check_fails(2, "'now'", "benchmark-cache", "now")
+
+
+if __name__ == "__main__":
+    cli.main()
