@@ -4,7 +4,7 @@
  *     hardware         Intel Xeon, 4 CPUs on 2 cores, 8 GB of memory, at most 1.5 CPUs
  *     system           Linux x86_64 6.1.0
  *     model            hash of blocks spread over the file, and its size
- *     libraries        kokoro 0.1.0, onnxruntime <the same of the library>
+ *     libraries        kokoro 0.1.0, onnxruntime <the same of its library>, openvino absent
  *     instruction_set  avx512bf16
  *     settings         precision auto, threads auto
  *
@@ -100,6 +100,7 @@ static int take_libraries(kk_fingerprint *out, const kokoro_options *options, ko
     kk_buf text = KK_BUF_INIT;
     kk_buf_appendf(&text, "kokoro %s", kokoro_version());
     name_library(&text, "onnxruntime", options->ort_library);
+    name_library(&text, "openvino", options->openvino_library);
     return keep(out->libraries, &text, err);
 }
 
