@@ -164,6 +164,26 @@ typedef struct kokoro_engine_info {
 
 KOKORO_API void kokoro_get_engine_info(const kokoro_engine *engine, kokoro_engine_info *info);
 
+/* Give memory that is kept for the next speech back to the system, and pages of mapped weights: for
+ * a caller who expects to be idle. The next inference is some 10 ms slower. From any thread; what
+ * is in use stays. */
+KOKORO_API void kokoro_trim(kokoro_engine *engine);
+
+/* What this engine does because of a peculiarity of something it did not make: a model export, a
+ * library, a dictionary. Strings live as long as the engine. */
+typedef struct kokoro_measure {
+    const char *name;   /* "durations_output" */
+    const char *target; /* whose peculiarity: "ONNX export" */
+    bool applied;       /* false: not needed here, or it failed */
+    const char *detail; /* a sentence */
+    const char *error;  /* why it failed; "" else */
+} kokoro_measure;
+
+typedef void kokoro_measure_fn(void *user, const kokoro_measure *measure);
+
+KOKORO_API void kokoro_list_measures(const kokoro_engine *engine, kokoro_measure_fn *fn,
+                                     void *user);
+
 /* ---- speech ------------------------------------------------------------------------------- */
 
 typedef struct kokoro_request {

@@ -57,6 +57,8 @@
       "100000", true, "longest text of one request, in characters")                                \
     X(TTFA_TARGET_MS, "KOKORO_TTFA_TARGET_MS", "ttfa-target-ms", INT, 1, 60000, "", "250", true,   \
       "time to the first sound that counts as good, in ms")                                        \
+    X(TRIM_AFTER_S, "KOKORO_TRIM_AFTER_S", "", REAL, 0, 86400, "", "30", true,                     \
+      "seconds without speech after which the server gives memory back; 0: never")                 \
     X(BENCHMARK_FREQUENCY, "KOKORO_BENCHMARK_FREQUENCY", "", CHOICE, 0, 0,                         \
       "daily weekly monthly manually|manual", "weekly", true,                                      \
       "how long the result of a benchmark is good: 24 hours, 7 days, 30 days, or until asked")     \

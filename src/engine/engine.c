@@ -8,6 +8,9 @@
 #include "hardware/hardware.h"
 
 #include <string.h>
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 
 const char *kokoro_version(void)
 {
@@ -176,6 +179,22 @@ void kokoro_get_engine_info(const kokoro_engine *engine, kokoro_engine_info *inf
         full.placement = model->placement != NULL ? model->placement : "";
     }
     memcpy(info, &full, info->struct_size < sizeof(full) ? info->struct_size : sizeof(full));
+}
+
+void kokoro_trim(kokoro_engine *engine)
+{
+    if (engine->model != NULL && engine->model->provider->trim != NULL)
+        engine->model->provider->trim(engine->model);
+#if defined(__GLIBC__)
+    (void)malloc_trim(0);
+#endif
+}
+
+void kokoro_list_measures(const kokoro_engine *engine, kokoro_measure_fn *fn, void *user)
+{
+    if (engine->model != NULL && engine->model->provider->list_measures != NULL)
+        engine->model->provider->list_measures(engine->model, fn, user);
+    kk_phonemizer_list_measures(engine->phonemizer, fn, user);
 }
 
 size_t kokoro_voice_count(const kokoro_engine *engine)

@@ -208,7 +208,7 @@ void kk_metrics_add_speech(kk_metrics *metrics, const kk_metrics_speech *speech)
     bool is_whole = has_sound && speech->error == KK_METRICS_NO_ERROR && speech->total_s > 0.0;
     double rtf = has_sound ? speech->total_s / stats->audio_s : 0.0;
     double efficiency = is_whole ? stats->audio_s / speech->total_s : 0.0;
-    bool is_success = is_whole && speech->first_sound_s <= target->first_sound_s &&
+    bool is_success = is_whole && speech->first_sound_s <= speech->first_sound_target_s &&
                       rtf <= target->rtf && efficiency >= target->efficiency;
     begin(metrics);
     count_request(metrics, speech->error, is_success, stats->audio_s);

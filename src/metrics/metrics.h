@@ -51,8 +51,7 @@ typedef double kk_metrics_clock(void);
 
 typedef struct kk_metrics_options {
     kk_metrics_clock *now_s; /* NULL: kk_now_s */
-    double first_sound_s;    /* targets; a request that met all of them is a success: at most */
-    double rtf;              /* at most */
+    double rtf;              /* targets, as first_sound_target_s is; a success met them all */
     double efficiency;       /* sound made a second of its time, at least */
 } kk_metrics_options;
 
@@ -67,8 +66,9 @@ typedef struct kk_metrics_speech {
     int error;            /* an enum kk_metrics_error */
     double queue_s;       /* waiting for a worker */
     double first_sound_s; /* from the request to its first sound; negative: there was none */
-    double total_s;       /* from the request to its last sample */
-    kokoro_stats stats;   /* as far as it came */
+    double first_sound_target_s;
+    double total_s;     /* from the request to its last sample */
+    kokoro_stats stats; /* as far as it came */
 } kk_metrics_speech;
 
 void kk_metrics_add_speech(kk_metrics *metrics, const kk_metrics_speech *speech);

@@ -84,6 +84,8 @@ struct kk_provider {
      * inference is some 10 ms slower. From any thread, at any time: what is in use stays. NULL: the
      * provider keeps nothing that it could give. */
     void (*trim)(kk_model *model);
+    /* What it does because of the export's or its runtime's peculiarities. NULL: nothing. */
+    void (*list_measures)(const kk_model *model, kokoro_measure_fn *fn, void *user);
     /* Fills *out without opening a model; strings are static or in the arena. */
     void (*describe)(kk_arena *arena, const kk_model_options *options, kokoro_provider *out);
 };

@@ -299,3 +299,8 @@ void kk_espeak_get_counts(const kk_espeak *espeak, kk_phonemizer_counts *out)
     out->espeak_words = atomic_load(&espeak->n_words);
     out->espeak_restarts = atomic_load(&espeak->n_restarts);
 }
+
+bool kk_espeak_has_program(const kk_espeak *espeak)
+{
+    return espeak->program != NULL && espeak->program[0] != '\0';
+}

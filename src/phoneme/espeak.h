@@ -32,6 +32,9 @@ void kk_espeak_close(kk_espeak **espeak);
 int kk_espeak_word(kk_espeak *espeak, kk_arena *arena, kk_slice word, enum kk_language language,
                    const char **out);
 
+/* Whether there is a program to ask. */
+bool kk_espeak_has_program(const kk_espeak *espeak);
+
 void kk_espeak_get_counts(const kk_espeak *espeak, kk_phonemizer_counts *out);
 
 #endif

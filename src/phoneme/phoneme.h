@@ -50,6 +50,10 @@ typedef struct kk_spoken {
 int kk_phonemize(kk_phonemizer *phonemizer, kk_arena *arena, const kk_sentence *sentence,
                  enum kk_language language, kk_spoken *out, kokoro_error *err);
 
+/* What is done because of the lexicon's and espeak-ng's peculiarities. */
+void kk_phonemizer_list_measures(const kk_phonemizer *phonemizer, kokoro_measure_fn *fn,
+                                 void *user);
+
 /* Words that the espeak helper was asked for, and times that it had to be started again. */
 typedef struct kk_phonemizer_counts {
     unsigned long long espeak_words;

@@ -45,6 +45,36 @@ void kk_phonemizer_close(kk_phonemizer **phonemizer_ptr)
     *phonemizer_ptr = NULL;
 }
 
+void kk_phonemizer_list_measures(const kk_phonemizer *phonemizer, kokoro_measure_fn *fn, void *user)
+{
+    const bool has_lexicon = phonemizer->lexicon != NULL;
+    const bool has_helper = kk_espeak_has_program(phonemizer->espeak);
+    static const char no_lexicon[] = "there is no lexicon", no_helper[] = "there is no helper";
+    const kokoro_measure measures[] = {
+        {"lexicon_case", "misaki lexicon", has_lexicon,
+         has_lexicon ? "a word that stands in it in lower case is also found capitalised, and the "
+                       "other way round"
+                     : no_lexicon,
+         ""},
+        {"lexicon_gold_first", "misaki lexicon", has_lexicon,
+         has_lexicon ? "where both halves of it have a word, the one checked by hand is read"
+                     : no_lexicon,
+         ""},
+        {"espeak_process", "espeak-ng", has_helper,
+         has_helper ? "it may crash and keeps its state in globals: it runs in a process of its "
+                      "own, which is started again when it dies"
+                    : no_helper,
+         ""},
+        {"espeak_symbols", "espeak-ng", has_helper,
+         has_helper ? "its symbols become the model's, also the open o that releases before 1.52 "
+                      "write as o"
+                    : no_helper,
+         ""},
+    };
+    for (size_t i = 0; i < sizeof(measures) / sizeof(measures[0]); i++)
+        fn(user, &measures[i]);
+}
+
 void kk_phonemizer_get_counts(const kk_phonemizer *phonemizer, kk_phonemizer_counts *out)
 {
     kk_espeak_get_counts(phonemizer->espeak, out);

@@ -18,6 +18,7 @@ struct kk_jobs {
     entry *ring; /* [max_waiting] */
     size_t first, n_waiting, max_waiting, n_running;
     size_t peak_waiting, peak_running;
+    uint64_t n_taken;
     pthread_t *threads; /* [n_workers] */
     size_t n_workers;
     bool is_stopping;
@@ -36,6 +37,7 @@ static void *work(void *user)
         jobs->first = (jobs->first + 1) % jobs->max_waiting;
         jobs->n_waiting--;
         jobs->n_running++;
+        jobs->n_taken++;
         if (jobs->n_running > jobs->peak_running)
             jobs->peak_running = jobs->n_running;
         (void)pthread_mutex_unlock(&jobs->mutex);
@@ -101,8 +103,9 @@ int kk_jobs_add(kk_jobs *jobs, kk_job_fn *fn, void *job)
 void kk_jobs_read(kk_jobs *jobs, kk_jobs_view *view)
 {
     (void)pthread_mutex_lock(&jobs->mutex);
-    *view = (kk_jobs_view){jobs->n_waiting,   jobs->n_running,    jobs->n_workers,
-                           jobs->max_waiting, jobs->peak_waiting, jobs->peak_running};
+    *view =
+        (kk_jobs_view){jobs->n_waiting,    jobs->n_running,    jobs->n_workers, jobs->max_waiting,
+                       jobs->peak_waiting, jobs->peak_running, jobs->n_taken};
     (void)pthread_mutex_unlock(&jobs->mutex);
 }
 

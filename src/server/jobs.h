@@ -7,6 +7,7 @@
 #include "kokoro/kokoro.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 typedef struct kk_jobs kk_jobs;
 typedef void kk_job_fn(void *job);
@@ -19,6 +20,7 @@ int kk_jobs_add(kk_jobs *jobs, kk_job_fn *fn, void *job);
 typedef struct kk_jobs_view {
     size_t n_waiting, n_running, n_workers, max_waiting;
     size_t peak_waiting, peak_running; /* the most at once so far */
+    uint64_t n_taken;                  /* jobs that a worker has begun */
 } kk_jobs_view;
 void kk_jobs_read(kk_jobs *jobs, kk_jobs_view *view);
 

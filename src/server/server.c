@@ -195,6 +195,7 @@ static void *keep_house(void *user)
         if (state == KK_SERVER_READY) {
             kk_live_tick(server->live, server);
             kk_scheduler_tick(server->scheduler);
+            kk_watchdog_tick(server);
         }
         (void)pthread_mutex_lock(&server->mutex);
         while (!server->must_end &&
@@ -261,10 +262,8 @@ int kk_server_start(kk_server **out, const kk_server_options *options, kokoro_er
     server->progress = (kk_progress){.status = "starting", .started_at_s = kk_wall_s()};
     server->has_mutex =
         pthread_mutex_init(&server->mutex, NULL) == 0 && pthread_cond_init(&server->end, NULL) == 0;
-    const kk_metrics_options metrics = {
-        .first_sound_s = (double)kk_config_int(options->config, KK_SET_TTFA_TARGET_MS) / 1e3,
-        .rtf = KK_SERVER_RTF_TARGET,
-        .efficiency = KK_SERVER_EFFICIENCY_TARGET};
+    const kk_metrics_options metrics = {.rtf = KK_SERVER_RTF_TARGET,
+                                        .efficiency = KK_SERVER_EFFICIENCY_TARGET};
     server->metrics = kk_metrics_create(&metrics);
     int status = KOKORO_OK;
     if (!server->has_mutex || server->metrics == NULL)

@@ -14,6 +14,7 @@
 #include "server/origin.h"
 #include "server/scheduler.h"
 #include "server/server.h"
+#include "server/watchdog.h"
 
 #include <pthread.h>
 
@@ -70,6 +71,7 @@ struct kk_server {
     kk_engine_slot *engines;  /* the one in use first, then those that requests still hold */
     struct json_t *providers; /* made before that; for the connections' thread alone */
     bool is_draining, must_end;
+    kk_watchdog watchdog;
     pthread_cond_t end; /* must_end was set */
 };
 

@@ -158,10 +158,13 @@ static int error_of(int status)
 /* Count it before the answer ends: who has the answer finds it counted. */
 static void count(job *j, int status, const kokoro_stats *stats)
 {
+    double target_s =
+        (double)kk_config_int(kk_server_config(j->server), KK_SET_TTFA_TARGET_MS) / 1e3;
     kk_metrics_speech speech = {.error = error_of(status),
                                 .queue_s = j->started_s - j->queued_s,
                                 .first_sound_s =
                                     j->sound_s > 0.0 ? j->sound_s - j->http->start_s : -1.0,
+                                .first_sound_target_s = target_s,
                                 .total_s = kk_now_s() - j->http->start_s,
                                 .stats = *stats};
     if (status == KOKORO_OK)

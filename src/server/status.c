@@ -59,6 +59,7 @@ void kk_status_take(kk_status *s, kk_server *server)
     kk_metrics_read(server->metrics, &s->metrics);
     kk_jobs_read(server->jobs, &s->jobs);
     kk_server_start_times(server, &s->times);
+    kk_watchdog_read(server, &s->watchdog);
 }
 
 void kk_status_give(kk_status *s)

@@ -16,6 +16,7 @@ typedef struct kk_status {
     kk_metrics_view metrics;
     kk_jobs_view jobs;
     kk_start_times times;
+    kk_watchdog_view watchdog;
 } kk_status;
 
 /* Taking holds the engine until it is given back. */
@@ -42,6 +43,8 @@ json_t *kk_status_onnx_providers(const kk_status *s);
 json_t *kk_status_providers(const kk_status *s);
 /* status_patches.c */
 json_t *kk_status_patches(const kk_status *s);
+json_t *kk_status_measures(const kk_status *s);
+void kk_status_count_patches(const kk_status *s, size_t *n_applied, size_t *n_failed);
 /* benchmark.c */
 json_t *kk_status_benchmark(const kk_status *s);
 
@@ -58,7 +61,5 @@ const char *kk_status_provider(const kk_status *s);
 uint64_t kk_status_words(const kk_status *s);
 uint64_t kk_status_fallbacks(const kk_status *s);
 uint64_t kk_status_inferences(const kk_status *s);
-/* Times that memory was given back. */
-uint64_t kk_status_cleanups(const kk_status *s);
 
 #endif

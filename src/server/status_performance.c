@@ -137,7 +137,7 @@ static json_t *phonemes(const kk_status *s)
 json_t *kk_status_performance(const kk_status *s)
 {
     json_t *object =
-        json_pack("{s:o}", "memory_cleanup_count", kk_json_count(kk_status_cleanups(s)));
+        json_pack("{s:o}", "memory_cleanup_count", kk_json_count(s->watchdog.n_cleanups));
     json_t *parts[] = {inferences(s), requests(s), phonemes(s)};
     bool is_whole = object != NULL;
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {

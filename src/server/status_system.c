@@ -1,8 +1,9 @@
 /* status_system.c - of GET /status: the machine, memory, the start, files and versions. */
 #include "server/status.h"
 
-#include <malloc.h>
 #include <string.h>
+
+#define MB 1048576.0
 
 json_t *kk_status_hardware(const kk_status *s)
 {
@@ -45,17 +46,20 @@ static const char *memory_health(const kk_status *s, double used)
                           : "healthy";
 }
 
-/* Share of the allocator's memory that it holds but nobody uses, 0 to 100. */
-static double fragmentation_percent(void)
+static json_t *cleanup_events(const kk_status *s)
 {
-    struct mallinfo2 info = mallinfo2();
-    return kk_percent(info.fordblks, info.arena + info.hblkhd);
-}
-
-uint64_t kk_status_cleanups(const kk_status *s)
-{
-    (void)s;
-    return 0;
+    json_t *events = json_array();
+    for (size_t i = 0; i < s->watchdog.n_events; i++) {
+        const kk_cleanup *e = &s->watchdog.events[i];
+        uint64_t freed = e->before_bytes > e->after_bytes ? e->before_bytes - e->after_bytes : 0;
+        (void)json_array_append_new(
+            events,
+            json_pack("{s:o, s:o, s:o, s:o, s:o}", "time", kk_json_real(e->time_s), "freed_bytes",
+                      kk_json_count(freed), "before_mb", kk_json_real((double)e->before_bytes / MB),
+                      "after_mb", kk_json_real((double)e->after_bytes / MB), "duration_ms",
+                      kk_json_real(e->took_ms)));
+    }
+    return events;
 }
 
 json_t *kk_status_memory(const kk_status *s)
@@ -63,19 +67,22 @@ json_t *kk_status_memory(const kk_status *s)
     enum { MIN_REQUESTS = 10 };
     static const double stable_mb = 0.1; /* a request */
     double used = (double)kk_resident_bytes(), slope = s->metrics.memory_slope_mb;
+    if (used <= 0.0)
+        return kk_json_problem("/proc/self/statm cannot be read");
     const char *trend = slope > stable_mb    ? "increasing"
                         : slope < -stable_mb ? "decreasing"
                                              : "stable";
     if (s->metrics.n_memory < MIN_REQUESTS)
         trend = "unknown";
-    return json_pack("{s:b, s:o, s:o, s:s, s:o, s:s, s:o, s:o, s:o}", "watchdog_active", 0,
-                     "current_memory_mb", kk_json_real(used / 1048576.0), "peak_memory_mb",
-                     kk_json_real((double)kk_peak_resident_bytes() / 1048576.0), "memory_trend",
-                     trend, "fragmentation_score", kk_json_real(fragmentation_percent()),
-                     "memory_health", memory_health(s, used), "cleanup_count",
-                     kk_json_count(kk_status_cleanups(s)), "request_count",
-                     kk_json_count(s->metrics.spans[KK_METRICS_SINCE_START].n_speech),
-                     "slope_mb_per_request", kk_json_real(slope));
+    return json_pack(
+        "{s:b, s:o, s:o, s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:o}", "watchdog_active",
+        s->watchdog.is_active, "current_memory_mb", kk_json_real(used / MB), "peak_memory_mb",
+        kk_json_real((double)kk_peak_resident_bytes() / MB), "memory_trend", trend,
+        "slope_mb_per_request", kk_json_real(slope), "fragmentation_score",
+        kk_json_real(s->watchdog.fragmentation_percent), "memory_health", memory_health(s, used),
+        "cleanup_count", kk_json_count(s->watchdog.n_cleanups), "freed_bytes_total",
+        kk_json_count(s->watchdog.freed_bytes), "cleanup_events", cleanup_events(s),
+        "request_count", kk_json_count(s->metrics.spans[KK_METRICS_SINCE_START].n_speech));
 }
 
 json_t *kk_status_caches(const kk_status *s)

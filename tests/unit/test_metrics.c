@@ -17,8 +17,7 @@ static double clock_of_test(void)
 
 static kk_metrics *new_metrics(void)
 {
-    const kk_metrics_options options = {
-        .now_s = clock_of_test, .first_sound_s = 0.5, .rtf = 1.0, .efficiency = 0.9};
+    const kk_metrics_options options = {.now_s = clock_of_test, .rtf = 1.0, .efficiency = 0.9};
     time_s = 1000.0;
     return kk_metrics_create(&options);
 }
@@ -27,6 +26,7 @@ static kk_metrics_speech spoken(double model_ms, double audio_s, size_t n_chunks
 {
     kk_metrics_speech speech = {.error = KK_METRICS_NO_ERROR, .queue_s = 0.5};
     speech.first_sound_s = 0.25;
+    speech.first_sound_target_s = 0.5;
     speech.total_s = 2.0;
     speech.stats.model_ms = model_ms;
     speech.stats.audio_s = audio_s;
@@ -346,7 +346,7 @@ TEST(memory_is_read)
 
 TEST(memory_may_be_out)
 {
-    const kk_metrics_options options = {.first_sound_s = 1.0, .rtf = 1.0, .efficiency = 1.0};
+    const kk_metrics_options options = {.rtf = 1.0, .efficiency = 1.0};
     kk_alloc_fail_at(1, 0);
     kk_metrics *metrics = kk_metrics_create(&options);
     kk_alloc_fail_at(0, 0);

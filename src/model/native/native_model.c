@@ -399,6 +399,24 @@ static void native_trim(kk_model *base)
     kk_packed_forget(&model->packed);
 }
 
+static void native_list_measures(const kk_model *base, kokoro_measure_fn *fn, void *user)
+{
+    const native_model *model = (const native_model *)base;
+    const bool is_int8 = model->packed.has_pairs != 0;
+    const kokoro_measure measures[] = {
+        {"unnamed_weights", "ONNX export", true,
+         "weights of matrix products have no names of their own in the export: each is found by "
+         "the node that reads it, and its shape is checked",
+         ""},
+        {"quantised_weights", "ONNX export", is_int8,
+         is_int8 ? "weights that the export holds in 8 bits are unpacked, exactly"
+                 : "the export holds floats: there is nothing to unpack",
+         ""},
+    };
+    for (size_t i = 0; i < sizeof(measures) / sizeof(measures[0]); i++)
+        fn(user, &measures[i]);
+}
+
 static void native_describe(kk_arena *arena, const kk_model_options *options, kokoro_provider *out)
 {
     (void)arena;
@@ -417,5 +435,6 @@ const kk_provider kk_provider_native = {
     .close = native_close,
     .infer = native_infer,
     .trim = native_trim,
+    .list_measures = native_list_measures,
     .describe = native_describe,
 };

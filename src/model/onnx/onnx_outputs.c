@@ -77,3 +77,25 @@ void kk_onnx_bytes_close(kk_onnx_bytes *bytes)
         (void)munmap(bytes->data, bytes->mapped_len);
     memset(bytes, 0, sizeof(*bytes));
 }
+
+void kk_onnx_list_measures(bool has_durations, bool takes_whole_speed, kokoro_measure_fn *fn,
+                           void *user)
+{
+    const kokoro_measure measures[] = {
+        {"durations_output", "ONNX export", has_durations,
+         "the export keeps its durations inside: an output for them is added behind the file in "
+         "memory",
+         has_durations ? ""
+                       : "the graph has no tensor " KK_ONNX_DURATIONS ", so it gives no durations"},
+        {"input_names", "ONNX export", true,
+         "exports name and order their inputs differently (tokens or input_ids): each is found by "
+         "name and checked by type",
+         ""},
+        {"whole_speed", "ONNX export", takes_whole_speed,
+         takes_whole_speed ? "this export takes whole numbers as speed: others are refused"
+                           : "this export takes any speed",
+         ""},
+    };
+    for (size_t i = 0; i < sizeof(measures) / sizeof(measures[0]); i++)
+        fn(user, &measures[i]);
+}

@@ -29,4 +29,9 @@ typedef struct kk_onnx_bytes {
 int kk_onnx_bytes_open(kk_onnx_bytes *bytes, const char *path, kokoro_error *err);
 void kk_onnx_bytes_close(kk_onnx_bytes *bytes);
 
+/* The measures that every runtime takes with an export: this one, and those of its inputs.
+ * `takes_whole_speed`: the export's speed is a whole number. */
+void kk_onnx_list_measures(bool has_durations, bool takes_whole_speed, kokoro_measure_fn *fn,
+                           void *user);
+
 #endif

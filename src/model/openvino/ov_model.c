@@ -317,6 +317,20 @@ static int ov_infer(kk_model *base, kk_arena *arena, const int64_t *ids, size_t 
     return status;
 }
 
+static void ov_list_measures(const kk_model *base, kokoro_measure_fn *fn, void *user)
+{
+    const kk_ov_model *model = (const kk_ov_model *)base;
+    const kokoro_measure measures[] = {
+        {"stays_loaded", "OpenVINO", true,
+         "the runtime's threads end when they like: its library stays in memory once loaded", ""},
+        {"short_messages", "OpenVINO", true,
+         "the runtime's messages name places in its sources: one line of them is kept", ""},
+    };
+    kk_onnx_list_measures(model->has_durations, model->speed_type != OV_F32, fn, user);
+    for (size_t i = 0; i < sizeof(measures) / sizeof(measures[0]); i++)
+        fn(user, &measures[i]);
+}
+
 static void ov_describe(kk_arena *arena, const kk_model_options *options, kokoro_provider *out)
 {
     *out = (kokoro_provider){
@@ -341,5 +355,6 @@ const kk_provider kk_provider_openvino = {
     .open = ov_open,
     .close = ov_close,
     .infer = ov_infer,
+    .list_measures = ov_list_measures,
     .describe = ov_describe,
 };

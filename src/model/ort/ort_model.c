@@ -9,9 +9,11 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/status.h"
+#include "model/onnx/onnx_outputs.h"
 #include "model/ort/ort_session.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -241,6 +243,29 @@ static int ort_infer(kk_model *base, kk_arena *arena, const int64_t *ids, size_t
     return status;
 }
 
+static void ort_list_measures(const kk_model *base, kokoro_measure_fn *fn, void *user)
+{
+    const kk_ort_model *model = (const kk_ort_model *)base;
+    const char *telemetry = getenv("ORT_DISABLE_TELEMETRY");
+    const bool is_off = telemetry != NULL && strcmp(telemetry, "1") == 0;
+    const kokoro_measure measures[] = {
+        {"telemetry_off", "ONNX Runtime", is_off,
+         is_off ? "ORT_DISABLE_TELEMETRY is set, so that the runtime makes no device id and sends "
+                  "no figures of use"
+                : "the environment sets ORT_DISABLE_TELEMETRY to another value, which stays",
+         ""},
+        {"quiet_log", "ONNX Runtime", true,
+         "the runtime writes nothing to standard error: what fails comes back as an error", ""},
+        {"arena_shrinkage", "ONNX Runtime", true,
+         "the runtime keeps the memory of its longest run: after a long chunk the next short one "
+         "gives it back",
+         ""},
+    };
+    kk_onnx_list_measures(model->durations_name != NULL, model->speed_type != ORT_FLOAT, fn, user);
+    for (size_t i = 0; i < sizeof(measures) / sizeof(measures[0]); i++)
+        fn(user, &measures[i]);
+}
+
 static void ort_describe(kk_arena *arena, const kk_model_options *options, kokoro_provider *out)
 {
     *out = (kokoro_provider){
@@ -279,5 +304,6 @@ const kk_provider kk_provider_onnxruntime = {
     .open = ort_open,
     .close = ort_close,
     .infer = ort_infer,
+    .list_measures = ort_list_measures,
     .describe = ort_describe,
 };

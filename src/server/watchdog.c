@@ -1,0 +1,80 @@
+/* watchdog.c - see watchdog.h. */
+#include "server/watchdog.h"
+
+#include "base/clock.h"
+#include "server/server_state.h"
+
+#include <malloc.h>
+#include <string.h>
+
+/* The allocator's own locks are taken for that, so it is done here and not where it is shown. */
+static double fragmentation(void)
+{
+    struct mallinfo2 info = mallinfo2();
+    size_t held = info.arena + info.hblkhd;
+    return held > 0 ? 100.0 * (double)info.fordblks / (double)held : 0.0;
+}
+
+static void trim(kk_server *server)
+{
+    kk_watchdog_view *view = &server->watchdog.view;
+    kokoro_engine *engine = kk_server_take_engine(server);
+    if (engine == NULL)
+        return;
+    kk_cleanup event = {.time_s = kk_wall_s(), .before_bytes = kk_resident_bytes()};
+    double start_s = kk_now_s();
+    kokoro_trim(engine);
+    event.took_ms = 1e3 * (kk_now_s() - start_s);
+    event.after_bytes = kk_resident_bytes();
+    kk_server_give_engine(server, engine);
+
+    (void)pthread_mutex_lock(&server->mutex);
+    view->n_cleanups++;
+    if (event.before_bytes > event.after_bytes)
+        view->freed_bytes += event.before_bytes - event.after_bytes;
+    memmove(view->events + 1, view->events, (KK_WATCHDOG_N_EVENTS - 1) * sizeof(view->events[0]));
+    view->events[0] = event;
+    if (view->n_events < KK_WATCHDOG_N_EVENTS)
+        view->n_events++;
+    (void)pthread_mutex_unlock(&server->mutex);
+    kk_log_write(&server->log, KOKORO_LOG_DEBUG, "memory: %.1f MB before the clean-up, %.1f after",
+                 (double)event.before_bytes / 1048576.0, (double)event.after_bytes / 1048576.0);
+}
+
+/* Nothing waits or runs, and nothing has come and gone since the last look. */
+static bool is_quiet(kk_server *server)
+{
+    kk_jobs_view jobs;
+    kk_jobs_read(server->jobs, &jobs);
+    bool is_quiet = jobs.n_waiting + jobs.n_running == 0 && jobs.n_taken == server->watchdog.n_seen;
+    server->watchdog.n_seen = jobs.n_taken;
+    return is_quiet;
+}
+
+void kk_watchdog_tick(kk_server *server)
+{
+    kk_watchdog *w = &server->watchdog;
+    double limit_s = kk_config_real(kk_server_config(server), KK_SET_TRIM_AFTER_S);
+    double share = fragmentation(), now_s = kk_now_s();
+    bool quiet = is_quiet(server);
+    (void)pthread_mutex_lock(&server->mutex);
+    w->view.is_active = limit_s > 0.0;
+    w->view.fragmentation_percent = share;
+    (void)pthread_mutex_unlock(&server->mutex);
+    if (!quiet) {
+        w->idle_since_s = 0.0;
+        w->is_trimmed = false;
+    } else if (!(w->idle_since_s > 0.0)) {
+        w->idle_since_s = now_s;
+    } else if (limit_s > 0.0 && !w->is_trimmed && now_s - w->idle_since_s >= limit_s) {
+        w->is_trimmed = true;
+        trim(server);
+    }
+}
+
+void kk_watchdog_read(kk_server *server, kk_watchdog_view *out)
+{
+    (void)pthread_mutex_lock(&server->mutex);
+    *out = server->watchdog.view;
+    (void)pthread_mutex_unlock(&server->mutex);
+}

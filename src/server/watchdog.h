@@ -1,0 +1,43 @@
+/*
+ * watchdog.h - looks after memory: when nobody has spoken for KOKORO_TRIM_AFTER_S seconds, what the
+ * last speech left behind goes back to the system, once until somebody speaks again. What that
+ * freed is measured, not reckoned.
+ */
+#ifndef KK_SERVER_WATCHDOG_H
+#define KK_SERVER_WATCHDOG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct kk_server;
+
+enum { KK_WATCHDOG_N_EVENTS = 8 };
+
+typedef struct kk_cleanup {
+    double time_s; /* since 1970 */
+    double took_ms;
+    uint64_t before_bytes, after_bytes; /* resident */
+} kk_cleanup;
+
+typedef struct kk_watchdog_view {
+    bool is_active; /* KOKORO_TRIM_AFTER_S is not 0 */
+    uint64_t n_cleanups, freed_bytes;
+    double fragmentation_percent; /* of the allocator's memory: held, and used by nobody */
+    kk_cleanup events[KK_WATCHDOG_N_EVENTS]; /* [n_events], newest first */
+    size_t n_events;
+} kk_watchdog_view;
+
+/* Its part of the server; under the server's mutex. */
+typedef struct kk_watchdog {
+    kk_watchdog_view view;
+    double idle_since_s; /* kk_now_s; 0: somebody speaks */
+    uint64_t n_seen;     /* requests at the last look */
+    bool is_trimmed;     /* since somebody spoke */
+} kk_watchdog;
+
+/* Each second, from one thread. */
+void kk_watchdog_tick(struct kk_server *server);
+void kk_watchdog_read(struct kk_server *server, kk_watchdog_view *out);
+
+#endif
