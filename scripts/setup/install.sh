@@ -70,6 +70,24 @@ install_packages() {
     fi
 }
 
+# What lines of the guide use and the program does not: `python scripts/...`, curl, jq. Tried once; no reason to stop.
+install_tools() {
+    local name
+    local -a tools=() root_by=()
+    for name in python:python-is-python3 curl:curl jq:jq; do
+        command -v "${name%%:*}" >/dev/null || tools+=("${name#*:}")
+    done
+    if [ ${#tools[@]} -eq 0 ] || [ -e "$state/tools" ] || ! command -v apt-get >/dev/null; then return 0; fi
+    if [ "$(id -u)" != 0 ]; then root_by=(sudo -n --); fi
+    if "${root_by[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=60 install -y \
+        --no-install-recommends "${tools[@]}" >>"$state/apt.log" 2>&1 </dev/null; then
+        tell "installed ${tools[*]}, which lines of the guide use"
+    else
+        tell "not installed: ${tools[*]}; only some lines of the guide use them (apt-get install ${tools[*]})"
+    fi
+    : >"$state/tools"
+}
+
 # ---- data ----
 
 data_is_missing() {
@@ -359,6 +377,7 @@ install_all() {
         check_space "$root/build" "$build_mb" "the build"
     fi
     install_packages
+    install_tools
     install_data
     build_program
     make_packs
