@@ -196,6 +196,7 @@ static void *keep_house(void *user)
             kk_live_tick(server->live, server);
             kk_scheduler_tick(server->scheduler);
             kk_watchdog_tick(server);
+            kk_runtime_report_tick(server);
         }
         (void)pthread_mutex_lock(&server->mutex);
         while (!server->must_end &&

@@ -50,6 +50,13 @@ typedef struct kk_start_times {
 
 typedef struct kk_engine_slot kk_engine_slot;
 
+/* Of runtime_report.c. */
+typedef struct kk_runtime_report {
+    double written_at_s; /* kk_now_s */
+    uint64_t n_speech;   /* that it told of */
+    bool has_complained;
+} kk_runtime_report;
+
 struct kk_server {
     kk_server_options options;
     kk_log log;
@@ -60,6 +67,7 @@ struct kk_server {
     kk_live *live;
     kk_scheduler *scheduler;
     kk_http *http;
+    kk_runtime_report runtime_report; /* of the housekeeping thread */
     pthread_t loader, housekeeper;
     bool has_loader, has_housekeeper, has_mutex;
 
@@ -87,6 +95,8 @@ void kk_server_close_engines(kk_server *server); /* at the end: nobody holds one
 /* Open an engine by the settings as they are now, and put it into use; where that fails the one in
  * use stays, and a warning says why. */
 void kk_server_open_engine(kk_server *server);
+/* Each second, from the housekeeping thread. */
+void kk_runtime_report_tick(kk_server *server);
 /* Settings as they are now (server/live.h). */
 const kk_config *kk_server_config(kk_server *server);
 bool kk_server_is_draining(kk_server *server);
