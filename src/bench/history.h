@@ -42,7 +42,7 @@ typedef struct kk_history_run {
 } kk_history_run;
 
 /* A median that differs from that of the earlier comparable runs by more than noise: Mann-Whitney
- * p < 0.01 and more than 5 %. */
+ * p < 0.01, more than 5 %, and beyond the medians of all of them. */
 typedef struct kk_history_change {
     kk_way way;
     const char *text; /* its name */

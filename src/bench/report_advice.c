@@ -153,7 +153,8 @@ void kk_report_notes(kk_buf *out, const kk_report *report)
         "- Log-mel distance: each token's frames are compared with those of the same token in "
         "native f32, so that a duration that differs does not count twice.\n"
         "- Runs are compared by the Mann-Whitney test of all their samples, two-sided; a change is "
-        "named when p is below 0.01 and the medians differ by more than 5 %.\n");
+        "named when p is below 0.01, the medians differ by more than 5 %, and the new one lies "
+        "beyond that of each earlier run.\n");
     kk_buf_appendf(out, "- Every raw sample stands in [%s.json](%s.json).\n\n---\n\n", report->stem,
                    report->stem);
     kk_buf_append_str(out, "Made by `kokoro benchmark`, version ");
