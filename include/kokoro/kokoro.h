@@ -124,7 +124,7 @@ typedef struct kokoro_options {
     bool benchmark_extended;
     const char *openvino_library; /* libopenvino_c.so; NULL: none */
     bool wants_placement;         /* fill placement of kokoro_engine_info where a runtime can tell;
-                                     opening takes longer */
+                                     opening takes longer and more memory */
     int n_at_once; /* inferences side by side, where the provider can: they share the threads, one
                       alone has them all; 0: as many as there are threads */
 } kokoro_options;
@@ -159,7 +159,7 @@ typedef struct kokoro_engine_info {
      * used */
     const char *choice;
     const char *choice_reason; /* a sentence */
-    const char *placement;     /* "CPUExecutionProvider: 2463 nodes", comma-separated; "" unknown */
+    const char *placement;     /* "CPUExecutionProvider: 3396 nodes", comma-separated; "" unknown */
 } kokoro_engine_info;
 
 KOKORO_API void kokoro_get_engine_info(const kokoro_engine *engine, kokoro_engine_info *info);

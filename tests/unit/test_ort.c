@@ -123,6 +123,29 @@ TEST(the_cached_form_is_used_and_a_damaged_one_made_anew)
     model->provider->close(model);
 }
 
+TEST(the_placement_of_nodes_is_told_when_asked)
+{
+    NEED(library, "lib/libonnxruntime.so");
+    NEED(model_path, "model/kokoro-v1.0.int8.onnx");
+    const char *const caches[] = {dir, NULL};
+    for (size_t i = 0; i < 2; i++) {
+        const kk_model_options options = {.model_path = model_path,
+                                          .cache_dir = caches[i],
+                                          .library = library,
+                                          .n_threads = 1,
+                                          .wants_placement = true};
+        kk_model *model = NULL;
+        int n = 0;
+        CHECK_INT(kk_provider_find("onnxruntime")->open(&model, &options, NULL), KOKORO_OK);
+        CHECK(sscanf(model->info.placement, "CPUExecutionProvider: %d nodes", &n) == 1 && n > 1000);
+        model->provider->close(model);
+    }
+    kk_model *model = NULL;
+    CHECK_INT(open_model(&model, model_path, dir, NULL), KOKORO_OK);
+    CHECK(model->info.placement == NULL);
+    model->provider->close(model);
+}
+
 TEST(without_a_usable_cache_the_model_still_opens)
 {
     NEED(library, "lib/libonnxruntime.so");
@@ -208,5 +231,6 @@ TEST(tear_down)
 
 TEST_MAIN(T(set_up), T(audio_is_the_sum_of_the_durations),
           T(the_cached_form_is_used_and_a_damaged_one_made_anew),
+          T(the_placement_of_nodes_is_told_when_asked),
           T(without_a_usable_cache_the_model_still_opens), T(what_is_no_kokoro_model_is_named),
           T(a_library_that_is_none_is_named), T(tear_down))

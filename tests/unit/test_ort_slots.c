@@ -11,6 +11,7 @@ TEST(slots_are_those_of_the_official_header)
 {
 #define KK_X(type, name, slot, arguments) CHECK_INT(offsetof(OrtApi, name) / sizeof(void *), slot);
     KK_ORT_API_MAP(KK_X)
+    KK_ORT_PLACEMENT_MAP(KK_X)
 #undef KK_X
 }
 
@@ -24,6 +25,7 @@ TEST(constants_are_those_of_the_official_header)
     CHECK_INT(ORT_LOG_FATAL, ORT_LOGGING_LEVEL_FATAL);
     CHECK_INT(ORT_OPTIMIZE_BASIC, ORT_ENABLE_BASIC);
     CHECK(KK_ORT_API_VERSION <= ORT_API_VERSION);
+    CHECK(KK_ORT_PLACEMENT_VERSION <= ORT_API_VERSION);
 }
 
 TEST_MAIN(T(slots_are_those_of_the_official_header), T(constants_are_those_of_the_official_header))

@@ -15,6 +15,13 @@ typedef struct api_base {
     const char *(*get_version)(void);
 } api_base;
 
+/* "1.32.0" -> 32; an API of a 1.x runtime is called as x. */
+static long minor_version(const char *version)
+{
+    const char *dot = strchr(version, '.');
+    return dot != NULL ? strtol(dot + 1, NULL, 10) : 0;
+}
+
 static int fill(kk_ort_api *api, const char *library, kokoro_error *err)
 {
     const api_base *(*get_base)(void);
@@ -32,6 +39,16 @@ static int fill(kk_ort_api *api, const char *library, kokoro_error *err)
                        library, KK_ORT_API_VERSION);
 #define KK_X(type, name, slot, arguments) memcpy(&api->name, &slots[slot], sizeof(api->name));
     KK_ORT_API_MAP(KK_X)
+#undef KK_X
+    /* Asked only where it is there: of an older one the question would be a line on stderr. */
+    if (minor_version(api->version) >= KK_ORT_PLACEMENT_VERSION)
+        slots = base->get_api(KK_ORT_PLACEMENT_VERSION);
+    else
+        slots = NULL;
+#define KK_X(type, name, slot, arguments)                                                          \
+    if (slots != NULL)                                                                             \
+        memcpy(&api->name, &slots[slot], sizeof(api->name));
+    KK_ORT_PLACEMENT_MAP(KK_X)
 #undef KK_X
     return KOKORO_OK;
 }

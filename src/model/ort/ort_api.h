@@ -27,6 +27,8 @@ typedef struct OrtTypeInfo OrtTypeInfo;
 typedef struct OrtTensorTypeAndShapeInfo OrtTensorTypeAndShapeInfo;
 typedef struct OrtMemoryInfo OrtMemoryInfo;
 typedef struct OrtAllocator OrtAllocator;
+typedef struct OrtEpAssignedSubgraph OrtEpAssignedSubgraph;
+typedef struct OrtEpAssignedNode OrtEpAssignedNode;
 
 typedef void kk_ort_log_fn(void *param, int severity, const char *category, const char *logid,
                            const char *code_location, const char *message);
@@ -94,9 +96,21 @@ enum { KK_ORT_API_VERSION = 17 };
     X(OrtStatus *, AddSessionConfigEntry, 130, (OrtSessionOptions *, const char *, const char *))  \
     X(OrtStatus *, AddRunConfigEntry, 165, (OrtRunOptions *, const char *, const char *))
 
+/* What newer runtimes have besides, from 1.24 on; NULL in older ones. */
+enum { KK_ORT_PLACEMENT_VERSION = 24 };
+
+#define KK_ORT_PLACEMENT_MAP(X)                                                                    \
+    X(OrtStatus *, Session_GetEpGraphAssignmentInfo, 407,                                          \
+      (const OrtSession *, const OrtEpAssignedSubgraph *const **, size_t *))                       \
+    X(OrtStatus *, EpAssignedSubgraph_GetEpName, 408,                                              \
+      (const OrtEpAssignedSubgraph *, const char **))                                              \
+    X(OrtStatus *, EpAssignedSubgraph_GetNodes, 409,                                               \
+      (const OrtEpAssignedSubgraph *, const OrtEpAssignedNode *const **, size_t *))
+
 typedef struct kk_ort_api {
 #define KK_X(type, name, slot, arguments) type(*name) arguments;
     KK_ORT_API_MAP(KK_X)
+    KK_ORT_PLACEMENT_MAP(KK_X)
 #undef KK_X
     void *library; /* from dlopen */
     char version[32];

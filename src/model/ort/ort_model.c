@@ -99,6 +99,10 @@ static int ort_open(kk_model **out, const kk_model_options *options, kokoro_erro
     model->base.info.precision = "file";
     model->base.info.version = api->version;
     model->base.info.load_ms = 1e3 * (kk_now_s() - start_s);
+    if (options->wants_placement) {
+        kk_ort_find_placement(model, options);
+        model->base.info.placement = model->placement;
+    }
     *out = &model->base;
     return KOKORO_OK;
 }

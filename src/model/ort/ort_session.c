@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 /* Session options for reading an ONNX file (is_cached false) or our cached ORT form. */
-static int make_options(const kk_ort_api *api, int n_threads, bool is_cached,
+static int make_options(const kk_ort_api *api, const kk_model_options *options, bool is_cached,
                         OrtSessionOptions **out, kokoro_error *err)
 {
     static const char what[] = "ONNX Runtime options";
@@ -30,7 +30,7 @@ static int make_options(const kk_ort_api *api, int n_threads, bool is_cached,
     if (status == KOKORO_OK)
         status = kk_ort_check(api, api->DisableMemPattern(*out), what, err);
     if (status == KOKORO_OK)
-        status = kk_ort_check(api, api->SetIntraOpNumThreads(*out, n_threads), what, err);
+        status = kk_ort_check(api, api->SetIntraOpNumThreads(*out, options->n_threads), what, err);
     if (status == KOKORO_OK)
         status = kk_ort_check(api, api->SetSessionGraphOptimizationLevel(*out, ORT_OPTIMIZE_BASIC),
                               what, err);
@@ -42,6 +42,9 @@ static int make_options(const kk_ort_api *api, int n_threads, bool is_cached,
     size_t n = is_cached ? sizeof(entries) / sizeof(entries[0]) : 1;
     for (size_t i = 0; i < n && status == KOKORO_OK; i++)
         status = kk_ort_check(api, api->AddSessionConfigEntry(*out, entries[i][0], entries[i][1]),
+                              what, err);
+    if (status == KOKORO_OK && options->wants_placement)
+        status = kk_ort_check(api, api->AddSessionConfigEntry(*out, KK_ORT_RECORD_PLACEMENT, "1"),
                               what, err);
     return status;
 }
@@ -56,7 +59,7 @@ static int load_onnx(kk_ort_model *model, const kk_model_options *options, const
     int status = kk_onnx_bytes_open(&bytes, options->model_path, err);
     if (status != KOKORO_OK)
         return status;
-    status = make_options(api, options->n_threads, false, &session_options, err);
+    status = make_options(api, options, false, &session_options, err);
     if (status == KOKORO_OK && save_path != NULL) {
         status = kk_ort_check(api, api->SetOptimizedModelFilePath(session_options, save_path),
                               "ONNX Runtime options", err);
@@ -94,7 +97,7 @@ static int load_cached(kk_ort_model *model, const kk_model_options *options, con
     int status = kk_sealed_open(&model->map, &len, path, err);
     if (status != KOKORO_OK)
         return status;
-    status = make_options(api, options->n_threads, true, &session_options, err);
+    status = make_options(api, options, true, &session_options, err);
     if (status == KOKORO_OK)
         status = kk_ort_check(api,
                               api->CreateSessionFromArray(model->env, model->map.data, len,
@@ -162,4 +165,15 @@ int kk_ort_session_open(kk_ort_model *model, const kk_model_options *options, ko
         kk_log_write(options->log, KOKORO_LOG_WARNING, "the optimised model is not kept: %s",
                      reason.message);
     return status;
+}
+
+void kk_ort_find_placement(kk_ort_model *model, const kk_model_options *options)
+{
+    OrtSession *session = NULL;
+    kk_ort_count_nodes(model, model->session);
+    if (model->placement[0] != '\0' || model->api.Session_GetEpGraphAssignmentInfo == NULL ||
+        load_onnx(model, options, NULL, &session, NULL) != KOKORO_OK)
+        return;
+    kk_ort_count_nodes(model, session);
+    model->api.ReleaseSession(session);
 }
