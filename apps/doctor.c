@@ -3,6 +3,7 @@
  * with what to do when it fails.
  */
 #include "cli.h"
+#include "frequency.h"
 #include "options.h"
 #include "player.h"
 
@@ -264,6 +265,28 @@ static void check_speech(doctor *d)
     kokoro_close(&engine);
 }
 
+/* What "auto" goes by. */
+static void check_record(doctor *d)
+{
+    kk_record record;
+    kk_record_view view;
+    char *path;
+    char way[KK_WAY_TEXT];
+    static const char remedy[] = "kokoro benchmark measures";
+    kk_frequency_look(&d->app->config, &record, &view, &path);
+    kk_way_text(&record.recommended, way);
+    if (view.state == KK_RECORD_MISSING)
+        tell(d, NOTE, "benchmark", remedy, "none yet");
+    else if (view.state == KK_RECORD_DAMAGED)
+        tell(d, NOTE, "benchmark", "the next benchmark replaces it", "%s", view.problem);
+    else if (view.state == KK_RECORD_CHANGED)
+        tell(d, NOTE, "benchmark", remedy, "measured with another %s", view.changed);
+    else
+        tell(d, OK, "benchmark", "", "%s, measured or used %.1f hours ago%s", way,
+             view.age_s / 3600.0, view.state == KK_RECORD_EXPIRED ? ", older than its period" : "");
+    kk_free(path);
+}
+
 /* 0 when a server could listen there, else what keeps it from doing so. */
 static int try_to_listen(const struct addrinfo *address)
 {
@@ -343,6 +366,7 @@ int kk_app_doctor(kk_app *app)
     check_pronunciation(&d);
     check_providers(&d);
     check_speech(&d);
+    check_record(&d);
     check_port(&d);
     check_player(&d);
     int status = d.checks != NULL ? finish_json(&d) : KK_EXIT_OK;

@@ -15,7 +15,8 @@ class Help(cli.Case):
 
     def test_every_command_has_help_in_three_ways(self):
         listed = self.run_kokoro("--help").stdout.decode()
-        for name in ("say", "voices", "phonemize", "providers", "doctor", "benchmark", "serve", "pack"):
+        for name in ("say", "voices", "phonemize", "providers", "doctor", "benchmark", "benchmark-frequency",
+                     "benchmark-cache", "serve", "pack"):
             self.assertRegex(listed, rf"(?m)^  {name} ")
             texts = [self.run_kokoro(*words) for words in
                      ((name, "--help"), ("help", name), (name, "-h"))]
