@@ -43,6 +43,8 @@ int kk_app_phonemize(kk_app *app);
 int kk_app_providers(kk_app *app);
 int kk_app_doctor(kk_app *app);
 int kk_app_benchmark(kk_app *app);
+/* One way to run the model, for the command above. */
+int kk_app_benchmark_child(kk_app *app);
 int kk_app_benchmark_frequency(kk_app *app);
 int kk_app_benchmark_cache(kk_app *app);
 int kk_app_pack(kk_app *app);

@@ -1,105 +1,126 @@
-/*
- * benchmark.c - `kokoro benchmark --kernels`: the speed of each kernel beside what the registers of
- * this CPU could do, measured in the same run. Needs no model.
- */
-#include "cli.h"
+/* benchmark.c - `kokoro benchmark`: its options, checked. */
+#include "benchmark.h"
+
 #include "options.h"
 
-#include "bench/kernel_bench.h"
-#include "hardware/hardware.h"
+enum { MAX_WARM_UPS = 10000, MANY_WARM_UPS = 100, MAX_RUNS = 10000, MANY_RUNS = 50 };
 
-#include <jansson.h>
-#include <stdlib.h>
-
-enum { N_ROUNDS = 11 };
-static const double WINDOW_S = 0.003;
-
-static void print_table(const kk_kernel_bench *bench, const kk_hardware *hardware)
+void kk_benchmark_request_init(kk_benchmark_request *request)
 {
-    (void)printf("%s, instruction set %s, %d rounds\n\n", hardware->cpu_model,
-                 bench->instruction_set, bench->n_rounds);
-    (void)printf("%-14s %-28s %24s %24s\n", "", "", "one thread",
-                 bench->n_threads > 1 ? "all threads" : "");
-    (void)printf("%-14s %-28s %15s %8s %15s %8s\n", "kernel", "shape", "", "of peak", "",
-                 "of peak");
-    for (size_t i = 0; i < bench->n_figures; i++) {
-        const kk_kernel_figure *f = &bench->figures[i];
-        const double speeds[] = {f->one, f->all}, shares[] = {f->one_of_peak, f->all_of_peak};
-        const char *unit = f->counts_macs ? "GMAC/s" : "Gval/s";
-        (void)printf("%-14s %-28s", f->kernel, f->shape);
-        for (int way = 0; way < 2; way++) {
-            (void)printf(" %8.*f %s", speeds[way] < 10.0 ? 2 : 1, speeds[way], unit);
-            if (shares[way] > 0.0)
-                (void)printf(" %6.1f %%", shares[way] * 100.0);
-            else
-                (void)printf("%9s", "");
-        }
-        (void)puts("");
-    }
-    (void)printf("\n%d threads in all. conv_toom is counted as the convolution that it replaces.\n",
-                 bench->n_threads);
+    *request = (kk_benchmark_request){.mode = KK_BENCH_FULL,
+                                      .n_warm_ups = KK_PLAN_UNSET,
+                                      .n_runs = KK_PLAN_UNSET,
+                                      .with_long = KK_PLAN_UNSET,
+                                      .output_file = "benchmark_results.md"};
 }
 
-static json_t *figure_to_json(const kk_kernel_figure *f)
+static const char *value(const kk_app *app, enum kk_benchmark_option option)
 {
-    json_t *object = json_pack("{s:s, s:s, s:s, s:f, s:f}", "kernel", f->kernel, "shape", f->shape,
-                               "unit", f->counts_macs ? "GMAC/s" : "Gvalues/s", "one_thread",
-                               f->one, "all_threads", f->all);
-    if (f->one_of_peak > 0.0) {
-        (void)json_object_set_new(object, "one_thread_of_peak", json_real(f->one_of_peak));
-        (void)json_object_set_new(object, "all_threads_of_peak", json_real(f->all_of_peak));
-    }
-    return object;
+    return app->values[option];
 }
 
-static int print_json(const kk_kernel_bench *bench, const kk_hardware *hardware)
+static bool is_given(const kk_app *app, enum kk_benchmark_option option)
 {
-    json_t *figures = json_array();
-    for (size_t i = 0; i < bench->n_figures; i++)
-        (void)json_array_append_new(figures, figure_to_json(&bench->figures[i]));
-    json_t *report = json_pack("{s:s, s:s, s:s, s:i, s:i, s:f, s:o}", "version", kokoro_version(),
-                               "cpu", hardware->cpu_model, "instruction_set",
-                               bench->instruction_set, "threads", bench->n_threads, "rounds",
-                               bench->n_rounds, "window_s", bench->window_s, "kernels", figures);
-    char *text = report != NULL ? json_dumps(report, JSON_INDENT(2)) : NULL;
-    json_decref(report);
-    if (text == NULL) {
-        kk_complain("out of memory");
-        return KK_EXIT_FAILED;
+    return app->values[option] != NULL;
+}
+
+/* A number of an option, left alone where it is not given. */
+static int read_number(const kk_app *app, enum kk_benchmark_option option, int least, int most,
+                       int *out)
+{
+    long long number = 0;
+    const char *text = value(app, option);
+    if (text == NULL)
+        return KK_EXIT_OK;
+    if (!kk_parse_int(text, &number) || number < least || number > most) {
+        kk_complain("--%s must be a whole number from %d to %d, not '%.40s'",
+                    app->command->options[option].name, least, most, text);
+        return KK_EXIT_USAGE;
     }
-    (void)puts(text);
-    free(text);
+    *out = (int)number;
     return KK_EXIT_OK;
 }
 
-static int threads_of(const kk_app *app, const kk_hardware *hardware)
+static int read_numbers(const kk_app *app, kk_benchmark_request *request)
 {
-    const int n_threads = (int)kk_config_int(&app->config, KK_SET_THREADS);
-    return n_threads > 0 ? n_threads : kk_hardware_threads(hardware);
+    int status = KK_EXIT_OK;
+    if (is_given(app, KK_BENCHMARK_RUNS) && is_given(app, KK_BENCHMARK_CONSISTENCY_RUNS)) {
+        kk_complain("--runs and --consistency-runs are the same; give one of them");
+        return KK_EXIT_USAGE;
+    }
+    status = read_number(app, KK_BENCHMARK_WARM_UPS, 0, MAX_WARM_UPS, &request->n_warm_ups);
+    if (status == KK_EXIT_OK)
+        status = read_number(app, KK_BENCHMARK_RUNS, 1, MAX_RUNS, &request->n_runs);
+    if (status == KK_EXIT_OK)
+        status = read_number(app, KK_BENCHMARK_CONSISTENCY_RUNS, 1, MAX_RUNS, &request->n_runs);
+    if (status == KK_EXIT_OK)
+        status = read_number(app, KK_BENCHMARK_NICE, 0, 19, &request->nice);
+    if (status != KK_EXIT_OK)
+        return status;
+    if (request->n_warm_ups > MANY_WARM_UPS)
+        kk_complain("warning: %d warm-up runs will take long; 1 is enough", request->n_warm_ups);
+    if (request->n_runs > MANY_RUNS)
+        kk_complain("warning: %d runs will take long; 5 to 20 tell enough", request->n_runs);
+    return KK_EXIT_OK;
+}
+
+static int read_switches(const kk_app *app, kk_benchmark_request *request)
+{
+    const bool quick = is_given(app, KK_BENCHMARK_QUICK);
+    const bool all = is_given(app, KK_BENCHMARK_COMPREHENSIVE);
+    const bool with = is_given(app, KK_BENCHMARK_ENABLE_LONG);
+    const bool without = is_given(app, KK_BENCHMARK_DISABLE_LONG);
+    if (quick && all) {
+        kk_complain("--quick and --comprehensive exclude each other");
+        return KK_EXIT_USAGE;
+    }
+    if (with && without) {
+        kk_complain("--enable-long-text and --disable-long-text exclude each other");
+        return KK_EXIT_USAGE;
+    }
+    request->mode = quick ? KK_BENCH_QUICK : all ? KK_BENCH_COMPREHENSIVE : KK_BENCH_FULL;
+    request->with_long = with ? 1 : without ? 0 : KK_PLAN_UNSET;
+    request->text_file = value(app, KK_BENCHMARK_TEXT_FILE);
+    if (request->text_file != NULL && (with || without)) {
+        kk_complain("--text-file brings its own texts; leave out --%s",
+                    with ? "enable-long-text" : "disable-long-text");
+        return KK_EXIT_USAGE;
+    }
+    return KK_EXIT_OK;
+}
+
+static int read_options(const kk_app *app, kk_benchmark_request *request)
+{
+    kk_benchmark_request_init(request);
+    int status = read_switches(app, request);
+    if (status == KK_EXIT_OK)
+        status = read_numbers(app, request);
+    request->continues_on_error = is_given(app, KK_BENCHMARK_CONTINUE);
+    request->validates_only = is_given(app, KK_BENCHMARK_VALIDATE);
+    request->is_verbose = is_given(app, KK_BENCHMARK_VERBOSE);
+    request->json = is_given(app, KK_BENCHMARK_JSON);
+    request->progress_json = is_given(app, KK_BENCHMARK_PROGRESS);
+    request->baseline = value(app, KK_BENCHMARK_COMPARE);
+    if (is_given(app, KK_BENCHMARK_OUTPUT_FILE))
+        request->output_file = value(app, KK_BENCHMARK_OUTPUT_FILE);
+    if (status == KK_EXIT_OK && request->output_file[0] == '\0') {
+        kk_complain("--output-file needs the path of a file");
+        return KK_EXIT_USAGE;
+    }
+    return status;
 }
 
 int kk_app_benchmark(kk_app *app)
 {
-    kokoro_error error;
-    kk_hardware hardware;
+    kk_benchmark_request request;
     if (app->n_words > 0) {
         kk_complain("benchmark takes no argument '%.40s'", app->words[0]);
         return KK_EXIT_USAGE;
     }
-    if (app->values[KK_BENCHMARK_KERNELS] == NULL) {
-        kk_complain("say what to measure: kokoro benchmark --kernels");
-        return KK_EXIT_USAGE;
-    }
-    kk_hardware_read(&hardware);
-    kk_kernel_bench bench = {
-        .n_threads = threads_of(app, &hardware), .n_rounds = N_ROUNDS, .window_s = WINDOW_S};
-    if (kk_kernel_bench_run(&bench, kk_config_text(&app->config, KK_SET_CPU_MASK), &error) !=
-        KOKORO_OK)
-        return kk_complain_of(&error);
-    int status = KK_EXIT_OK;
-    if (app->values[KK_BENCHMARK_JSON] != NULL)
-        status = print_json(&bench, &hardware);
-    else
-        print_table(&bench, &hardware);
-    return kk_app_flush() != KK_EXIT_OK ? KK_EXIT_FAILED : status;
+    const int status = read_options(app, &request);
+    if (status != KK_EXIT_OK)
+        return status;
+    if (is_given(app, KK_BENCHMARK_KERNELS))
+        return kk_benchmark_kernels(app, request.json);
+    return kk_run_benchmark(app, &request);
 }

@@ -64,7 +64,7 @@ const kk_command *kk_cli_find(const kk_app *app, const char *name)
     for (size_t i = 0; i < app->n_commands; i++) {
         if (strcmp(app->commands[i].name, name) == 0)
             return &app->commands[i];
-        if (n < sizeof(names) / sizeof(names[0]))
+        if (n < sizeof(names) / sizeof(names[0]) && app->commands[i].summary[0] != '\0')
             names[n++] = app->commands[i].name;
     }
     const char *nearest = kk_cli_nearest(name, names, n);
@@ -82,8 +82,10 @@ static int unknown_option(const kk_app *app, const char *name)
     names[n++] = "help";
     if (app->command == NULL)
         names[n++] = "version";
-    for (size_t i = 0; app->command != NULL && i < app->command->n_options; i++)
-        names[n++] = app->command->options[i].name;
+    for (size_t i = 0; app->command != NULL && i < app->command->n_options; i++) {
+        if (app->command->options[i].help[0] != '\0')
+            names[n++] = app->command->options[i].name;
+    }
     for (size_t i = 0; i < KK_N_SETTINGS; i++) {
         if (kk_settings[i].option[0] != '\0')
             names[n++] = kk_settings[i].option;

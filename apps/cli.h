@@ -11,21 +11,21 @@
 #include <stddef.h>
 #include <stdio.h>
 
-enum { KK_MAX_OPTIONS = 16 };
+enum { KK_MAX_OPTIONS = 32 };
 
 typedef struct kk_option {
     const char *name;  /* "speed" for --speed */
     char letter;       /* 'f' for -f; 0 for none */
     const char *value; /* what it takes, "FILE"; NULL for a switch */
-    const char *help;
-    int setting; /* the kk_setting_id that it sets, plus 1; 0: it is the command's own */
+    const char *help;  /* "": for other programs alone, not shown */
+    int setting;       /* the kk_setting_id that it sets, plus 1; 0: it is the command's own */
 } kk_option;
 
 typedef struct kk_command {
     const char *name;
     const char *arguments; /* "[TEXT ... | -f FILE | -]" */
-    const char *summary;
-    const char *notes; /* paragraphs at the end of its help; "" for none */
+    const char *summary;   /* "": for the program itself alone, not listed */
+    const char *notes;     /* paragraphs at the end of its help; "" for none */
     const kk_option *options;
     size_t n_options; /* at most KK_MAX_OPTIONS */
     int (*run)(kk_app *app);

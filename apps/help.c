@@ -89,6 +89,8 @@ static void print_command(const kk_command *command, FILE *file)
         const kk_option *option = &command->options[i];
         char left[64];
         char letter[8] = "";
+        if (option->help[0] == '\0')
+            continue;
         if (option->letter != 0)
             (void)snprintf(letter, sizeof(letter), "-%c, ", option->letter);
         (void)snprintf(left, sizeof(left), "%s--%s%s%s", letter, option->name,
@@ -110,8 +112,10 @@ void kk_cli_help(const kk_app *app, const kk_command *command, FILE *file)
     (void)fputs("Usage: kokoro COMMAND [ARGUMENT ...]\n\n"
                 "Text to speech with the Kokoro-82M voice model.\n\nCommands:\n",
                 file);
-    for (size_t i = 0; i < app->n_commands; i++)
-        print_row(file, app->commands[i].name, app->commands[i].summary);
+    for (size_t i = 0; i < app->n_commands; i++) {
+        if (app->commands[i].summary[0] != '\0')
+            print_row(file, app->commands[i].name, app->commands[i].summary);
+    }
     (void)fputs("\nkokoro COMMAND --help tells more of one; kokoro --version names the version.\n",
                 file);
     print_settings(file);

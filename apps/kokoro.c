@@ -50,9 +50,43 @@ static const kk_option json_options[] = {
 };
 
 static const kk_option benchmark_options[] = {
+    [KK_BENCHMARK_QUICK] = {"quick", 0, NULL, "short texts and few runs: at most 30 s on two cores",
+                            0},
+    [KK_BENCHMARK_COMPREHENSIVE] =
+        {"comprehensive", 0, NULL,
+         "the full benchmark, and the running server with 1, 2, 4 and 8 streams at once", 0},
+    [KK_BENCHMARK_WARM_UPS] = {"warmup-runs", 0, "N",
+                               "runs of each text before those that count [1]", 0},
+    [KK_BENCHMARK_RUNS] = {"runs", 0, "N",
+                           "runs of each text that count, however long they take [5 when quick, "
+                           "else 7, fewer where time is short]",
+                           0},
+    [KK_BENCHMARK_CONSISTENCY_RUNS] = {"consistency-runs", 0, "N", "the same", 0},
+    [KK_BENCHMARK_ENABLE_LONG] = {"enable-long-text", 0, NULL,
+                                  "a text of 400 characters too [not when quick]", 0},
+    [KK_BENCHMARK_DISABLE_LONG] = {"disable-long-text", 0, NULL, "without that text", 0},
+    [KK_BENCHMARK_TEXT_FILE] = {"text-file", 0, "FILE",
+                                "the lines of FILE instead of the own texts", 0},
+    [KK_BENCHMARK_OUTPUT_FILE] = {"output-file", 0, "PATH",
+                                  "the report [benchmark_results.md]; its JSON and plots stand "
+                                  "beside it",
+                                  0},
+    [KK_BENCHMARK_CONTINUE] = {"continue-on-error", 0, NULL,
+                               "go on with the others when one fails, and end well if any ran", 0},
+    [KK_BENCHMARK_VALIDATE] = {"validate-only", 0, NULL,
+                               "see that everything needed is there, and measure nothing", 0},
+    [KK_BENCHMARK_COMPARE] = {"compare", 0, "BASELINE",
+                              "compare with an earlier benchmark_results.json, or a run of the "
+                              "history by its number",
+                              0},
+    [KK_BENCHMARK_HISTORY] = {"history", 0, NULL,
+                              "show the last runs, 10 or N, and measure nothing", 0},
     [KK_BENCHMARK_KERNELS] = {"kernels", 0, NULL, "the kernels of the provider native, one by one",
                               0},
-    [KK_BENCHMARK_JSON] = {"json", 0, NULL, "as JSON", 0},
+    [KK_BENCHMARK_VERBOSE] = {"verbose", 0, NULL, "each sample, and where the time goes", 0},
+    [KK_BENCHMARK_JSON] = {"json", 0, NULL, "the result as JSON on standard output", 0},
+    [KK_BENCHMARK_PROGRESS] = {"progress-json", 0, NULL, "", 0},
+    [KK_BENCHMARK_NICE] = {"nice", 0, "N", "", 0},
 };
 
 static const kk_option frequency_options[] = {
@@ -83,12 +117,16 @@ static const kk_command commands[] = {
     {"doctor", "[--json]", "Check that everything works",
      "Exit status 0 when everything needed works; what is only useful is a note.",
      OPTIONS(json_options), kk_app_doctor},
-    {"benchmark", "--kernels [--json]", "Measure how fast this machine is",
-     "Speeds are medians of interleaved rounds, on one thread and on all (--threads), by the\n"
-     "threads' processor time. Beside each stands its part of what the registers of the CPU do in\n"
-     "the same moment.\n"
+    {"benchmark", "[--quick | --comprehensive | --kernels | --history [N]] [OPTION ...]",
+     "Measure which way to run the model is fastest here, and remember it",
+     "Every provider that is there runs in a process of its own; they take turns. --provider and\n"
+     "--threads restrict what is tried. The result goes into the record that provider auto\n"
+     "follows, into the history and into the report. Exit status 1 when a provider failed.\n"
+     "--kernels needs no model: medians of interleaved rounds, on one thread and on all, by the\n"
+     "threads' processor time, beside what the registers of the CPU do in the same moment.\n"
      "KOKORO_CPU_MASK chooses a lower instruction set.",
      OPTIONS(benchmark_options), kk_app_benchmark},
+    {"benchmark-child", "", "", "", NULL, 0, kk_app_benchmark_child},
     {"benchmark-frequency", "[--show-current | --frequency FREQUENCY]",
      "Choose how long the result of a benchmark is good",
      "Without an option it explains the choices, recommends one for this machine and asks.\n"

@@ -96,6 +96,7 @@ typedef struct kk_bench_result {
     const char *busy;               /* what else kept the machine busy; "" when nothing did */
     int n_warm_ups, n_runs;         /* a text and way */
     size_t n_discarded;             /* samples thrown away, because something else ran */
+    size_t n_groups;                /* 1: all ways took turns; more: memory was short for that */
     kk_bench_text texts[KK_BENCH_MAX_TEXTS];
     size_t n_texts;
     kk_bench_way ways[KK_BENCH_MAX_WAYS];

@@ -94,12 +94,24 @@ class Mistakes(cli.Case):
             self.assertIn(str(self.dir), done.stderr)
         self.check_only()
 
-    def test_a_benchmark_must_say_of_what(self):
-        self.check_fails(2, "--kernels", "benchmark")
+    def test_a_benchmark_has_checked_options(self):
         self.check_fails(2, "takes no argument", "benchmark", "--kernels", "all")
         self.check_fails(2, "did you mean --kernels?", "benchmark", "--kernel")
+        self.check_fails(2, "exclude each other", "benchmark", "--quick", "--comprehensive")
+        self.check_fails(2, "exclude each other", "benchmark", "--enable-long-text",
+                         "--disable-long-text")
+        self.check_fails(2, "its own texts", "benchmark", "--text-file", "a", "--enable-long-text")
+        self.check_fails(2, "give one of them", "benchmark", "--runs", "3",
+                         "--consistency-runs", "3")
+        for words in (("--warmup-runs", "-1"), ("--consistency-runs", "0"), ("--runs", "x")):
+            self.check_fails(2, f"{words[0]} must be a whole number", "benchmark", *words)
+        self.check_fails(1, "./run setup", "benchmark", "--quick")
+        self.check_fails(2, "for kokoro benchmark alone", "benchmark-child")
         self.env["KOKORO_CPU_MASK"] = "sse9"
         self.check_fails(2, "KOKORO_CPU_MASK", "benchmark", "--kernels")
+        self.assertNotIn("-child", self.run_kokoro("--help").stdout.decode())
+        self.assertNotIn("--nice", self.run_kokoro("benchmark", "--help").stdout.decode())
+        self.check_only()
 
     def test_pack_says_what_it_packs(self):
         self.check_fails(2, "voices, lexicon and model", "pack")

@@ -1,0 +1,335 @@
+/*
+ * benchmark_run.c - the order of a whole benchmark: checks, the lock, the measuring, the choice,
+ * and what is kept of it. Nothing is written before all was measured, and nothing of a run that was
+ * stopped.
+ */
+#include "benchmark.h"
+#include "benchmark_talk.h"
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/status.h"
+#include "bench/choice.h"
+#include "bench/report.h"
+#include "bench/result_json.h"
+#include "bench/run.h"
+#include "cache/record.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+typedef struct session {
+    kk_app *app;
+    const kk_benchmark_request *request;
+    kokoro_options options;
+    char program[PATH_MAX];
+    const char *command[3];
+    kk_bench_watch watch;
+    kk_benchmark_talk talk;
+    kk_bench_request bench;
+    kk_bench_result result;
+    kk_record_lock lock;
+    kokoro_error error;
+} session;
+
+/* ---- signals ------------------------------------------------------------------------------- */
+
+static volatile sig_atomic_t was_stopped, n_continued;
+
+static void on_stop(int number)
+{
+    (void)number;
+    was_stopped = 1;
+}
+
+static void on_continue(int number)
+{
+    (void)number;
+    n_continued++;
+}
+
+static bool is_stopped(void *user)
+{
+    (void)user;
+    return was_stopped != 0;
+}
+
+static unsigned times_continued(void *user)
+{
+    (void)user;
+    return (unsigned)n_continued;
+}
+
+/* Without SA_RESTART, so that waiting ends at once. */
+static void catch_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_stop};
+    (void)sigemptyset(&action.sa_mask);
+    (void)sigaction(SIGINT, &action, NULL);
+    (void)sigaction(SIGTERM, &action, NULL);
+    (void)sigaction(SIGHUP, &action, NULL);
+    action.sa_handler = on_continue;
+    (void)sigaction(SIGCONT, &action, NULL);
+}
+
+/* ---- checks -------------------------------------------------------------------------------- */
+
+/* The directory of a path, "." where it names none; freed by the caller. */
+static char *directory_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    if (slash == NULL)
+        return kk_strdup(".");
+    return kk_strndup(path, slash == path ? 1 : (size_t)(slash - path));
+}
+
+/* That a report can be written, by making and removing a file beside it. */
+static int check_output(const char *path, kokoro_error *err)
+{
+    struct stat st;
+    char *dir = directory_of(path);
+    char *temp = kk_temp_path(path);
+    int status = dir != NULL && temp != NULL ? kk_make_dirs(dir, err) : kk_fail_memory(err);
+    if (status == KOKORO_OK && stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+        status = kk_fail(err, KOKORO_IO, "the report cannot be written: %.200s is no regular file",
+                         path);
+    if (status == KOKORO_OK) {
+        const int fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (fd < 0)
+            status = kk_fail(err, KOKORO_IO, "the report %.200s cannot be written: %s", path,
+                             strerror(errno));
+        else
+            (void)close(fd);
+        if (fd >= 0)
+            (void)unlink(temp);
+    }
+    kk_free(dir);
+    kk_free(temp);
+    return status;
+}
+
+static int find_program(session *s)
+{
+    const ssize_t len = readlink("/proc/self/exe", s->program, sizeof(s->program) - 1);
+    if (len <= 0)
+        return kk_fail(&s->error, KOKORO_IO, "this program cannot find itself: %s",
+                       strerror(errno));
+    s->program[len] = '\0';
+    s->command[0] = s->program;
+    s->command[1] = "benchmark-child";
+    s->command[2] = NULL;
+    return KOKORO_OK;
+}
+
+static int check_voice(session *s)
+{
+    /* Each child would say so too, one after the other. */
+    if (!kk_file_exists(s->options.model_path))
+        return kk_fail(&s->error, KOKORO_NOT_FOUND, "there is no model %.300s",
+                       s->options.model_path);
+    if (!kk_file_exists(s->options.voices_path))
+        return kk_fail(&s->error, KOKORO_NOT_FOUND, "there are no voices %.300s",
+                       s->options.voices_path);
+    return KOKORO_OK;
+}
+
+static int set_up(session *s)
+{
+    const kk_config *config = &s->app->config;
+    const kk_benchmark_request *request = s->request;
+    kk_app_engine_options(config, &s->options);
+    s->watch = (kk_bench_watch){.stopped = is_stopped, .continued = times_continued};
+    s->talk = (kk_benchmark_talk){.is_verbose = request->is_verbose};
+    if (request->progress_json)
+        s->talk.form = KK_TALK_JSON;
+    else if (!request->json)
+        s->talk.form = isatty(STDERR_FILENO) ? KK_TALK_BAR : KK_TALK_LINES;
+    s->bench = (kk_bench_request){.options = &s->options,
+                                  .command = s->command,
+                                  .voice = kk_config_text(config, KK_SET_VOICE),
+                                  .text_file = request->text_file,
+                                  .continues_on_error = request->continues_on_error,
+                                  .watch = &s->watch,
+                                  .progress = kk_benchmark_tell,
+                                  .progress_user = &s->talk};
+    kk_plan_init(&s->bench.plan, request->mode, request->n_warm_ups, request->n_runs,
+                 request->with_long);
+    int status = find_program(s);
+    if (status == KOKORO_OK)
+        status = check_voice(s);
+    if (status == KOKORO_OK)
+        status = check_output(request->output_file, &s->error);
+    return status;
+}
+
+/* ---- what comes of it ---------------------------------------------------------------------- */
+
+/* What is in use now: what `auto` opened last, else what it was told to. */
+static kk_way way_before(const char *cache_dir)
+{
+    kk_record record;
+    if (kk_record_load(&record, cache_dir, NULL) != KOKORO_OK)
+        return (kk_way){.n_threads = 0};
+    return record.current.provider[0] != '\0' ? record.current : record.recommended;
+}
+
+static bool has_failures(const kk_bench_result *result)
+{
+    for (size_t i = 0; i < result->n_ways; i++) {
+        if (result->ways[i].failure != NULL)
+            return true;
+    }
+    return false;
+}
+
+static int choose(session *s)
+{
+    const kk_config *config = &s->app->config;
+    const kk_choice_rule rule = {.min_improvement_percent =
+                                     kk_config_real(config, KK_SET_MIN_IMPROVEMENT_PERCENT),
+                                 .max_quality_db = kk_config_real(config, KK_SET_MAX_QUALITY_DB),
+                                 .before = way_before(s->options.cache_dir)};
+    return kk_choose(&s->result, &rule, &s->error);
+}
+
+/* The record is for provider auto: a run that looked at one provider only says nothing of the
+ * others, and one that a failure ended too early neither. */
+static bool is_for_record(const session *s)
+{
+    const char *provider = kk_config_text(&s->app->config, KK_SET_PROVIDER);
+    const char *precision = kk_config_text(&s->app->config, KK_SET_PRECISION);
+    if (s->result.choice.recommended < 0 || strcmp(provider, "auto") != 0 ||
+        strcmp(precision, "auto") != 0)
+        return false;
+    return !has_failures(&s->result) || s->request->continues_on_error;
+}
+
+static int keep(session *s, bool *is_recorded)
+{
+    int status = kk_report_write(&s->result, NULL, s->request->output_file, &s->error);
+    *is_recorded = is_for_record(s);
+    if (status == KOKORO_OK && *is_recorded) {
+        kk_record record;
+        kk_choice_record(&s->result, &record);
+        status = kk_record_store(&record, s->options.cache_dir, &s->error);
+    }
+    return status;
+}
+
+static int print_result(session *s, bool is_recorded)
+{
+    int status = KOKORO_OK;
+    if (s->request->json) {
+        kk_buf text = KK_BUF_INIT;
+        status = kk_result_to_json(&text, &s->result, NULL, NULL, &s->error);
+        if (status == KOKORO_OK)
+            (void)fputs(kk_buf_str(&text), stdout);
+        kk_buf_fini(&text);
+        return status;
+    }
+    kk_benchmark_print(&s->result);
+    (void)printf("\nReport: %s\n", s->request->output_file);
+    if (!is_recorded)
+        (void)puts(
+            "Provider auto goes on as before: only a whole run of all that is there, without "
+            "failures, changes what it uses.");
+    return status;
+}
+
+static int exit_status(const session *s)
+{
+    if (!has_failures(&s->result))
+        return KK_EXIT_OK;
+    for (size_t i = 0; i < s->result.n_ways; i++) {
+        char name[KK_WAY_TEXT];
+        kk_way_text(&s->result.ways[i].way, name);
+        if (s->result.ways[i].failure != NULL)
+            kk_complain("%s failed: %s", name, s->result.ways[i].failure);
+    }
+    return s->request->continues_on_error && s->result.choice.recommended >= 0 ? KK_EXIT_OK
+                                                                               : KK_EXIT_FAILED;
+}
+
+/* Under the lock. */
+static int measure(session *s)
+{
+    bool is_recorded = false;
+    int status = kk_bench_run(&s->result, &s->bench, &s->error);
+    kk_benchmark_tell_end(&s->talk);
+    if (status != KOKORO_OK)
+        return kk_complain_of_set_up(&s->error);
+    if (s->result.is_interrupted || was_stopped != 0) {
+        kk_complain("stopped; earlier results stay as they are");
+        return KK_EXIT_FAILED;
+    }
+    status = choose(s);
+    if (status == KOKORO_OK)
+        status = keep(s, &is_recorded);
+    if (status == KOKORO_OK)
+        status = print_result(s, is_recorded);
+    if (status != KOKORO_OK)
+        return kk_complain_of(&s->error);
+    const int ended = exit_status(s);
+    return kk_app_flush() != KK_EXIT_OK ? KK_EXIT_FAILED : ended;
+}
+
+/* --validate-only */
+static int validate(session *s)
+{
+    const int status = kk_bench_validate(&s->result, &s->bench, &s->error);
+    kk_benchmark_tell_end(&s->talk);
+    if (status != KOKORO_OK)
+        return kk_complain_of_set_up(&s->error);
+    (void)printf("model     %s\nvoice     %s\nreport    %s\n", s->options.model_path,
+                 s->bench.voice, s->request->output_file);
+    for (size_t t = 0; t < s->result.n_texts; t++)
+        (void)printf("text      %s, %zu characters\n", s->result.texts[t].name,
+                     s->result.texts[t].n_chars);
+    for (size_t i = 0; i < s->result.n_ways; i++) {
+        char name[KK_WAY_TEXT];
+        const kk_bench_way *way = &s->result.ways[i];
+        kk_way_text(&way->way, name);
+        (void)printf("%s  %s%s%s\n", way->failure != NULL ? "FAILS   " : "ready   ", name,
+                     way->failure != NULL ? ": " : "", way->failure != NULL ? way->failure : "");
+    }
+    for (size_t i = 0; i < s->result.n_absent; i++)
+        (void)printf("absent    %s: %s\n", s->result.absent[i].provider,
+                     s->result.absent[i].reason);
+    (void)printf("time      about %.0f s\n", kk_bench_guess_s(&s->result, &s->bench.plan));
+    if (kk_app_flush() != KK_EXIT_OK)
+        return KK_EXIT_FAILED;
+    return has_failures(&s->result) ? KK_EXIT_FAILED : KK_EXIT_OK;
+}
+
+static int run_locked(session *s)
+{
+    const int status = kk_record_lock_take(&s->lock, s->options.cache_dir, &s->error);
+    if (status != KOKORO_OK)
+        return kk_complain_of(&s->error);
+    const int ended = measure(s);
+    kk_record_lock_give(&s->lock);
+    return ended;
+}
+
+int kk_run_benchmark(kk_app *app, const kk_benchmark_request *request)
+{
+    session s = {.app = app, .request = request, .lock = {.fd = -1}};
+    if (request->nice > 0)
+        (void)setpriority(PRIO_PROCESS, 0, request->nice);
+    kk_bench_result_init(&s.result);
+    catch_signals();
+    int status = set_up(&s);
+    if (status != KOKORO_OK)
+        status = kk_complain_of_set_up(&s.error);
+    else
+        status = request->validates_only ? validate(&s) : run_locked(&s);
+    kk_bench_result_fini(&s.result);
+    return status;
+}

@@ -1,0 +1,343 @@
+/*
+ * child.c - see child.h. The child is no leader of a group: whoever stops this process by its group
+ * stops its children too.
+ */
+#include "bench/child.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/status.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+extern char **environ;
+
+enum { LINE_LIMIT = 1 << 18, SLICE_MS = 100 };
+static const double PATIENCE_S = 2.0; /* for an end by itself */
+
+bool kk_watch_stopped(const kk_bench_watch *watch)
+{
+    return watch != NULL && watch->stopped != NULL && watch->stopped(watch->user);
+}
+
+unsigned kk_watch_continued(const kk_bench_watch *watch)
+{
+    return watch != NULL && watch->continued != NULL ? watch->continued(watch->user) : 0;
+}
+
+static void close_fd(int *fd)
+{
+    if (*fd >= 0)
+        (void)close(*fd);
+    *fd = -1;
+}
+
+/* A temporary file whose name is gone already. */
+static int open_nameless(void)
+{
+    const char *dir = getenv("TMPDIR");
+    kk_buf path = KK_BUF_INIT;
+    kk_buf_appendf(&path, "%s/kokoro-bench-XXXXXX", dir != NULL && dir[0] != '\0' ? dir : "/tmp");
+    const int fd = path.failed ? -1 : mkstemp(path.data);
+    if (fd >= 0) {
+        (void)unlink(path.data);
+        (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+    }
+    kk_buf_fini(&path);
+    return fd;
+}
+
+static bool open_pipe(int ends[2])
+{
+    if (pipe(ends) != 0)
+        return false;
+    (void)fcntl(ends[0], F_SETFD, FD_CLOEXEC);
+    (void)fcntl(ends[1], F_SETFD, FD_CLOEXEC);
+    return true;
+}
+
+/* 0 or an errno. The descriptors given are all above 2, so none is overwritten before its turn. */
+static int spawn(pid_t *pid, const char *const *command, int input, int output, int talk, int file)
+{
+    posix_spawn_file_actions_t files;
+    int number = posix_spawn_file_actions_init(&files);
+    if (number != 0)
+        return number;
+    const int from[] = {input, output, talk, file};
+    for (int fd = 0; number == 0 && fd < 4; fd++)
+        number = posix_spawn_file_actions_adddup2(&files, from[fd], fd);
+    /* posix_spawn takes char *const[] for the sake of old callers and changes nothing. */
+    if (number == 0)
+        number =
+            posix_spawn(pid, command[0], &files, NULL, (char *const *)(uintptr_t)command, environ);
+    (void)posix_spawn_file_actions_destroy(&files);
+    return number;
+}
+
+int kk_child_start(kk_child *child, const char *const *command, kokoro_error *err)
+{
+    int input[2] = {-1, -1}, output[2] = {-1, -1}, talk[2] = {-1, -1};
+    *child = (kk_child)KK_CHILD_INIT;
+    child->file = open_nameless();
+    int number = 0;
+    if (child->file < 0 || !open_pipe(input) || !open_pipe(output) || !open_pipe(talk))
+        number = errno;
+    else
+        number = spawn(&child->pid, command, input[0], output[1], talk[1], child->file);
+    close_fd(&input[0]);
+    close_fd(&output[1]);
+    close_fd(&talk[1]);
+    child->to = input[1];
+    child->from = output[0];
+    child->talk = talk[0];
+    if (number == 0)
+        return KOKORO_OK;
+    child->pid = 0;
+    kk_child_end(child);
+    return kk_fail(err, KOKORO_IO, "cannot start %.200s: %s", command[0], strerror(number));
+}
+
+/* Keep the end of what it says. */
+static void read_talk(kk_child *child)
+{
+    char text[512];
+    const ssize_t n = read(child->talk, text, sizeof(text));
+    if (n <= 0) {
+        if (n == 0 || errno != EINTR)
+            close_fd(&child->talk);
+        return;
+    }
+    const size_t len = (size_t)n;
+    size_t kept = strlen(child->tail);
+    const size_t room = sizeof(child->tail) - 1;
+    if (kept + len > room) {
+        const size_t drop = kept + len - room;
+        memmove(child->tail, child->tail + drop, kept - drop + 1);
+        kept -= drop;
+    }
+    for (size_t i = 0; i < len; i++)
+        child->tail[kept + i] = text[i] != '\0' ? text[i] : ' ';
+    child->tail[kept + len] = '\0';
+}
+
+/* What is left of its talk, without waiting. */
+static void drain_talk(kk_child *child)
+{
+    struct pollfd fd = {.fd = child->talk, .events = POLLIN};
+    for (int i = 0; i < 64 && child->talk >= 0 && poll(&fd, 1, 0) > 0; i++) {
+        read_talk(child);
+        fd.fd = child->talk;
+    }
+}
+
+/* The last lines of its talk, on one line, or nothing. */
+static void append_tail(const kk_child *child, kk_buf *text)
+{
+    kk_slice tail = kk_slice_trim(kk_slice_of(child->tail));
+    const size_t most = 240;
+    if (tail.len > most) {
+        tail.data += tail.len - most;
+        tail.len = most;
+    }
+    if (tail.len == 0)
+        return;
+    kk_buf_append_str(text, "; it said: ");
+    for (size_t i = 0; i < tail.len; i++)
+        kk_buf_append_char(text, tail.data[i] == '\n' ? ' ' : tail.data[i]);
+}
+
+/* Wait up to `patience_s` for its end; true with its state when it ended. */
+static bool reap(kk_child *child, double patience_s, int *state)
+{
+    const struct timespec pause = {.tv_nsec = 2 * 1000 * 1000};
+    const double end_s = kk_now_s() + patience_s;
+    for (;;) {
+        const pid_t got = waitpid(child->pid, state, WNOHANG);
+        if (got == child->pid || (got < 0 && errno == ECHILD)) {
+            child->pid = 0;
+            return true;
+        }
+        if (kk_now_s() >= end_s)
+            return false;
+        (void)nanosleep(&pause, NULL);
+    }
+}
+
+static void kill_child(kk_child *child, int *state)
+{
+    if (child->pid == 0)
+        return;
+    (void)kill(child->pid, SIGKILL);
+    (void)reap(child, 10.0, state);
+}
+
+static void append_end(int state, kk_buf *text)
+{
+    if (WIFSIGNALED(state))
+        kk_buf_appendf(text, "it was ended by signal %d (%s)", WTERMSIG(state),
+                       strsignal(WTERMSIG(state)));
+    else
+        kk_buf_appendf(text, "it ended with status %d", WEXITSTATUS(state));
+}
+
+/* It closed its side: the sentence about its end. */
+static int fail_ended(kk_child *child, kokoro_error *err)
+{
+    kk_buf text = KK_BUF_INIT;
+    int state = 0;
+    const bool ended = child->pid == 0 || reap(child, PATIENCE_S, &state);
+    drain_talk(child);
+    if (ended)
+        append_end(state, &text);
+    else
+        kk_buf_append_str(&text, "it closed its output and did not end");
+    append_tail(child, &text);
+    const int status = kk_fail(err, KOKORO_PROVIDER, "%s", kk_buf_str(&text));
+    kk_buf_fini(&text);
+    kill_child(child, &state);
+    kk_child_end(child);
+    return status;
+}
+
+/* It is there and of no use. */
+static int fail_useless(kk_child *child, const char *what, kokoro_error *err)
+{
+    kk_buf text = KK_BUF_INIT;
+    int state = 0;
+    drain_talk(child);
+    kk_buf_append_str(&text, what);
+    append_tail(child, &text);
+    const int status = kk_fail(err, KOKORO_PROVIDER, "%s", kk_buf_str(&text));
+    kk_buf_fini(&text);
+    kill_child(child, &state);
+    kk_child_end(child);
+    return status;
+}
+
+static int send_question(kk_child *child, const json_t *question, kokoro_error *err)
+{
+    char *line = json_dumps(question, JSON_COMPACT);
+    const size_t len = line != NULL ? strlen(line) : 0;
+    int number = 0;
+    if (line == NULL)
+        return kk_fail_memory(err);
+    line[len] = '\n'; /* in the place of the NUL */
+    number = kk_write_all(child->to, line, len + 1);
+    free(line);
+    return number == 0 ? KOKORO_OK : fail_ended(child, err);
+}
+
+/* The answer in child->line, ended by its newline. */
+static int parse_answer(kk_child *child, json_t **answer, kokoro_error *err)
+{
+    char what[160];
+    json_error_t where;
+    const size_t len = strcspn(kk_buf_str(&child->line), "\n");
+    *answer = json_loadb(kk_buf_str(&child->line), len, JSON_REJECT_DUPLICATES, &where);
+    if (!json_is_object(*answer)) {
+        json_decref(*answer);
+        *answer = NULL;
+        (void)snprintf(what, sizeof(what), "it answered what is no JSON object: '%.*s'",
+                       (int)(len < 80 ? len : 80), kk_buf_str(&child->line));
+        return fail_useless(child, what, err);
+    }
+    const json_t *message = json_object_get(*answer, "error");
+    if (message == NULL)
+        return KOKORO_OK;
+    const int status = kk_fail(err, KOKORO_PROVIDER, "%s",
+                               json_is_string(message) ? json_string_value(message) : "it failed");
+    json_decref(*answer);
+    *answer = NULL;
+    return status;
+}
+
+/* What has come in: true when a whole line is there. */
+static bool take_bytes(kk_child *child, bool *is_over)
+{
+    char bytes[4096];
+    const ssize_t n = read(child->from, bytes, sizeof(bytes));
+    if (n <= 0) {
+        *is_over = n == 0 || errno != EINTR;
+        return false;
+    }
+    kk_buf_append(&child->line, bytes, (size_t)n);
+    return memchr(bytes, '\n', (size_t)n) != NULL;
+}
+
+static int fail_late(kk_child *child, double limit_s, kokoro_error *err)
+{
+    char what[80];
+    (void)snprintf(what, sizeof(what), "it gave no answer within %.0f s and was ended", limit_s);
+    return fail_useless(child, what, err);
+}
+
+/* Until a line is there. While this process was stopped, the child was too, or might have been:
+ * that time does not count. */
+static int wait_for_line(kk_child *child, double limit_s, const kk_bench_watch *watch,
+                         kokoro_error *err)
+{
+    double last_s = kk_now_s(), waited_s = 0.0;
+    unsigned continued = kk_watch_continued(watch);
+    for (;;) {
+        struct pollfd fds[2] = {{.fd = child->from, .events = POLLIN},
+                                {.fd = child->talk, .events = POLLIN}};
+        const int n = poll(fds, 2, SLICE_MS);
+        const double now_s = kk_now_s();
+        if (kk_watch_continued(watch) != continued) {
+            continued = kk_watch_continued(watch);
+            child->away_s += now_s - last_s;
+        } else {
+            waited_s += now_s - last_s;
+        }
+        last_s = now_s;
+        if (kk_watch_stopped(watch))
+            return kk_fail(err, KOKORO_CANCELLED, "stopped");
+        bool is_over = false;
+        if (n > 0 && fds[1].revents != 0)
+            read_talk(child);
+        if (n > 0 && fds[0].revents != 0 && take_bytes(child, &is_over))
+            return child->line.failed ? kk_fail_memory(err) : KOKORO_OK;
+        if (is_over)
+            return kk_watch_stopped(watch) ? kk_fail(err, KOKORO_CANCELLED, "stopped")
+                                           : fail_ended(child, err);
+        if (child->line.len > LINE_LIMIT)
+            return fail_useless(child, "it answered without end", err);
+        if (waited_s > limit_s)
+            return fail_late(child, limit_s, err);
+    }
+}
+
+int kk_child_ask(kk_child *child, const json_t *question, double limit_s,
+                 const kk_bench_watch *watch, json_t **answer, kokoro_error *err)
+{
+    *answer = NULL;
+    if (child->pid == 0)
+        return kk_fail(err, KOKORO_PROVIDER, "it is not there any more");
+    kk_buf_clear(&child->line);
+    int status = send_question(child, question, err);
+    if (status == KOKORO_OK)
+        status = wait_for_line(child, limit_s, watch, err);
+    return status == KOKORO_OK ? parse_answer(child, answer, err) : status;
+}
+
+void kk_child_end(kk_child *child)
+{
+    int state = 0;
+    close_fd(&child->to); /* the end of its input is its sign to go */
+    if (child->pid != 0 && !reap(child, PATIENCE_S, &state))
+        kill_child(child, &state);
+    close_fd(&child->from);
+    close_fd(&child->talk);
+    close_fd(&child->file);
+    kk_buf_fini(&child->line);
+}

@@ -1,0 +1,49 @@
+/* run_state.h - a run in progress, shared by run.c (the order) and step.c (one step of it). */
+#ifndef KK_BENCH_RUN_STATE_H
+#define KK_BENCH_RUN_STATE_H
+
+#include "bench/lane.h"
+#include "bench/run.h"
+
+typedef struct kk_run_state {
+    kk_bench_result *result;
+    const kk_bench_request *request;
+    kk_bench_plan plan; /* its budget is that of the group */
+    kk_lane_context context;
+    kk_lane lanes[KK_BENCH_MAX_WAYS]; /* [n_lanes] of the group */
+    size_t n_lanes;
+    kk_arena sounds;                              /* of the reference */
+    kk_bench_sound reference[KK_BENCH_MAX_TEXTS]; /* empty: not known */
+    kk_buf words;                                 /* of the text being spoken */
+    double start_s, away_s, slowness;
+    uint64_t seed;
+    size_t n_done;
+    bool is_over; /* stopped, or a failure ends it */
+} kk_run_state;
+
+/* native in f32: what all others are compared with. */
+bool kk_bench_is_reference(const kk_way *way);
+
+/* Time that the run used, without that in which it was stopped. */
+double kk_bench_elapsed_s(const kk_run_state *r);
+
+/* Seconds that a way needs for a text, by the nearest that was measured. */
+double kk_bench_expected_s(const kk_run_state *r, const kk_lane *lane, size_t text);
+
+/* Tell the request's progress function. `text` SIZE_MAX: of none. */
+void kk_bench_tell(kk_run_state *r, enum kk_bench_step_kind kind, const kk_way *way, size_t text,
+                   double value_s, const char *message);
+
+/* Open a way. A failure of it is kept in the way, and ends the run where it shall: OK. NO_MEMORY.
+ */
+int kk_bench_open_lane(kk_run_state *r, kk_lane *lane, kokoro_error *err);
+
+/* Speak a text in the words of a round without counting it as warm; the first of a way is compared
+ * with the reference, or is it. Statuses as above. */
+int kk_bench_warm_up(kk_run_state *r, kk_lane *lane, size_t text, unsigned round,
+                     kokoro_error *err);
+
+/* One timed inference, and one first sound. Statuses as above. */
+int kk_bench_sample(kk_run_state *r, kk_lane *lane, size_t text, unsigned round, kokoro_error *err);
+
+#endif
