@@ -3,6 +3,7 @@
 
 #include "hardware/cgroup.h"
 #include "hardware/cpu.h"
+#include "hardware/devices.h"
 
 #include <sched.h>
 #include <stdio.h>
@@ -96,6 +97,9 @@ void kk_hardware_read(kk_hardware *out)
     out->memory_bytes = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : 0;
     out->memory_limit_bytes = kk_cgroup_memory_limit("");
     out->instruction_set = kk_cpu_instruction_set();
+    kk_read_caches("", out);
+    kk_read_instruction_sets("", out);
+    kk_read_accelerators("", out);
 }
 
 int kk_hardware_threads(const kk_hardware *hardware)

@@ -20,6 +20,10 @@ typedef struct kk_hardware {
     uint64_t memory_limit_bytes; /* of the control group; 0: none */
     const char *
         instruction_set; /* "avx512bf16", "avx512", "avx2", "neon", "ref": the highest usable one */
+    uint64_t l1d_bytes, l2_bytes, l3_bytes; /* of the first CPU's caches; 0: not told */
+    /* Words separated by spaces: "avx2 avx512f", "/dev/dri/renderD128". */
+    char instruction_sets[256];
+    char accelerators[256]; /* device nodes of GPUs and NPUs */
 } kk_hardware;
 
 void kk_hardware_read(kk_hardware *out);

@@ -37,6 +37,9 @@ static const struct route {
     {"/health", GET | NO_STORE, kk_get_health},
     {"/startup-progress", GET | NO_STORE, kk_get_startup_progress},
     {"/status", GET | NO_STORE, kk_get_status},
+    {"/v1/status", GET | NO_STORE, kk_get_status},
+    {"/metrics", GET | NO_STORE, kk_get_metrics},
+    {"/v1/metrics", GET | NO_STORE, kk_get_metrics},
     {"/benchmark", GET | POST | NO_STORE, kk_benchmark},
 };
 

@@ -114,7 +114,7 @@ typedef struct kk_call {
 
 typedef enum kk_http_verdict kk_endpoint(const kk_call *call);
 
-kk_endpoint kk_get_health, kk_get_startup_progress, kk_get_status, kk_get_voices,
+kk_endpoint kk_get_health, kk_get_startup_progress, kk_get_status, kk_get_metrics, kk_get_voices,
     kk_get_audio_voices, kk_get_models, kk_get_model, kk_get_audio_models, kk_post_speech,
     kk_benchmark;
 

@@ -27,9 +27,12 @@ json_t *kk_status_onnx_providers(const kk_status *s)
 json_t *kk_status_providers(const kk_status *s)
 {
     json_t *known = s->engine != NULL ? json_deep_copy(s->server->providers) : json_array();
-    return json_pack("{s:s, s:s, s:s, s:i, s:o}", "asked_for",
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:s, s:o}", "asked_for",
                      kk_config_text(kk_server_config(s->server), KK_SET_PROVIDER), "used",
                      s->engine != NULL ? s->info.provider : "", "precision",
-                     s->engine != NULL ? s->info.precision : "", "threads",
-                     s->engine != NULL ? s->info.n_threads : 0, "known", known);
+                     s->engine != NULL ? s->info.precision : "", "choice",
+                     s->engine != NULL ? s->info.choice : "none", "choice_reason",
+                     s->engine != NULL ? s->info.choice_reason : "", "threads",
+                     s->engine != NULL ? s->info.n_threads : 0, "placement",
+                     s->engine != NULL ? s->info.placement : "", "known", known);
 }

@@ -5,16 +5,39 @@
 
 #define MB 1048576.0
 
+/* A list that spaces separate as an array of texts. */
+static json_t *words(const char *list)
+{
+    json_t *array = json_array();
+    while (*list != '\0') {
+        size_t len = strcspn(list, " ");
+        (void)json_array_append_new(array, json_stringn(list, len));
+        list += len + strspn(list + len, " ");
+    }
+    return array;
+}
+
+/* 0, where there is no limit, is null. */
+static json_t *limit(double value)
+{
+    return value > 0.0 ? kk_json_real(value) : json_null();
+}
+
 json_t *kk_status_hardware(const kk_status *s)
 {
+    static const double GB = 1073741824.0;
     const kk_hardware *h = &s->server->hardware;
     bool is_apple = strncmp(h->platform, "Darwin arm64", 12) == 0;
-    return json_pack("{s:s, s:b, s:b, s:i, s:o, s:i, s:s, s:s, s:o}", "platform", h->platform,
-                     "is_apple_silicon", is_apple, "has_neural_engine", is_apple, "cpu_cores",
-                     h->n_physical, "memory_gb",
-                     kk_json_real((double)h->memory_bytes / 1073741824.0), "cpu_threads",
-                     h->n_logical, "cpu_model", h->cpu_model, "instruction_set", h->instruction_set,
-                     "cpu_quota", kk_json_real(h->cpu_quota));
+    return json_pack(
+        "{s:s, s:b, s:b, s:i, s:o, s:s, s:i, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:o}",
+        "platform", h->platform, "is_apple_silicon", is_apple, "has_neural_engine", is_apple,
+        "cpu_cores", h->n_physical, "memory_gb", kk_json_real((double)h->memory_bytes / GB),
+        "cpu_model", h->cpu_model, "cpu_threads", h->n_logical, "instruction_set",
+        h->instruction_set, "instruction_sets", words(h->instruction_sets), "l1d_cache_kb",
+        kk_json_count(h->l1d_bytes / 1024), "l2_cache_kb", kk_json_count(h->l2_bytes / 1024),
+        "l3_cache_kb", kk_json_count(h->l3_bytes / 1024), "cpu_limit", limit(h->cpu_quota),
+        "memory_limit_gb", limit((double)h->memory_limit_bytes / GB), "release", h->release,
+        "accelerators", words(h->accelerators));
 }
 
 json_t *kk_status_startup(const kk_status *s)

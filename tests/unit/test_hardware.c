@@ -2,6 +2,7 @@
 #include "check.h"
 
 #include "hardware/cgroup.h"
+#include "hardware/devices.h"
 #include "hardware/hardware.h"
 
 #include <stdlib.h>
@@ -74,6 +75,60 @@ TEST(no_files_mean_no_limit)
     clear();
 }
 
+TEST(caches_of_the_first_cpu)
+{
+    kk_hardware hardware = {.l1d_bytes = 1, .l2_bytes = 1, .l3_bytes = 1};
+    kk_read_caches(root, &hardware);
+    CHECK_INT(hardware.l1d_bytes + hardware.l2_bytes + hardware.l3_bytes, 0);
+#define CACHE(index, level, type, size)                                                            \
+    put("/sys/devices/system/cpu/cpu0/cache/index" index "/level", level "\n");                    \
+    put("/sys/devices/system/cpu/cpu0/cache/index" index "/type", type "\n");                      \
+    put("/sys/devices/system/cpu/cpu0/cache/index" index "/size", size "\n")
+    CACHE("0", "1", "Data", "48K");
+    CACHE("1", "1", "Instruction", "32K");
+    CACHE("2", "2", "Unified", "2048K");
+    CACHE("3", "3", "Unified", "36M");
+    kk_read_caches(root, &hardware);
+    CHECK_INT(hardware.l1d_bytes, 48 * 1024);
+    CHECK_INT(hardware.l2_bytes, 2048 * 1024);
+    CHECK_INT(hardware.l3_bytes, 36 * 1024 * 1024);
+    CACHE("3", "3", "Unified", "nonsense");
+    kk_read_caches(root, &hardware);
+    CHECK_INT(hardware.l3_bytes, 0);
+    clear();
+}
+
+TEST(instruction_sets_that_matter)
+{
+    kk_hardware hardware;
+    kk_read_instruction_sets(root, &hardware);
+    CHECK_STR(hardware.instruction_sets, "");
+    put("/proc/cpuinfo",
+        "processor\t: 0\nflags\t\t: fpu avx2x avx avx512_bf16 sse4_2\nbugs\t: avx2\n"
+        "flags\t: fma\n");
+    kk_read_instruction_sets(root, &hardware);
+    CHECK_STR(hardware.instruction_sets, "sse4_2 avx avx512_bf16");
+    put("/proc/cpuinfo", "Features\t: fp asimd i8mm");
+    kk_read_instruction_sets(root, &hardware);
+    CHECK_STR(hardware.instruction_sets, "asimd i8mm");
+    clear();
+}
+
+TEST(accelerators_are_device_nodes)
+{
+    kk_hardware hardware;
+    kk_read_accelerators(root, &hardware);
+    CHECK_STR(hardware.accelerators, "");
+    put("/dev/dri/renderD128", "");
+    put("/dev/dri/card0", "");
+    put("/dev/nvidia0", "");
+    put("/dev/nvidiactl", "");
+    put("/dev/accel/accel0", "");
+    kk_read_accelerators(root, &hardware);
+    CHECK_STR(hardware.accelerators, "/dev/dri/renderD128 /dev/nvidia0 /dev/accel/accel0");
+    clear();
+}
+
 TEST(a_quota_bounds_the_threads)
 {
     kk_hardware hardware = {.n_physical = 8};
@@ -104,4 +159,6 @@ TEST(set_up)
 
 TEST_MAIN(T(set_up), T(version_2_takes_the_smallest_limit_on_the_way_up),
           T(version_1_has_a_tree_a_controller), T(a_container_sees_its_own_files_at_the_mount),
-          T(no_files_mean_no_limit), T(a_quota_bounds_the_threads), T(this_machine_makes_sense))
+          T(no_files_mean_no_limit), T(caches_of_the_first_cpu), T(instruction_sets_that_matter),
+          T(accelerators_are_device_nodes), T(a_quota_bounds_the_threads),
+          T(this_machine_makes_sense))
