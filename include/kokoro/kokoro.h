@@ -325,6 +325,20 @@ KOKORO_API int kokoro_list_providers(const kokoro_options *options,
                                      void (*fn)(void *user, const kokoro_provider *provider),
                                      void *user, kokoro_error *err);
 
+/* What a provider keeps in options->cache_dir and would open there. */
+typedef struct kokoro_cached {
+    const char *provider; /* "native" */
+    const char *folder;   /* below the cache directory, where all of its kind lies */
+    const char *path;     /* the file, which need not exist yet; NULL: it cannot be told, and ... */
+    const char *reason;   /* ... why; NULL else */
+} kokoro_cached;
+
+/* What each provider would open in the cache with these options, so that a clean-up can spare it;
+ * no model is opened. Strings are valid during the call. INVALID: no model_path or cache_dir. */
+KOKORO_API int kokoro_list_cached(const kokoro_options *options,
+                                  void (*fn)(void *user, const kokoro_cached *cached), void *user,
+                                  kokoro_error *err);
+
 /* ---- set-up ------------------------------------------------------------------------------- */
 
 /* Pack a directory of <voice>.bin (little-endian float32 [510][256]) into one mapped file,

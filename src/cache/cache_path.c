@@ -39,8 +39,8 @@ static int identify(identity *id, const char *model_path, const kk_cache_kind *k
     return KOKORO_OK;
 }
 
-int kk_cache_path(char **out, const char *cache_dir, const char *model_path,
-                  const kk_cache_kind *kind, kokoro_error *err)
+int kk_cache_place(char **out, const char *cache_dir, const char *model_path,
+                   const kk_cache_kind *kind, kokoro_error *err)
 {
     *out = NULL;
     identity id;
@@ -48,16 +48,30 @@ int kk_cache_path(char **out, const char *cache_dir, const char *model_path,
     if (status != KOKORO_OK)
         return status;
     kk_buf path = KK_BUF_INIT;
-    kk_buf_appendf(&path, "%s/%s", cache_dir, kind->folder);
-    if (!path.failed)
-        status = kk_make_dirs(path.data, err);
-    kk_buf_appendf(&path, "/%016llx.%s", (unsigned long long)kk_hash(&id, sizeof(id)),
-                   kind->ending);
-    if (path.failed)
-        status = kk_fail_memory(err);
-    if (status != KOKORO_OK)
+    kk_buf_appendf(&path, "%s/%s/%016llx.%s", cache_dir, kind->folder,
+                   (unsigned long long)kk_hash(&id, sizeof(id)), kind->ending);
+    if (path.failed) {
         kk_buf_fini(&path);
+        return kk_fail_memory(err);
+    }
     *out = path.data;
+    return KOKORO_OK;
+}
+
+int kk_cache_path(char **out, const char *cache_dir, const char *model_path,
+                  const kk_cache_kind *kind, kokoro_error *err)
+{
+    int status = kk_cache_place(out, cache_dir, model_path, kind, err);
+    if (status != KOKORO_OK)
+        return status;
+    char *slash = strrchr(*out, '/');
+    *slash = '\0';
+    status = kk_make_dirs(*out, err);
+    *slash = '/';
+    if (status != KOKORO_OK) {
+        kk_free(*out);
+        *out = NULL;
+    }
     return status;
 }
 

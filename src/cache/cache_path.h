@@ -24,6 +24,10 @@ typedef struct kk_cache_kind {
 int kk_cache_path(char **out, const char *cache_dir, const char *model_path,
                   const kk_cache_kind *kind, kokoro_error *err);
 
+/* The same path, and nothing is made: where it would be. NOT_FOUND, IO, NO_MEMORY. */
+int kk_cache_place(char **out, const char *cache_dir, const char *model_path,
+                   const kk_cache_kind *kind, kokoro_error *err);
+
 /*
  * Remove what killed processes left half made in the folder of a path: files *.tmp (kk_temp_path)
  * that nobody has written to for an hour. Nothing of it is worth an error.

@@ -228,3 +228,28 @@ int kokoro_list_providers(const kokoro_options *options,
     }
     return status;
 }
+
+int kokoro_list_cached(const kokoro_options *options,
+                       void (*fn)(void *user, const kokoro_cached *cached), void *user,
+                       kokoro_error *err)
+{
+    kokoro_options copy;
+    int status = copy_options(&copy, options, err);
+    if (status == KOKORO_OK && (copy.model_path == NULL || copy.cache_dir == NULL))
+        status = kk_fail(err, KOKORO_INVALID, "model_path and cache_dir must be given");
+    for (size_t i = 0; status == KOKORO_OK && i < kk_n_providers; i++) {
+        kk_arena arena = KK_ARENA_INIT;
+        kokoro_cached cached = {.provider = kk_providers[i]->name};
+        const kk_model_options model = {.model_path = copy.model_path,
+                                        .cache_dir = copy.cache_dir,
+                                        .library = copy.ort_library,
+                                        .openvino_library = copy.openvino_library,
+                                        .cpu_mask = copy.cpu_mask};
+        if (kk_providers[i]->cached != NULL) {
+            kk_providers[i]->cached(&arena, &model, &cached);
+            fn(user, &cached);
+        }
+        kk_arena_fini(&arena);
+    }
+    return status;
+}

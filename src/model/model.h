@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "base/log.h"
+#include "cache/cache_path.h"
 #include "kokoro/kokoro.h"
 
 #include <stdatomic.h>
@@ -88,7 +89,14 @@ struct kk_provider {
     void (*list_measures)(const kk_model *model, kokoro_measure_fn *fn, void *user);
     /* Fills *out without opening a model; strings are static or in the arena. */
     void (*describe)(kk_arena *arena, const kk_model_options *options, kokoro_provider *out);
+    /* Fills folder, path and reason of *out: what it would open in the cache, found out without
+     * opening a model; strings are static or in the arena. NULL: it keeps nothing. */
+    void (*cached)(kk_arena *arena, const kk_model_options *options, kokoro_cached *out);
 };
+
+/* For `cached`: the place of a kind in the options' cache, or why it cannot be told. */
+void kk_model_cached(kk_arena *arena, const kk_model_options *options, const kk_cache_kind *kind,
+                     kokoro_cached *out);
 
 /* The provider table, best first; kk_n_providers entries. */
 extern const kk_provider *const kk_providers[];

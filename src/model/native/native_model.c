@@ -428,6 +428,16 @@ static void native_describe(kk_arena *arena, const kk_model_options *options, ko
                              .reason = kernels != NULL ? "" : "unknown instruction set"};
 }
 
+static void native_cached(kk_arena *arena, const kk_model_options *options, kokoro_cached *out)
+{
+    const kk_kernels *kernels = kk_kernels_choose(options->cpu_mask);
+    out->folder = "native";
+    if (kernels != NULL)
+        kk_packed_place(arena, options, kernels, out);
+    else
+        out->reason = "unknown instruction set";
+}
+
 const kk_provider kk_provider_native = {
     .name = "native",
     .is_automatic = true,
@@ -437,4 +447,5 @@ const kk_provider kk_provider_native = {
     .trim = native_trim,
     .list_measures = native_list_measures,
     .describe = native_describe,
+    .cached = native_cached,
 };

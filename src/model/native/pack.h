@@ -30,6 +30,9 @@ typedef struct kk_packed {
 int kk_packed_open(kk_packed *packed, const kk_model_options *options, const kk_kernels *kernels,
                    kokoro_error *err);
 void kk_packed_close(kk_packed *packed);
+/* Where they would be kept: the `cached` of model.h. */
+void kk_packed_place(kk_arena *arena, const kk_model_options *options, const kk_kernels *kernels,
+                     kokoro_cached *out);
 
 /* Take weights that are not used in bf16, because transformed ones are, out of resident memory. */
 void kk_packed_drop_direct(const kk_packed *packed);

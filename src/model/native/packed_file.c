@@ -186,6 +186,19 @@ static int use_kept(kk_packed *packed, const char *path, size_t panel, const kk_
     return 0;
 }
 
+static kk_cache_kind kind_of(const kk_kernels *kernels)
+{
+    return (kk_cache_kind){
+        .folder = "native", .ending = "pack", .version = kernels->name, .layout = LAYOUT};
+}
+
+void kk_packed_place(kk_arena *arena, const kk_model_options *options, const kk_kernels *kernels,
+                     kokoro_cached *out)
+{
+    const kk_cache_kind kind = kind_of(kernels);
+    kk_model_cached(arena, options, &kind, out);
+}
+
 int kk_packed_open(kk_packed *packed, const kk_model_options *options, const kk_kernels *kernels,
                    kokoro_error *err)
 {
@@ -193,8 +206,7 @@ int kk_packed_open(kk_packed *packed, const kk_model_options *options, const kk_
     char *path = NULL;
     int status = KOKORO_OK;
     if (options->cache_dir != NULL && options->cache_dir[0] != '\0') {
-        const kk_cache_kind kind = {
-            .folder = "native", .ending = "pack", .version = kernels->name, .layout = LAYOUT};
+        const kk_cache_kind kind = kind_of(kernels);
         kokoro_error reason;
         status = kk_cache_path(&path, options->cache_dir, options->model_path, &kind, &reason);
         if (status == KOKORO_NOT_FOUND || status == KOKORO_NO_MEMORY)

@@ -350,6 +350,15 @@ static void ov_describe(kk_arena *arena, const kk_model_options *options, kokoro
     kk_ov_api_close(&api);
 }
 
+/* Its names hang on what only a running runtime knows: the device and what it can do. */
+static void ov_cached(kk_arena *arena, const kk_model_options *options, kokoro_cached *out)
+{
+    (void)arena;
+    (void)options;
+    out->folder = "openvino";
+    out->reason = "only a running OpenVINO knows the name of its file";
+}
+
 const kk_provider kk_provider_openvino = {
     .name = "openvino",
     .open = ov_open,
@@ -357,4 +366,5 @@ const kk_provider kk_provider_openvino = {
     .infer = ov_infer,
     .list_measures = ov_list_measures,
     .describe = ov_describe,
+    .cached = ov_cached,
 };

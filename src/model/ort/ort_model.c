@@ -302,6 +302,21 @@ static void ort_describe(kk_arena *arena, const kk_model_options *options, kokor
     kk_ort_api_close(&api);
 }
 
+static void ort_cached(kk_arena *arena, const kk_model_options *options, kokoro_cached *out)
+{
+    kk_ort_api api;
+    kokoro_error err;
+    out->folder = "ort";
+    if (kk_ort_api_open(&api, options->library, &err) != KOKORO_OK) {
+        const char *reason = kk_arena_strdup(arena, err.message);
+        out->reason = reason != NULL ? reason : "out of memory";
+        return;
+    }
+    const kk_cache_kind kind = kk_ort_cache_kind(&api);
+    kk_model_cached(arena, options, &kind, out);
+    kk_ort_api_close(&api);
+}
+
 const kk_provider kk_provider_onnxruntime = {
     .name = "onnxruntime",
     .is_automatic = true,
@@ -310,4 +325,5 @@ const kk_provider kk_provider_onnxruntime = {
     .infer = ort_infer,
     .list_measures = ort_list_measures,
     .describe = ort_describe,
+    .cached = ort_cached,
 };

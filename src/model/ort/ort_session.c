@@ -131,6 +131,11 @@ static int make_cached(kk_ort_model *model, const kk_model_options *options, con
     return status;
 }
 
+kk_cache_kind kk_ort_cache_kind(const kk_ort_api *api)
+{
+    return (kk_cache_kind){.folder = "ort", .ending = "ort", .version = api->version, .layout = 2};
+}
+
 /*
  * The cached form if it is there and whole, else made now; failing that (a full disk, a read-only
  * place), the model itself. A model that cannot be read fails there, with its own reason.
@@ -141,8 +146,7 @@ int kk_ort_session_open(kk_ort_model *model, const kk_model_options *options, ko
         return load_onnx(model, options, NULL, &model->session, err);
     char *path = NULL;
     kokoro_error reason = {KOKORO_OK, ""};
-    const kk_cache_kind kind = {
-        .folder = "ort", .ending = "ort", .version = model->api.version, .layout = 2};
+    const kk_cache_kind kind = kk_ort_cache_kind(&model->api);
     int status = kk_cache_path(&path, options->cache_dir, options->model_path, &kind, err);
     if (status == KOKORO_OK)
         status = load_cached(model, options, path, &reason);

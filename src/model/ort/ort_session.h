@@ -35,6 +35,9 @@ typedef struct kk_ort_model {
     char *audio_name, *durations_name; /* the latter NULL where the export has none */
 } kk_ort_model;
 
+/* How the cached form of a runtime is named. */
+kk_cache_kind kk_ort_cache_kind(const kk_ort_api *api);
+
 /* Fill model->session (and map, base.info.pack_ms) from env and api. NOT_FOUND, IO, BAD_MODEL,
  * PROVIDER, NO_MEMORY. */
 int kk_ort_session_open(kk_ort_model *model, const kk_model_options *options, kokoro_error *err);
