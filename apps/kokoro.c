@@ -104,6 +104,13 @@ static const kk_option cache_options[] = {
     [KK_CACHE_JSON] = {"json", 0, NULL, "as one JSON document", 0},
 };
 
+static const kk_option cleanup_options[] = {
+    [KK_CLEANUP_STATS] = {"stats", 0, NULL, "show what lies in the cache, and remove nothing", 0},
+    [KK_CLEANUP_AGGRESSIVE] = {"aggressive", 0, NULL, "with half of each limit", 0},
+    [KK_CLEANUP_JSON] = {"json", 0, NULL, "as one JSON document", 0},
+    [KK_CLEANUP_WATCH] = {"watch", 0, NULL, "with --stats: again every second, until Ctrl-C", 0},
+};
+
 static const kk_command commands[] = {
     {"say", "[TEXT ... | -f FILE | -]", "Speak text",
      "Several words are joined by spaces. Without -o the sound goes to standard output as WAV\n"
@@ -136,6 +143,14 @@ static const kk_command commands[] = {
      "Show, remove or renew the result of the last benchmark",
      "Several options are carried out in this order.", OPTIONS(cache_options),
      kk_app_benchmark_cache},
+    {"cleanup-cache", "[--stats [--watch]] [--aggressive] [--json]",
+     "Keep the cache directory small",
+     "Removed are, in this order: files that nothing needs, older than\n"
+     "KOKORO_CACHE_MAX_AGE_HOURS; temporary directories over KOKORO_CACHE_MAX_TEMP_DIRS; the\n"
+     "oldest files while all is over KOKORO_CACHE_MAX_MB, down to 80 % of it; files whose names\n"
+     "match KOKORO_CACHE_PATTERNS; empty directories. The models that this program opens, the\n"
+     "benchmark's record, and what other programs have open or locked are kept.",
+     OPTIONS(cleanup_options), kk_app_cleanup_cache},
     {"serve", "", "Serve speech over HTTP, as the OpenAI API does", "", NULL, 0, run_serve},
     {"pack", "voices SRC [DST] | lexicon SRC [DST] | model",
      "Make the packed files that set-up needs",

@@ -49,6 +49,13 @@ enum kk_cache_option {
     KK_CACHE_JSON
 };
 
+enum kk_cleanup_option {
+    KK_CLEANUP_STATS,
+    KK_CLEANUP_AGGRESSIVE,
+    KK_CLEANUP_JSON,
+    KK_CLEANUP_WATCH
+};
+
 /* voices, providers, doctor */
 enum kk_list_option { KK_LIST_JSON };
 

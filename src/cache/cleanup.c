@@ -158,6 +158,7 @@ static void clean_by_size(cleaning *c, aged *list)
         else
             remove_file(c, at, &result->size);
     }
+    result->size_after_bytes = c->bytes;
 }
 
 /* The patterns as strings of their own, in one block that the caller frees. */

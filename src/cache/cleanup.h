@@ -108,7 +108,8 @@ typedef struct kk_cleanup_result {
     kk_amount before, after;
     kk_policy_result age, temp_dirs, size, patterns;
     bool was_too_large;
-    uint64_t target_bytes; /* of the size policy: 80 % of its limit */
+    uint64_t target_bytes;     /* of the size policy: 80 % of its limit */
+    uint64_t size_after_bytes; /* all that was left after it */
     size_t n_patterns, n_empty_dirs;
     kk_amount preserved, kinds[KK_N_KINDS]; /* afterwards */
     bool is_stopped;                        /* `stopped` ended it early */

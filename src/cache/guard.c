@@ -63,6 +63,12 @@ static bool lies_in(const char *place, const char *dir)
 
 static int refuse(const char *dir, const char *place, kokoro_error *err)
 {
+    char real[PATH_MAX];
+    if (realpath(place, real) != NULL && strcmp(real, dir) == 0)
+        return kk_fail(err, KOKORO_INVALID,
+                       "%.300s is not cleaned up, because it is no cache; set KOKORO_CACHE to a "
+                       "directory of its own",
+                       dir);
     return kk_fail(err, KOKORO_INVALID,
                    "%.160s is not cleaned up, because %.160s lies there, which is no cache; set "
                    "KOKORO_CACHE to a directory of its own",

@@ -40,6 +40,10 @@ static const struct route {
     {"/v1/status", GET | NO_STORE, kk_get_status},
     {"/metrics", GET | NO_STORE, kk_get_metrics},
     {"/v1/metrics", GET | NO_STORE, kk_get_metrics},
+    {"/cache-status", GET | NO_STORE, kk_get_cache_status},
+    {"/v1/cache-status", GET | NO_STORE, kk_get_cache_status},
+    {"/cache-cleanup", POST | NO_STORE, kk_post_cache_cleanup},
+    {"/v1/cache-cleanup", POST | NO_STORE, kk_post_cache_cleanup},
     {"/benchmark", GET | POST | NO_STORE, kk_benchmark},
 };
 

@@ -141,6 +141,8 @@ static void *load_in_thread(void *user)
     server->load_error = err;
     server->state = status == KOKORO_OK ? KK_SERVER_READY : KK_SERVER_FAILED;
     (void)pthread_mutex_unlock(&server->mutex);
+    if (status == KOKORO_OK)
+        kk_cache_keeper_begin(server->cache);
     if (server->options.wake != NULL)
         server->options.wake(server->options.user);
     return NULL;
@@ -273,6 +275,8 @@ int kk_server_start(kk_server **out, const kk_server_options *options, kokoro_er
         status = kk_live_create(&server->live, options->config, err);
     if (status == KOKORO_OK)
         status = kk_scheduler_create(&server->scheduler, server, err);
+    if (status == KOKORO_OK)
+        status = kk_cache_keeper_create(&server->cache, server, err);
     if (status == KOKORO_OK) {
         double start_s = kk_now_s();
         kk_json_use_kk_alloc();
@@ -341,6 +345,7 @@ void kk_server_stop(kk_server **server_ptr)
     if (server->http != NULL)
         kk_server_drain(server);
     kk_jobs_stop(&server->jobs);
+    kk_cache_keeper_destroy(&server->cache);
     kk_http_stop(&server->http);
     stop_housekeeping(server);
     kk_server_close_engines(server);

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "hardware/hardware.h"
 #include "metrics/metrics.h"
+#include "server/cache_keeper.h"
 #include "server/errors.h"
 #include "server/http.h"
 #include "server/jobs.h"
@@ -66,6 +67,7 @@ struct kk_server {
     kk_jobs *jobs;
     kk_live *live;
     kk_scheduler *scheduler;
+    kk_cache_keeper *cache;
     kk_http *http;
     kk_runtime_report runtime_report; /* of the housekeeping thread */
     pthread_t loader, housekeeper;
@@ -116,7 +118,7 @@ typedef enum kk_http_verdict kk_endpoint(const kk_call *call);
 
 kk_endpoint kk_get_health, kk_get_startup_progress, kk_get_status, kk_get_metrics, kk_get_voices,
     kk_get_audio_voices, kk_get_models, kk_get_model, kk_get_audio_models, kk_post_speech,
-    kk_benchmark;
+    kk_benchmark, kk_get_cache_status, kk_post_cache_cleanup;
 
 /* Answer with an error, with a JSON object (whose reference is taken), or that the model is not
  * loaded yet. */

@@ -170,6 +170,9 @@ static void count(job *j, int status, const kokoro_stats *stats)
     if (status == KOKORO_OK)
         book_inference(j);
     kk_metrics_add_speech(j->server->metrics, &speech);
+    if (status == KOKORO_OK)
+        kk_cache_keeper_add_speech(j->server->cache, j->http->start_s, speech.first_sound_s,
+                                   speech.total_s);
     kk_http_set_audio(j->exchange, stats->audio_s);
 }
 
