@@ -11,7 +11,6 @@
 #ifndef KK_BENCH_HISTORY_H
 #define KK_BENCH_HISTORY_H
 
-#include "base/str.h"
 #include "bench/result.h"
 
 #define KK_HOME_HISTORY "history.db" /* in KOKORO_HOME */
@@ -94,14 +93,6 @@ int kk_history_add(kk_history *history, const kk_bench_result *result, long long
 int kk_history_look(kk_history *history, size_t max_runs, const kk_bench_result *result,
                     kk_history_view *out, kokoro_error *err);
 void kk_history_view_fini(kk_history_view *view);
-
-/*
- * All that is done after a run: open the history in `home`, which is made, add the result, and look
- * at the last max_runs. A sentence about a file that was moved aside is appended to *note. On
- * failure *out is empty and good for a report without history.
- */
-int kk_history_remember(const char *home, const kk_bench_result *result, size_t max_runs,
-                        kk_history_view *out, kk_buf *note, kokoro_error *err);
 
 /* A run as a result: mode, version, voice, times, fingerprint, texts, ways and samples; what the
  * history does not keep is empty. NOT_FOUND, IO, BUSY, NO_MEMORY. */

@@ -1,6 +1,4 @@
 /* history_view.c - the last runs beside each other, and what the newest changed. */
-#include "base/alloc.h"
-#include "base/file.h"
 #include "base/status.h"
 #include "bench/compare.h"
 #include "bench/history_db.h"
@@ -262,24 +260,4 @@ void kk_history_view_fini(kk_history_view *view)
 {
     kk_arena_fini(&view->arena);
     *view = (kk_history_view)KK_HISTORY_VIEW_INIT;
-}
-
-int kk_history_remember(const char *home, const kk_bench_result *result, size_t max_runs,
-                        kk_history_view *out, kk_buf *note, kokoro_error *err)
-{
-    kk_history *history = NULL;
-    *out = (kk_history_view)KK_HISTORY_VIEW_INIT;
-    char *path = kk_path_join(home, KK_HOME_HISTORY);
-    int status = path != NULL ? kk_make_dirs(home, err) : kk_fail_memory(err);
-    if (status == KOKORO_OK)
-        status = kk_history_open(&history, path, KK_HISTORY_WRITE, err);
-    if (status == KOKORO_OK) {
-        kk_buf_append_str(note, kk_history_note(history));
-        status = kk_history_add(history, result, NULL, err);
-    }
-    if (status == KOKORO_OK)
-        status = kk_history_look(history, max_runs, result, out, err);
-    kk_history_close(&history);
-    kk_free(path);
-    return status;
 }

@@ -125,6 +125,8 @@ void kk_plot_memory(kk_buf *out, const kk_report *report)
 
 /* ---- history ------------------------------------------------------------------------------ */
 
+static const double HISTORY_LEFT = 80.0, HISTORY_RIGHT = 830.0;
+
 /* One line of the plot: a way on the text that decided the newest run. */
 static const kk_history_figure *figure_of(const kk_history_run *run, const kk_way *way,
                                           const char *text)
@@ -157,8 +159,8 @@ static size_t collect_ways(const kk_history_view *history, const char *text,
 /* Oldest at the left. */
 static double run_x(const kk_history_view *history, size_t run)
 {
-    const double step = (RIGHT - 40.0 - 90.0) / (double)(history->n_runs - 1);
-    return 90.0 + 20.0 + step * (double)(history->n_runs - 1 - run);
+    const double step = (HISTORY_RIGHT - 40.0 - HISTORY_LEFT) / (double)(history->n_runs - 1);
+    return HISTORY_LEFT + 20.0 + step * (double)(history->n_runs - 1 - run);
 }
 
 static void draw_way(kk_buf *out, const kk_history_view *history, const kk_svg_axis *axis,
@@ -203,7 +205,7 @@ static void draw_runs(kk_buf *out, const kk_history_view *history, double bottom
         if (gmtime_r(&time, &parts) != NULL && strftime(text, sizeof(text), "%d %b", &parts) > 0)
             kk_svg_text(out, run_x(history, i), bottom + 33.0, "middle", "faint", text);
     }
-    kk_svg_text(out, (90.0 + RIGHT) / 2.0, bottom + 54.0, "middle", "label",
+    kk_svg_text(out, (HISTORY_LEFT + HISTORY_RIGHT) / 2.0, bottom + 54.0, "middle", "label",
                 "run and its day; hollow: of another machine, system, model, version or setting");
 }
 
@@ -230,8 +232,8 @@ void kk_plot_history(kk_buf *out, const kk_report *report)
         char number[40];
         const double y = kk_svg_place(&axis, value);
         (void)snprintf(number, sizeof(number), "%.*f s", axis.n_decimals, value);
-        kk_svg_line(out, 90.0, y, RIGHT, y, value > 0.0 ? "grid" : "axis");
-        kk_svg_text(out, 82.0, y + 4.0, "end", "faint", number);
+        kk_svg_line(out, HISTORY_LEFT, y, HISTORY_RIGHT, y, value > 0.0 ? "grid" : "axis");
+        kk_svg_text(out, HISTORY_LEFT - 8.0, y + 4.0, "end", "faint", number);
     }
     draw_runs(out, history, bottom);
     for (size_t w = 0; w < n_ways; w++) {

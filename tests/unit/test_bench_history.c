@@ -541,27 +541,6 @@ TEST(a_baseline_is_a_run_or_a_file)
     empty_directory();
 }
 
-TEST(all_that_is_done_after_a_run)
-{
-    char home[64];
-    kk_buf note = KK_BUF_INIT;
-    kk_history_view view;
-    (void)snprintf(home, sizeof(home), "%s/new", dir);
-    make();
-    CHECK_INT(kk_history_remember(home, &result, 10, &view, &note, &error), KOKORO_OK);
-    CHECK_INT(view.n_runs, 1);
-    CHECK_STR(kk_buf_str(&note), "");
-    kk_history_view_fini(&view);
-    (void)snprintf(home, sizeof(home), "%s/new/history.db", dir);
-    CHECK_INT(kk_history_remember(home, &result, 10, &view, &note, &error), KOKORO_IO);
-    CHECK_INT(view.n_runs, 0);
-    CHECK_INT(unlink(home), 0);
-    *strrchr(home, '/') = '\0';
-    CHECK_INT(rmdir(home), 0);
-    kk_buf_fini(&note);
-    kk_bench_result_fini(&result);
-}
-
 TEST(set_up)
 {
     CHECK(mkdtemp(dir) != NULL);
@@ -579,4 +558,4 @@ TEST_MAIN(T(set_up), T(a_run_comes_back), T(the_last_runs_newest_first),
           T(places_where_nothing_can_be), T(a_full_disk),
           T(a_kill_at_any_moment_loses_no_finished_run), T(two_processes_at_once),
           T(memory_is_out_at_every_place), T(comparison_of_two_results),
-          T(a_baseline_is_a_run_or_a_file), T(all_that_is_done_after_a_run), T(tear_down))
+          T(a_baseline_is_a_run_or_a_file), T(tear_down))
