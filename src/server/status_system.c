@@ -97,15 +97,16 @@ json_t *kk_status_memory(const kk_status *s)
                                              : "stable";
     if (s->metrics.n_memory < MIN_REQUESTS)
         trend = "unknown";
-    return json_pack(
-        "{s:b, s:o, s:o, s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:o}", "watchdog_active",
-        s->watchdog.is_active, "current_memory_mb", kk_json_real(used / MB), "peak_memory_mb",
-        kk_json_real((double)kk_peak_resident_bytes() / MB), "memory_trend", trend,
-        "slope_mb_per_request", kk_json_real(slope), "fragmentation_score",
-        kk_json_real(s->watchdog.fragmentation_percent), "memory_health", memory_health(s, used),
-        "cleanup_count", kk_json_count(s->watchdog.n_cleanups), "freed_bytes_total",
-        kk_json_count(s->watchdog.freed_bytes), "cleanup_events", cleanup_events(s),
-        "request_count", kk_json_count(s->metrics.spans[KK_METRICS_SINCE_START].n_speech));
+    return json_pack("{s:b, s:o, s:o, s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:o}", "watchdog_active",
+                     kk_config_real(kk_server_config(s->server), KK_SET_TRIM_AFTER_S) > 0.0,
+                     "current_memory_mb", kk_json_real(used / MB), "peak_memory_mb",
+                     kk_json_real((double)kk_peak_resident_bytes() / MB), "memory_trend", trend,
+                     "slope_mb_per_request", kk_json_real(slope), "fragmentation_score",
+                     kk_json_real(s->watchdog.fragmentation_percent), "memory_health",
+                     memory_health(s, used), "cleanup_count", kk_json_count(s->watchdog.n_cleanups),
+                     "freed_bytes_total", kk_json_count(s->watchdog.freed_bytes), "cleanup_events",
+                     cleanup_events(s), "request_count",
+                     kk_json_count(s->metrics.spans[KK_METRICS_SINCE_START].n_speech));
 }
 
 json_t *kk_status_caches(const kk_status *s)

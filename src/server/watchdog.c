@@ -58,7 +58,6 @@ void kk_watchdog_tick(kk_server *server)
     double share = fragmentation(), now_s = kk_now_s();
     bool quiet = is_quiet(server);
     (void)pthread_mutex_lock(&server->mutex);
-    w->view.is_active = limit_s > 0.0;
     w->view.fragmentation_percent = share;
     (void)pthread_mutex_unlock(&server->mutex);
     if (!quiet) {

@@ -21,7 +21,6 @@ typedef struct kk_cleanup {
 } kk_cleanup;
 
 typedef struct kk_watchdog_view {
-    bool is_active; /* KOKORO_TRIM_AFTER_S is not 0 */
     uint64_t n_cleanups, freed_bytes;
     double fragmentation_percent; /* of the allocator's memory: held, and used by nobody */
     kk_cleanup events[KK_WATCHDOG_N_EVENTS]; /* [n_events], newest first */
