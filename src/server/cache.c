@@ -1,7 +1,7 @@
 /*
  * cache.c - GET /cache-status, POST /cache-cleanup, and the clean-up at the start. Disks can be
- * slow: the work is done by threads of its own, of the lowest priority, never by the connections'
- * thread nor by those that speak. Looking waits for no clean-up.
+ * slow: the work is done by two threads of its own, never by the connections' thread nor by those
+ * that speak: one cleans, at the lowest priority, and one looks, which so waits for no clean-up.
  */
 #define _DEFAULT_SOURCE
 #include "server/server_state.h"
@@ -19,11 +19,13 @@
 #include <string.h>
 #include <sys/resource.h>
 
-enum { N_WORKERS = 2, MAX_WAITING = 16, LOWEST_PRIORITY = 19 };
+enum { MAX_WAITING = 16 };
+/* Of nice(2). Somebody waits for a look, on a machine that may be busy speaking. */
+enum { LOOK_PRIORITY = 5, CLEAN_PRIORITY = 19 };
 
 struct kk_cache_keeper {
     kk_server *server;
-    kk_jobs *jobs;
+    kk_jobs *lookers, *cleaners; /* a thread each */
     kk_cache_log *log;
     atomic_bool must_end;
 };
@@ -45,7 +47,9 @@ int kk_cache_keeper_create(kk_cache_keeper **out, kk_server *server, kokoro_erro
     atomic_init(&keeper->must_end, false);
     int status = kk_cache_log_create(&keeper->log, err);
     if (status == KOKORO_OK)
-        status = kk_jobs_start(&keeper->jobs, N_WORKERS, MAX_WAITING, err);
+        status = kk_jobs_start(&keeper->lookers, 1, MAX_WAITING, err);
+    if (status == KOKORO_OK)
+        status = kk_jobs_start(&keeper->cleaners, 1, MAX_WAITING, err);
     if (status != KOKORO_OK)
         kk_cache_keeper_destroy(&keeper);
     *out = keeper;
@@ -59,7 +63,8 @@ void kk_cache_keeper_destroy(kk_cache_keeper **keeper_ptr)
         return;
     *keeper_ptr = NULL;
     atomic_store(&keeper->must_end, true);
-    kk_jobs_stop(&keeper->jobs);
+    kk_jobs_stop(&keeper->lookers);
+    kk_jobs_stop(&keeper->cleaners);
     kk_cache_log_destroy(&keeper->log);
     kk_free(keeper);
 }
@@ -149,12 +154,18 @@ static json_t *clean_up(const job *j, kk_api_error *error)
     return object;
 }
 
+/* Of this thread alone, on Linux. */
+static void set_priority(int priority)
+{
+    (void)setpriority(PRIO_PROCESS, 0, priority);
+}
+
 static void run_request(void *user)
 {
     job *j = user;
     kk_api_error error;
     (void)kk_api_fail(&error, 503, NULL, "out_of_memory", "out of memory");
-    (void)setpriority(PRIO_PROCESS, 0, LOWEST_PRIORITY); /* of this thread alone, on Linux */
+    set_priority(j->is_cleanup ? CLEAN_PRIORITY : LOOK_PRIORITY);
     json_t *object = j->is_cleanup ? clean_up(j, &error) : look(j, &error);
     if (object != NULL) {
         j->response.status = 200;
@@ -183,7 +194,7 @@ static void run_start(void *user)
     kk_cache_rules rules;
     kk_cache_statistics *statistics = kk_calloc(1, sizeof(*statistics));
     kk_cleanup_result *result = kk_calloc(1, sizeof(*result));
-    (void)setpriority(PRIO_PROCESS, 0, LOWEST_PRIORITY);
+    set_priority(CLEAN_PRIORITY);
     int status =
         statistics != NULL && result != NULL ? make_rules(&rules, j, &err) : KOKORO_NO_MEMORY;
     if (status == KOKORO_OK) {
@@ -211,7 +222,7 @@ void kk_cache_keeper_begin(kk_cache_keeper *keeper)
     if (j == NULL)
         return;
     j->keeper = keeper;
-    if (kk_jobs_add(keeper->jobs, run_start, j) != KOKORO_OK)
+    if (kk_jobs_add(keeper->cleaners, run_start, j) != KOKORO_OK)
         kk_free(j);
 }
 
@@ -238,7 +249,7 @@ static enum kk_http_verdict answer_later(const kk_call *call, bool is_cleanup, b
     j->response = *call->response; /* the headers that hold for every answer */
     j->response.body = (kk_buf)KK_BUF_INIT;
     kk_http_hold(call->exchange);
-    if (kk_jobs_add(keeper->jobs, run_request, j) == KOKORO_OK)
+    if (kk_jobs_add(is_cleanup ? keeper->cleaners : keeper->lookers, run_request, j) == KOKORO_OK)
         return KK_HTTP_LATER;
     kk_http_release(call->exchange);
     kk_free(j);
