@@ -21,12 +21,14 @@ extern char **environ;
 
 enum { MAX_ARGUMENTS = 4 + KK_N_SETTINGS };
 
-/* "--name=value" of each setting that was given as an option. False: memory is out. */
+/* "--name=value" of each setting that was given as an option, but for those that say which way is
+ * used, which is what the benchmark is to find out. False: memory is out. */
 static bool add_settings(const kk_app *app, kk_arena *arena, char **arguments, size_t n)
 {
     const kk_config *config = &app->config;
     for (int id = 0; id < KK_N_SETTINGS; id++) {
-        if (config->origin[id] != KK_FROM_OPTION || kk_settings[id].option[0] == '\0')
+        if (config->origin[id] != KK_FROM_OPTION || kk_settings[id].option[0] == '\0' ||
+            id == KK_SET_PROVIDER || id == KK_SET_PRECISION)
             continue;
         kk_buf text = KK_BUF_INIT;
         kk_buf_appendf(&text, "--%s=%s", kk_settings[id].option, config->value[id]);
@@ -87,7 +89,6 @@ int kk_app_quick_benchmark(const kk_app *app, bool is_quiet)
     kk_arena arena = KK_ARENA_INIT;
     pid_t pid;
     int status = KK_EXIT_FAILED, failed = ENOMEM;
-    /* Which way is used is what the benchmark is to find out. */
     if (setenv("KOKORO_PROVIDER", "auto", 1) == 0 && setenv("KOKORO_PRECISION", "auto", 1) == 0 &&
         add_settings(app, &arena, arguments, 3)) {
         (void)fflush(stdout);

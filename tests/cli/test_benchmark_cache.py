@@ -159,5 +159,56 @@ class Cache(cli.Case):
         self.check_fails(2, "'now'", "benchmark-cache", "now")
 
 
+class RealCache(cli.Case):
+    """With the model: a real benchmark, then what the program makes of its record."""
+
+    needs_data = True
+
+    def test_force_while_another_measures(self):
+        self.env["KOKORO_CACHE"] = str(self.dir / "cache")
+        path = record.write(self.dir / "cache", record.record())
+        before = path.read_bytes()
+        with (path.parent / "lock").open("w") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            held.write(f"{os.getpid()}\n")
+            held.flush()
+            done = self.run_kokoro("benchmark-cache", "--force-benchmark")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(f"process {os.getpid()}", done.stderr)
+        self.assertEqual(path.read_bytes(), before)
+
+    def test_a_benchmark_and_its_use(self):
+        self.env["KOKORO_CACHE"] = str(self.dir / "cache")
+        for name in ("KOKORO_ORT_LIBRARY", "KOKORO_OPENVINO_LIBRARY"):  # native alone is quicker
+            self.env[name] = str(self.dir / "none.so")
+        done = self.run_kokoro("benchmark-cache", "--force-benchmark", "--json", "--inspect")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        document = json.loads(done.stdout)
+        forced, contents = document["force_benchmark"], document["inspect"]["contents"]
+        self.assertTrue(forced["success"])
+        self.assertIn(contents["recommended_provider"], forced["recommended_provider"])
+        self.assertGreater(forced["slowest_seconds"], 0.0)
+        self.assertGreaterEqual(forced["slowest_seconds"], forced["fastest_seconds"])
+        self.assertIsNone(contents["current_provider"])
+        self.assertNotIn("", contents["fingerprint"].values())
+
+        def state():
+            done = self.run_kokoro("benchmark-cache", "--json")
+            return json.loads(done.stdout)["status"]
+
+        self.assertEqual(state()["state"], "valid")
+        said = self.run_kokoro("say", "-o", "a.wav", "--phonemes", "a")
+        self.assertEqual(said.returncode, 0, said.stderr)
+        self.assertEqual(state()["current_provider"], forced["recommended_provider"])
+        # Another instruction set: what was measured says nothing there, and nothing prolongs it.
+        self.env["KOKORO_CPU_MASK"] = "avx2" if contents["fingerprint"]["instruction_set"] != "avx2" \
+            else "ref"
+        self.assertEqual((state()["state"], state()["changed"]), ("changed", "instruction set"))
+        self.assertIn("another instruction set", self.run_kokoro("benchmark-cache").stdout.decode())
+        doctor = json.loads(self.run_kokoro("doctor", "--json", "--port", "0").stdout)
+        notes = {check["name"]: check["detail"] for check in doctor["checks"]}
+        self.assertIn("another instruction set", notes["benchmark"])
+
+
 if __name__ == "__main__":
     cli.main()
