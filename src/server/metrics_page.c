@@ -81,7 +81,7 @@ static void http(kk_buf *dst, const kk_status *s)
     static const char name[] = "kokoro_http_responses_total";
     kk_prometheus_family(dst, name, COUNTER, "HTTP answers, by status.");
     for (int i = 0; i < KK_METRICS_N_HTTP; i++) {
-        char code[8];
+        char code[16];
         (void)snprintf(code, sizeof(code), "%d", KK_METRICS_FIRST_HTTP + i);
         if (s->metrics.http[i] > 0)
             kk_prometheus_sample(dst, name, "code", code, (double)s->metrics.http[i]);
