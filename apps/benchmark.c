@@ -1,6 +1,7 @@
 /* benchmark.c - `kokoro benchmark`: its options, checked. */
 #include "benchmark.h"
 
+#include "benchmark_history.h"
 #include "options.h"
 
 enum { MAX_WARM_UPS = 10000, MANY_WARM_UPS = 100, MAX_RUNS = 10000, MANY_RUNS = 50 };
@@ -110,9 +111,19 @@ static int read_options(const kk_app *app, kk_benchmark_request *request)
     return status;
 }
 
+static int print_history(const kk_app *app)
+{
+    const int status = kk_print_history(&app->config, app->n_words > 0 ? app->words[0] : NULL,
+                                        is_given(app, KK_BENCHMARK_JSON));
+    return kk_app_flush() != KK_EXIT_OK ? KK_EXIT_FAILED : status;
+}
+
 int kk_app_benchmark(kk_app *app)
 {
     kk_benchmark_request request;
+    const bool shows_history = is_given(app, KK_BENCHMARK_HISTORY);
+    if (shows_history && app->n_words < 2)
+        return print_history(app);
     if (app->n_words > 0) {
         kk_complain("benchmark takes no argument '%.40s'", app->words[0]);
         return KK_EXIT_USAGE;

@@ -4,12 +4,15 @@
  * stopped.
  */
 #include "benchmark.h"
+#include "benchmark_history.h"
 #include "benchmark_talk.h"
 
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/status.h"
 #include "bench/choice.h"
+#include "bench/compare.h"
+#include "bench/history.h"
 #include "bench/report.h"
 #include "bench/result_json.h"
 #include "bench/run.h"
@@ -25,6 +28,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { MAX_HISTORY = 20 };
+
 typedef struct session {
     kk_app *app;
     const kk_benchmark_request *request;
@@ -34,7 +39,10 @@ typedef struct session {
     kk_bench_watch watch;
     kk_benchmark_talk talk;
     kk_bench_request bench;
-    kk_bench_result result;
+    kk_bench_result result, baseline;
+    kk_history_view view; /* earlier runs, and what changed */
+    kk_comparison comparison;
+    bool has_comparison;
     kk_record_lock lock;
     kokoro_error error;
 } session;
@@ -166,6 +174,9 @@ static int set_up(session *s)
         status = check_voice(s);
     if (status == KOKORO_OK)
         status = check_output(request->output_file, &s->error);
+    if (status == KOKORO_OK && request->baseline != NULL)
+        status = kk_baseline_read(&s->baseline, request->baseline,
+                                  kk_config_text(config, KK_SET_HOME), &s->error);
     return status;
 }
 
@@ -211,10 +222,29 @@ static bool is_for_record(const session *s)
     return !has_failures(&s->result) || s->request->continues_on_error;
 }
 
+/* A history that cannot be used costs no result: it is told, and the rest is kept. */
+static void enter_history(session *s)
+{
+    kk_buf note = KK_BUF_INIT;
+    const char *home = kk_config_text(&s->app->config, KK_SET_HOME);
+    if (kk_history_remember(home, &s->result, MAX_HISTORY, &s->view, &note, &s->error) != KOKORO_OK)
+        kk_complain("the history does not have this run: %s", s->error.message);
+    if (note.len > 0)
+        kk_complain("%s", kk_buf_str(&note));
+    kk_buf_fini(&note);
+}
+
 static int keep(session *s, bool *is_recorded)
 {
-    int status = kk_report_write(&s->result, NULL, s->request->output_file, &s->error);
+    int status = KOKORO_OK;
     *is_recorded = is_for_record(s);
+    enter_history(s);
+    if (s->request->baseline != NULL) {
+        status = kk_compare(&s->comparison, &s->baseline, &s->result, &s->error);
+        s->has_comparison = status == KOKORO_OK;
+    }
+    if (status == KOKORO_OK)
+        status = kk_report_write(&s->result, &s->view, s->request->output_file, &s->error);
     if (status == KOKORO_OK && *is_recorded) {
         kk_record record;
         kk_choice_record(&s->result, &record);
@@ -228,13 +258,17 @@ static int print_result(session *s, bool is_recorded)
     int status = KOKORO_OK;
     if (s->request->json) {
         kk_buf text = KK_BUF_INIT;
-        status = kk_result_to_json(&text, &s->result, NULL, NULL, &s->error);
+        status = kk_result_to_json(&text, &s->result, &s->view,
+                                   s->has_comparison ? &s->comparison : NULL, &s->error);
         if (status == KOKORO_OK)
             (void)fputs(kk_buf_str(&text), stdout);
         kk_buf_fini(&text);
         return status;
     }
     kk_benchmark_print(&s->result);
+    if (s->has_comparison)
+        kk_print_comparison(&s->comparison, s->request->baseline);
+    kk_print_changes(&s->view);
     (void)printf("\nReport: %s\n", s->request->output_file);
     if (!is_recorded)
         (void)puts(
@@ -320,16 +354,21 @@ static int run_locked(session *s)
 
 int kk_run_benchmark(kk_app *app, const kk_benchmark_request *request)
 {
-    session s = {.app = app, .request = request, .lock = {.fd = -1}};
+    session s = {.app = app, .request = request, .view = KK_HISTORY_VIEW_INIT, .lock = {.fd = -1}};
     if (request->nice > 0)
         (void)setpriority(PRIO_PROCESS, 0, request->nice);
     kk_bench_result_init(&s.result);
+    kk_bench_result_init(&s.baseline);
     catch_signals();
     int status = set_up(&s);
     if (status != KOKORO_OK)
         status = kk_complain_of_set_up(&s.error);
     else
         status = request->validates_only ? validate(&s) : run_locked(&s);
+    if (s.has_comparison)
+        kk_comparison_fini(&s.comparison);
+    kk_history_view_fini(&s.view);
     kk_bench_result_fini(&s.result);
+    kk_bench_result_fini(&s.baseline);
     return status;
 }

@@ -122,11 +122,13 @@ int kk_bench_child_start(kk_bench_child *child, const kk_config *config, const c
                          const char *output_file, kokoro_error *err)
 {
     char program[PATH_MAX];
-    char *arguments[MAX_ARGUMENTS] = {program, "benchmark", "--progress-json", NULL};
+    /* One provider that fails must not keep the others from being compared. */
+    char *arguments[MAX_ARGUMENTS] = {program, "benchmark", "--progress-json",
+                                      "--continue-on-error", NULL};
     char output_option[] = "--output-file", quick_option[] = "--quick";
     kk_arena arena = KK_ARENA_INIT;
     int fds[2] = {-1, -1}, failed = ENOMEM;
-    size_t n = 3;
+    size_t n = 4;
     ssize_t len = readlink("/proc/self/exe", program, sizeof(program) - 1);
     *child = (kk_bench_child){.progress_fd = -1, .line = KK_BUF_INIT, .left_s = -1.0};
     if (len <= 0)

@@ -1,0 +1,242 @@
+"""`kokoro benchmark`: real runs, short ones; each option changes the run; what stops it leaves nothing."""
+
+import json
+import pathlib
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+import cli
+
+TEXT = "Good day."
+
+
+class Benchmark(cli.Case):
+    needs_data = True
+
+    @classmethod
+    def setUpClass(cls):
+        # Packing a model takes seconds, and is not what is tested: once for all.
+        cls.cache = pathlib.Path(tempfile.mkdtemp(prefix="kokoro-cli-"))
+        cls.addClassCleanup(shutil.rmtree, cls.cache)
+
+    def setUp(self):
+        super().setUp()
+        # The history is KOKORO_HOME's: a home of links to the data and with nothing else in it.
+        data = pathlib.Path(self.env["KOKORO_HOME"])
+        self.home = self.dir / "home"
+        self.home.mkdir()
+        for name in ("model", "voices", "lexicon", "lib"):
+            (self.home / name).symlink_to(data / name)
+        self.env["KOKORO_HOME"] = str(self.home)
+        shutil.rmtree(self.cache / "benchmark", ignore_errors=True)
+        self.env["KOKORO_CACHE"] = str(self.cache)
+        (self.dir / "text").write_text(TEXT + "\n")
+        self.work = self.dir / "work"
+        self.work.mkdir()
+
+    def benchmark(self, *words, **options):
+        """One way on one short text, unless the words say else."""
+        self.dir, kept = self.work, self.dir
+        try:
+            return self.run_kokoro("benchmark", *words, **options)
+        finally:
+            self.dir = kept
+
+    def short(self, *words, provider="native", **options):
+        return self.benchmark("--quick", "--provider", provider, "--text-file",
+                              str(self.dir / "text"), *words, **options)
+
+    def start(self, *words):
+        return subprocess.Popen([cli.PROGRAM, "benchmark", *words], cwd=self.work, env=self.env,
+                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE)
+
+    def steps(self, done, kind):
+        return [line for line in done.stderr.splitlines() if f" s  {kind} " in line]
+
+    def names(self):
+        return sorted(path.name for path in self.work.iterdir())
+
+    def record(self):
+        return self.cache / "benchmark" / "record.json"
+
+    def children(self, pid):
+        found = []
+        for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
+            try:
+                fields = path.read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if int(fields[1]) == pid:
+                found.append(int(path.parent.name))
+        return found
+
+
+def wait_until(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.02)
+    raise AssertionError("it never came true")
+
+
+class Runs(Benchmark):
+    def test_a_run_is_measured_kept_and_shown(self):
+        done = self.short("--runs", "2", "--precision", "f32", "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        report = json.loads(done.stdout)  # one document and nothing else
+        self.assertEqual(done.stderr, "")
+        (way,) = report["ways"]
+        self.assertEqual((way["provider"], way["precision"]), ("native", "f32"))
+        (timing,) = way["timings"]
+        self.assertEqual(len(timing["inference_s"]), 2)
+        self.assertGreater(min(timing["inference_s"]), 0)
+        self.assertGreater(timing["audio_s"], 0.3)
+        self.assertEqual(report["mode"], "quick")
+        for name in ("benchmark_results.md", "benchmark_results.json"):
+            self.assertIn(name, self.names())
+        self.assertFalse([name for name in self.names() if "tmp" in name])
+        self.assertTrue((self.home / "history.db").exists())
+        # One provider in one precision says nothing of the others.
+        self.assertFalse(self.record().exists())
+        # The run can be shown, and be a baseline.
+        shown = json.loads(self.benchmark("--history", "--json").stdout)
+        self.assertEqual(len(shown["runs"]), 1)
+        done = self.short("--runs", "1", "--warmup-runs", "0", "--precision", "f32", "--compare",
+                          "1", "--output-file", "deep/er/mine.md", "--verbose")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertTrue((self.work / "deep/er/mine.md").exists())
+        self.assertEqual(len(self.steps(done, "inference")), 1)
+        self.assertEqual(self.steps(done, "warm-up"), [])
+        self.assertIn("time spent:", done.stderr)
+        self.assertIn("too few samples", done.stdout.decode())
+
+    def test_all_providers_make_the_record(self):
+        done = self.short("--runs", "1", "--warmup-runs", "2", "--verbose", provider="auto")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        record = json.loads(self.record().read_text())
+        names = list(record["benchmark_results"])
+        self.assertTrue(any(name.startswith("onnxruntime") for name in names), names)
+        self.assertEqual(record["recommended_provider"], "native")
+        report = json.loads((self.work / "benchmark_results.json").read_text())
+        ways = [way for way in report["ways"] if way["provider"] == "onnxruntime"]
+        self.assertGreater(ways[0]["quality"]["tokens"], 5)
+        self.assertLess(ways[0]["quality"]["log_mel_db"], 10)
+        self.assertEqual(len(self.steps(done, "warm-up")), 2 * len(names))
+        self.assertIn(b"Recommended: native", done.stdout)
+        self.assertEqual(self.benchmark("--validate-only").returncode, 0)
+
+    def test_progress_for_the_server(self):
+        done = self.short("--runs", "1", "--precision", "f32", "--progress-json", "--nice", "5")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        lines = [json.loads(line) for line in done.stderr.splitlines()]
+        self.assertIn("native f32", lines[-1]["step"])
+        self.assertGreater(lines[-1]["percent"], lines[0]["percent"] - 1e-9)
+        self.assertGreaterEqual(lines[-1]["left_s"], 0)
+
+
+class Failures(Benchmark):
+    def test_validate_only_measures_nothing(self):
+        done = self.benchmark("--validate-only", "--provider", "native")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn(b"ready     native f32", done.stdout)
+        self.assertEqual(self.names(), [])
+        self.assertFalse(self.record().exists() or (self.home / "history.db").exists())
+        (self.work / "file").write_text("")
+        for path in (".", "file/report.md"):
+            done = self.benchmark("--validate-only", "--output-file", path)
+            self.assertEqual(done.returncode, 1)
+            self.assertTrue(done.stderr.startswith("kokoro: "), done.stderr)
+
+    def test_what_is_not_there_is_an_error_before_any_measuring(self):
+        self.env["KOKORO_ORT_LIBRARY"] = str(self.dir / "absent.so")
+        done = self.short(provider="onnxruntime")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("onnxruntime is not available", done.stderr)
+        done = self.short(provider="native2")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("unknown provider", done.stderr)
+        done = self.short("--voice", "nobody")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("nobody", done.stderr)
+        (self.dir / "text").write_text("\n")
+        self.assertIn("no line with text", self.short().stderr)
+
+    def test_a_provider_that_crashes_ends_the_run_or_not(self):
+        compiler = shutil.which("cc")
+        if compiler is None:
+            self.skipTest("no compiler")
+        # ONNX Runtime, but for the child of a benchmark, where it falls.
+        library = self.dir / "libonnxruntime.so"
+        source = self.dir / "crash.c"
+        source.write_text("""
+            #define _GNU_SOURCE
+            #include <dlfcn.h>
+            #include <stdio.h>
+            #include <stdlib.h>
+            #include <string.h>
+            const void *OrtGetApiBase(void)
+            {
+                char line[4096] = "";
+                FILE *file = fopen("/proc/self/cmdline", "r");
+                size_t n = file ? fread(line, 1, sizeof(line), file) : 0;
+                if (memmem(line, n, "benchmark-child", 15) != NULL) {
+                    fputs("no more memory on the moon\\n", stderr);
+                    abort();
+                }
+                void *real = dlopen(REAL, RTLD_NOW);
+                return ((const void *(*)(void))dlsym(real, "OrtGetApiBase"))();
+            }""")
+        real = self.home / "lib" / "libonnxruntime.so"
+        subprocess.run([compiler, "-shared", "-fPIC", f'-DREAL="{real}"', "-o", library, source,
+                        "-ldl"], check=True)
+        self.env["KOKORO_ORT_LIBRARY"] = str(library)
+        done = self.short("--runs", "1", provider="auto")
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("onnxruntime file", done.stderr)
+        self.assertIn("signal 6", done.stderr)
+        self.assertIn("on the moon", done.stderr)
+        self.assertIn("benchmark_results.md", self.names())
+        self.assertFalse(self.record().exists())
+        done = self.short("--runs", "1", "--continue-on-error", provider="auto")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("signal 6", done.stderr)
+        record = json.loads(self.record().read_text())
+        self.assertEqual(record["recommended_provider"], "native")
+        self.assertFalse([n for n in record["benchmark_results"] if n.startswith("onnx")])
+
+    def test_a_second_benchmark_is_refused(self):
+        first = self.start("--quick", "--provider", "native", "--runs", "1000", "--json")
+        try:
+            wait_until(lambda: self.children(first.pid))
+            done = self.short("--runs", "1")
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(str(first.pid), done.stderr)
+        finally:
+            children = self.children(first.pid)
+            first.send_signal(signal.SIGINT)
+            _, words = first.communicate(timeout=30)
+        self.assertEqual(first.returncode, 1)
+        self.assertIn(b"stopped", words)
+        self.assertTrue(children)
+        for pid in children:
+            self.assertFalse(pathlib.Path(f"/proc/{pid}").exists())
+        self.assertEqual(self.names(), [])
+        self.assertFalse(self.record().exists() or (self.home / "history.db").exists())
+
+    def test_children_end_with_their_parent(self):
+        run = self.start("--quick", "--provider", "native", "--runs", "1000", "--json")
+        children = wait_until(lambda: self.children(run.pid))
+        run.kill()
+        run.communicate(timeout=30)
+        wait_until(lambda: not any(pathlib.Path(f"/proc/{pid}").exists() for pid in children))
+        self.assertEqual(self.names(), [])
+
+
+if __name__ == "__main__":
+    cli.main()
