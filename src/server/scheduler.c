@@ -58,6 +58,10 @@ int kk_scheduler_create(kk_scheduler **out, kk_server *server, kokoro_error *err
     scheduler->judged_at_s = -INFINITY;
     scheduler->child.progress_fd = -1;
     scheduler->view.left_s = -1.0;
+    const kk_config *config = kk_live_config(server->live); /* the rest is judged once it is due */
+    scheduler->view.rule.frequency =
+        (enum kk_frequency)kk_config_choice(config, KK_SET_BENCHMARK_FREQUENCY);
+    scheduler->view.is_skipped = kk_config_bool(config, KK_SET_SKIP_BENCHMARKING);
     *out = scheduler;
     return KOKORO_OK;
 }

@@ -104,7 +104,13 @@ json_t *kk_status_make(const kk_status *s)
     json_t *status = json_object();
     bool is_whole = status != NULL;
     for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]) && is_whole; i++) {
+        /* What of a section memory was out for must not be missing unnoticed. */
+        (void)kk_json_take_no_memory();
         json_t *section = sections[i].make(s);
+        if (kk_json_take_no_memory()) {
+            json_decref(section);
+            section = NULL;
+        }
         if (section == NULL)
             section = kk_json_problem(kokoro_status_text(KOKORO_NO_MEMORY));
         is_whole = json_object_set_new(status, sections[i].name, section) == 0;

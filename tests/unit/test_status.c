@@ -1,0 +1,155 @@
+/* test_status.c - the sections of GET /status without a server around them: a figure of each kind,
+ * and what is shown when memory is out in the middle. */
+#include "base/alloc.h"
+#include "check.h"
+#include "server/live.h"
+#include "server/scheduler.h"
+#include "server/status.h"
+
+static kk_config config;
+static kk_server server;
+
+static void set_up(void)
+{
+    const kk_metrics_options metrics = {.rtf = 1.0, .efficiency = 0.9};
+    kk_json_use_kk_alloc();
+    kk_config_init(&config);
+    CHECK_INT(kk_config_load(&config, NULL, NULL, NULL, NULL), KOKORO_OK);
+    server.options.config = &config;
+    CHECK_INT(pthread_mutex_init(&server.mutex, NULL), 0);
+    server.metrics = kk_metrics_create(&metrics);
+    CHECK(server.metrics != NULL);
+    CHECK_INT(kk_live_create(&server.live, &config, NULL), KOKORO_OK);
+    CHECK_INT(kk_scheduler_create(&server.scheduler, &server, NULL), KOKORO_OK);
+    CHECK_INT(kk_jobs_start(&server.jobs, 1, 4, NULL), KOKORO_OK);
+    kk_hardware_read(&server.hardware);
+}
+
+static void tear_down(void)
+{
+    kk_jobs_stop(&server.jobs);
+    kk_scheduler_destroy(&server.scheduler);
+    kk_live_destroy(&server.live);
+    kk_metrics_destroy(&server.metrics);
+    (void)pthread_mutex_destroy(&server.mutex);
+    memset(&server, 0, sizeof(server));
+    kk_config_fini(&config);
+}
+
+static json_t *make(void)
+{
+    kk_status s;
+    kk_status_take(&s, &server);
+    json_t *status = kk_status_make(&s);
+    kk_status_give(&s);
+    return status;
+}
+
+static double number(const json_t *status, const char *section, const char *name)
+{
+    const json_t *value = json_object_get(json_object_get(status, section), name);
+    CHECK(json_is_number(value));
+    return json_number_value(value);
+}
+
+/* Some of everything, so that every part of every section has something to say. */
+static void add_work(void)
+{
+    kk_metrics_speech speech = {.error = KK_METRICS_NO_ERROR,
+                                .first_sound_s = 0.1,
+                                .first_sound_target_s = 0.25,
+                                .total_s = 1.0};
+    speech.stats.audio_s = 2.0;
+    speech.stats.g2p_sources[KOKORO_SOURCE_GOLD] = 3;
+    speech.stats.g2p_sources[KOKORO_SOURCE_LETTERS] = 1;
+    kk_metrics_add_speech(server.metrics, &speech);
+    kk_metrics_add_refusal(server.metrics, KK_METRICS_BUSY);
+    kk_metrics_add_inference(server.metrics, "native", 0.5);
+    kk_metrics_add_inference(server.metrics, "CoreMLExecutionProvider", 0.25);
+    kk_metrics_add_inference(server.metrics, "CUDAExecutionProvider", 0.25);
+    kk_metrics_add_inference(server.metrics, "OpenVINO:CPU", 0.5);
+    kk_metrics_add_cache_look(server.metrics, true);
+    kk_metrics_add_answer(server.metrics, 200);
+    kk_metrics_add_answer(server.metrics, 429);
+    kk_metrics_add_warning(server.metrics);
+    server.watchdog.view =
+        (kk_watchdog_view){.n_cleanups = 1, .freed_bytes = 1048576, .n_events = 1};
+    server.watchdog.view.events[0] =
+        (kk_cleanup){.time_s = 1.5, .before_bytes = 3145728, .after_bytes = 2097152};
+}
+
+TEST(figures_are_where_they_belong)
+{
+    set_up();
+    add_work();
+    json_t *status = make();
+    CHECK_NEAR(number(status, "performance", "total_inferences"), 4, 0);
+    CHECK_NEAR(number(status, "performance", "coreml_inferences"), 1, 0);
+    CHECK_NEAR(number(status, "performance", "cpu_inferences"), 2, 0); /* a GPU's is neither */
+    CHECK_NEAR(number(status, "performance", "cpu_usage_percent"), 50.0, 1e-9);
+    CHECK_NEAR(number(status, "performance", "average_inference_time"), 0.375, 1e-9);
+    CHECK_NEAR(number(status, "performance", "cache_hits"), 1, 0);
+    CHECK_NEAR(number(status, "performance", "success_count"), 1, 0);
+    CHECK_NEAR(number(status, "performance", "ttfa_average"), 100.0, 1e-6);
+    CHECK_NEAR(number(status, "performance", "phonemizer_fallbacks"), 1, 0);
+    CHECK_NEAR(number(status, "performance", "phonemizer_fallback_rate"), 25.0, 1e-9);
+    CHECK_NEAR(number(status, "performance", "memory_cleanup_count"), 1, 0);
+    CHECK_NEAR(number(status, "errors", "rejections"), 1, 0);
+    CHECK_NEAR(number(status, "errors", "error_rate"), 0.5, 1e-9);
+    CHECK_NEAR(number(status, "errors", "warnings"), 1, 0);
+    CHECK_NEAR(number(status, "memory_fragmentation", "freed_bytes_total"), 1048576, 0);
+    CHECK_NEAR(number(status, "hardware", "cpu_cores"), server.hardware.n_physical, 0);
+    CHECK_STR(
+        json_string_value(json_object_get(json_object_get(status, "performance"), "provider_used")),
+        "OpenVINO:CPU");
+    CHECK_STR(json_string_value(
+                  json_object_get(json_object_get(status, "scheduled_benchmark"), "frequency")),
+              "weekly");
+    CHECK(json_is_false(json_object_get(status, "model_loaded")));
+    json_decref(status);
+    tear_down();
+}
+
+/* Every allocation in turn: a section is whole or says why not, and the others are whole. */
+TEST(a_section_that_fails_hides_no_other)
+{
+    set_up();
+    add_work();
+    json_t *whole = make();
+    size_t n_told = 0, n_nothing = 0;
+    bool is_over = false;
+    for (size_t k = 1; !is_over; k++) {
+        kk_alloc_fail_at(k, 0);
+        json_t *status = make();
+        is_over = kk_alloc_count() < k;
+        kk_alloc_fail_at(0, 0);
+        size_t n_failed = 0;
+        const char *name;
+        json_t *section;
+        if (status == NULL) {
+            n_nothing++; /* the answer itself had no memory */
+            continue;
+        }
+        CHECK_INT(json_object_size(status), json_object_size(whole));
+        json_object_foreach(whole, name, section)
+        {
+            json_t *got = json_object_get(status, name);
+            if (json_is_object(got) && json_object_get(got, "error") != NULL) {
+                n_failed++;
+                CHECK_STR(json_string_value(json_object_get(got, "error")), "out of memory");
+                continue;
+            }
+            CHECK_INT(json_typeof(got), json_typeof(section));
+            CHECK_INT(json_object_size(got), json_object_size(section));
+        }
+        CHECK_INT(n_failed, is_over ? 0 : 1);
+        n_told += n_failed;
+        json_decref(status);
+    }
+    CHECK(n_told > 100);
+    CHECK(n_nothing < 30);
+    json_decref(whole);
+    tear_down();
+}
+
+TEST_MAIN(T(figures_are_where_they_belong), T(a_section_that_fails_hides_no_other))
