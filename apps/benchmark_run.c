@@ -222,16 +222,26 @@ static bool is_for_record(const session *s)
     return !has_failures(&s->result) || s->request->continues_on_error;
 }
 
-/* A history that cannot be used costs no result: it is told, and the rest is kept. */
+/* Add the run to the history, and look at it beside the earlier ones. A history that cannot be used
+ * costs no result: it is told, and the rest is kept. */
 static void enter_history(session *s)
 {
-    kk_buf note = KK_BUF_INIT;
+    kk_history *history = NULL;
     const char *home = kk_config_text(&s->app->config, KK_SET_HOME);
-    if (kk_history_remember(home, &s->result, MAX_HISTORY, &s->view, &note, &s->error) != KOKORO_OK)
+    char *path = kk_path_join(home, KK_HOME_HISTORY);
+    int status = path != NULL ? kk_make_dirs(home, &s->error) : kk_fail_memory(&s->error);
+    if (status == KOKORO_OK)
+        status = kk_history_open(&history, path, KK_HISTORY_WRITE, &s->error);
+    if (status == KOKORO_OK && kk_history_note(history)[0] != '\0')
+        kk_complain("%s", kk_history_note(history));
+    if (status == KOKORO_OK)
+        status = kk_history_add(history, &s->result, NULL, &s->error);
+    if (status == KOKORO_OK)
+        status = kk_history_look(history, MAX_HISTORY, &s->result, &s->view, &s->error);
+    if (status != KOKORO_OK)
         kk_complain("the history does not have this run: %s", s->error.message);
-    if (note.len > 0)
-        kk_complain("%s", kk_buf_str(&note));
-    kk_buf_fini(&note);
+    kk_history_close(&history);
+    kk_free(path);
 }
 
 static int keep(session *s, bool *is_recorded)
