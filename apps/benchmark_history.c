@@ -38,16 +38,6 @@ void kk_print_changes(const kk_history_view *view)
 
 /* ---- history ------------------------------------------------------------------------------ */
 
-/* What the recommended way took for the text that decided; negative: not known. */
-static double time_of(const kk_history_run *run)
-{
-    for (size_t i = 0; i < run->n_figures; i++)
-        if (strcmp(run->figures[i].text, run->deciding_text) == 0 &&
-            kk_way_equal(&run->figures[i].way, &run->recommended))
-            return run->figures[i].inference_s;
-    return -1.0;
-}
-
 static void print_runs(const kk_history_view *view)
 {
     (void)printf("%4s  %-19s  %-13s  %-8s  %-30s  %9s  %s\n", "run", "began", "mode", "version",
@@ -56,8 +46,10 @@ static void print_runs(const kk_history_view *view)
         const kk_history_run *run = &view->runs[i];
         char began[KK_DATE_SIZE], name[KK_WAY_TEXT], seconds[32] = "-";
         way_text(&run->recommended, name);
-        if (time_of(run) >= 0.0)
-            (void)snprintf(seconds, sizeof(seconds), "%.3f s", time_of(run));
+        const kk_history_figure *figure =
+            kk_history_find(run, &run->recommended, run->deciding_text);
+        if (figure != NULL)
+            (void)snprintf(seconds, sizeof(seconds), "%.3f s", figure->inference_s);
         (void)printf("%4lld  %-19s  %-13s  %-8s  %-30s  %9s  %s%s%s\n", run->number,
                      kk_date_text(run->started_at_s, began), run->mode, run->version, name, seconds,
                      run->is_comparable ? "yes" : "no", run->is_interrupted ? ", interrupted" : "",

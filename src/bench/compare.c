@@ -47,29 +47,13 @@ static int compare_samples(kk_comparison_row *row, const kk_samples *before,
     return KOKORO_OK;
 }
 
-/* Samples of that way on those words; NULL when there are none. */
-static const kk_samples *find_samples(const kk_bench_result *result, const kk_way *way,
-                                      const char *words)
-{
-    for (size_t i = 0; i < result->n_ways; i++) {
-        if (!kk_way_equal(&result->ways[i].way, way))
-            continue;
-        for (size_t k = 0; k < result->n_texts; k++) {
-            const kk_samples *samples = &result->ways[i].timings[k].inference_s;
-            if (strcmp(result->texts[k].text, words) == 0 && samples->n > 0)
-                return samples;
-        }
-    }
-    return NULL;
-}
-
 static size_t count_unmatched(const kk_bench_result *result, const kk_bench_result *other)
 {
     size_t n = 0;
     for (size_t i = 0; i < result->n_ways; i++)
         for (size_t k = 0; k < result->n_texts; k++)
             if (result->ways[i].timings[k].inference_s.n > 0 &&
-                find_samples(other, &result->ways[i].way, result->texts[k].text) == NULL)
+                kk_bench_find_samples(other, &result->ways[i].way, result->texts[k].text) == NULL)
                 n++;
     return n;
 }
@@ -80,7 +64,7 @@ static int add_rows(kk_comparison *out, const kk_bench_result *before, const kk_
         for (size_t k = 0; k < after->n_texts; k++) {
             const kk_bench_way *way = &after->ways[i];
             const kk_samples *samples = &way->timings[k].inference_s;
-            const kk_samples *old = find_samples(before, &way->way, after->texts[k].text);
+            const kk_samples *old = kk_bench_find_samples(before, &way->way, after->texts[k].text);
             if (samples->n == 0 || old == NULL)
                 continue;
             kk_comparison_row *row = &out->rows[out->n_rows++];

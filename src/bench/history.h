@@ -94,6 +94,10 @@ int kk_history_look(kk_history *history, size_t max_runs, const kk_bench_result 
                     kk_history_view *out, kokoro_error *err);
 void kk_history_view_fini(kk_history_view *view);
 
+/* The figure of a way on the text of that name; NULL when the run has none. */
+const kk_history_figure *kk_history_find(const kk_history_run *run, const kk_way *way,
+                                         const char *text);
+
 /* A run as a result: mode, version, voice, times, fingerprint, texts, ways and samples; what the
  * history does not keep is empty. NOT_FOUND, IO, BUSY, NO_MEMORY. */
 int kk_history_result(kk_history *history, long long number, kk_bench_result *out,

@@ -129,19 +129,6 @@ static int find_earlier(kk_history *history, const kk_bench_result *r, long long
     return KOKORO_OK;
 }
 
-/* Samples of a way on words in one result; NULL: there are none. */
-static const kk_samples *find_samples(const kk_bench_result *result, const kk_way *way,
-                                      const char *words)
-{
-    for (size_t i = 0; i < result->n_ways; i++)
-        for (size_t k = 0; k < result->n_texts; k++)
-            if (result->ways[i].timings[k].inference_s.n > 0 &&
-                kk_way_equal(&result->ways[i].way, way) &&
-                strcmp(result->texts[k].text, words) == 0)
-                return &result->ways[i].timings[k].inference_s;
-    return NULL;
-}
-
 typedef struct earlier {
     kk_samples all;         /* of all earlier runs */
     double lowest, highest; /* medians of a run */
@@ -154,14 +141,14 @@ static int gather(kk_history_view *view, const kk_bench_result *runs, size_t n, 
     size_t n_values = 0;
     *out = (earlier){.lowest = (double)INFINITY};
     for (size_t i = 0; i < n; i++) {
-        const kk_samples *samples = find_samples(&runs[i], way, words);
+        const kk_samples *samples = kk_bench_find_samples(&runs[i], way, words);
         n_values += samples != NULL ? samples->n : 0;
     }
     out->all.values = kk_arena_calloc(&view->arena, n_values + 1, sizeof(*out->all.values));
     if (out->all.values == NULL)
         return KOKORO_NO_MEMORY;
     for (size_t i = 0; i < n; i++) {
-        const kk_samples *samples = find_samples(&runs[i], way, words);
+        const kk_samples *samples = kk_bench_find_samples(&runs[i], way, words);
         kk_summary summary;
         if (samples == NULL)
             continue;
@@ -260,4 +247,13 @@ void kk_history_view_fini(kk_history_view *view)
 {
     kk_arena_fini(&view->arena);
     *view = (kk_history_view)KK_HISTORY_VIEW_INIT;
+}
+
+const kk_history_figure *kk_history_find(const kk_history_run *run, const kk_way *way,
+                                         const char *text)
+{
+    for (size_t i = 0; i < run->n_figures; i++)
+        if (kk_way_equal(&run->figures[i].way, way) && strcmp(run->figures[i].text, text) == 0)
+            return &run->figures[i];
+    return NULL;
 }

@@ -3,13 +3,6 @@
 
 #include <string.h>
 
-static void append_name(kk_buf *out, const kk_way *way)
-{
-    char name[KK_WAY_TEXT];
-    kk_way_text(way, name);
-    kk_append_markdown(out, name);
-}
-
 /* How much the recommendation is worth, in the words of the Kokoro-ONNX TTS API's reports. */
 static const char *worth_of(double percent)
 {
@@ -28,6 +21,30 @@ static void append_environment(kk_buf *out, const kk_bench_choice *choice, const
                    choice->min_improvement_percent, choice->max_quality_db);
 }
 
+/* Ways that are faster than the recommended one, and why they are not. */
+static void append_rejected(kk_buf *out, const kk_report *report)
+{
+    const kk_bench_result *result = report->result;
+    for (size_t i = 0; i < report->n_ran && (int)report->order[i] != result->choice.recommended;
+         i++) {
+        const kk_bench_way *way = &result->ways[report->order[i]];
+        const bool is_far =
+            !way->quality.is_known || way->quality.log_mel_db > result->choice.max_quality_db;
+        kk_buf_append_str(out, "- ");
+        kk_append_way(out, &way->way);
+        kk_buf_appendf(out, " is faster (%.3f s), but ",
+                       kk_report_median(report, report->order[i]));
+        if (is_far && way->quality.is_known)
+            kk_buf_appendf(out, "its sound is %.2f dB from native in f32.\n",
+                           way->quality.log_mel_db);
+        else
+            kk_buf_append_str(out, is_far ? "its sound could not be compared.\n"
+                                          : "not by enough for a change.\n");
+    }
+    if (report->n_ran > 0 && (int)report->order[0] != result->choice.recommended)
+        kk_buf_append_char(out, '\n');
+}
+
 void kk_report_advice(kk_buf *out, const kk_report *report)
 {
     const kk_bench_result *result = report->result;
@@ -41,7 +58,7 @@ void kk_report_advice(kk_buf *out, const kk_report *report)
     }
     const kk_way *way = &result->ways[choice->recommended].way;
     kk_buf_append_str(out, "**Recommended: ");
-    append_name(out, way);
+    kk_append_way(out, way);
     kk_buf_append_str(out, "**\n\n");
     kk_append_markdown(out, choice->reason);
     if (choice->is_change && choice->improvement_percent > 0.0)
@@ -50,13 +67,14 @@ void kk_report_advice(kk_buf *out, const kk_report *report)
     if (choice->is_over_quality)
         kk_buf_append_str(out, "**Its sound is over the limit of quality; no other way is "
                                "nearer.**\n\n");
+    append_rejected(out, report);
     append_environment(out, choice, way);
 }
 
 static void append_change(kk_buf *out, const kk_history_change *change)
 {
     kk_buf_append_str(out, change->change_percent > 0.0 ? "- **Regression**: " : "- Improvement: ");
-    append_name(out, &change->way);
+    kk_append_way(out, &change->way);
     kk_buf_append_str(out, " on \"");
     kk_append_markdown(out, change->text);
     kk_buf_appendf(out,
@@ -83,20 +101,9 @@ static void append_changes(kk_buf *out, const kk_history_view *history)
     kk_buf_append_char(out, '\n');
 }
 
-/* The best figure of a run on the text that decided, and of the way that was recommended if it has
- * one. */
-static const kk_history_figure *figure_of(const kk_history_run *run)
-{
-    for (size_t i = 0; i < run->n_figures; i++)
-        if (strcmp(run->figures[i].text, run->deciding_text) == 0 &&
-            kk_way_equal(&run->figures[i].way, &run->recommended))
-            return &run->figures[i];
-    return NULL;
-}
-
 static void append_run(kk_buf *out, const kk_history_run *run)
 {
-    const kk_history_figure *figure = figure_of(run);
+    const kk_history_figure *figure = kk_history_find(run, &run->recommended, run->deciding_text);
     kk_buf_appendf(out, "| %lld | ", run->number);
     kk_append_time(out, run->started_at_s);
     kk_buf_append_str(out, " | ");
@@ -105,7 +112,7 @@ static void append_run(kk_buf *out, const kk_history_run *run)
     kk_append_markdown(out, run->version);
     kk_buf_append_str(out, " | ");
     if (run->recommended.provider[0] != '\0')
-        append_name(out, &run->recommended);
+        kk_append_way(out, &run->recommended);
     else
         kk_buf_append_str(out, "-");
     if (figure != NULL)

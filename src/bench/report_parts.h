@@ -66,7 +66,9 @@ void kk_plot_history(kk_buf *out, const kk_report *report);
 /* Text from outside within a line or a table cell of Markdown: what would be markup stands for
  * itself; control characters and line ends are spaces, what is no UTF-8 is U+FFFD. */
 void kk_append_markdown(kk_buf *out, const char *text);
-/* The same for text and attributes of XML. */
+/* kk_way_text, made harmless so. */
+void kk_append_way(kk_buf *out, const kk_way *way);
+/* As kk_append_markdown, for text and attributes of XML. */
 void kk_append_xml(kk_buf *out, const char *text);
 /* "2026-09-21 14:13:20 UTC" */
 void kk_append_time(kk_buf *out, double seconds);

@@ -29,11 +29,19 @@ static void draw_axis_below(kk_buf *out, const kk_svg_axis *axis, double top, do
 
 /* ---- timing ------------------------------------------------------------------------------- */
 
-/* Whether there is a bar for it. */
+/* Whether there is a bar for it. Only warm runs have one. */
 static bool has_rtf(const kk_report *report, size_t way, size_t text)
 {
     return report->inference[way][text].n > 0 &&
            report->result->ways[way].timings[text].audio_s > 0.0;
+}
+
+static bool has_bars(const kk_report *report, size_t text)
+{
+    for (size_t way = 0; way < report->result->n_ways; way++)
+        if (has_rtf(report, way, text))
+            return true;
+    return false;
 }
 
 static void draw_timing_bar(kk_buf *out, const kk_report *report, const kk_svg_axis *axis,
@@ -47,9 +55,11 @@ static void draw_timing_bar(kk_buf *out, const kk_report *report, const kk_svg_a
     kk_way_text(&report->result->ways[way].way, label);
     kk_svg_text(out, LEFT - 10.0, middle + 4.0, "end", "label", label);
     kk_svg_bar(out, LEFT, y, kk_svg_place(axis, s->median / audio_s) - LEFT, BAR, way, 1.0);
-    kk_svg_line(out, low, middle, high, middle, "whisker");
-    kk_svg_line(out, low, middle - 4.0, low, middle + 4.0, "whisker");
-    kk_svg_line(out, high, middle - 4.0, high, middle + 4.0, "whisker");
+    if (s->n > 1) {
+        kk_svg_line(out, low, middle, high, middle, "whisker");
+        kk_svg_line(out, low, middle - 4.0, low, middle + 4.0, "whisker");
+        kk_svg_line(out, high, middle - 4.0, high, middle + 4.0, "whisker");
+    }
     (void)snprintf(label, sizeof(label), "%.3f s, RTF %.3f", s->median, s->median / audio_s);
     kk_svg_text(out, high + 8.0, middle + 4.0, "start", "faint", label);
 }
@@ -59,7 +69,7 @@ void kk_plot_timing(kk_buf *out, const kk_report *report)
     const kk_bench_result *result = report->result;
     double max = 0.0, height = TOP;
     for (size_t text = 0; text < result->n_texts; text++) {
-        height += ROW + 8.0;
+        height += has_bars(report, text) ? ROW + 8.0 : 0.0;
         for (size_t way = 0; way < result->n_ways; way++) {
             if (!has_rtf(report, way, text))
                 continue;
@@ -77,6 +87,8 @@ void kk_plot_timing(kk_buf *out, const kk_report *report)
                     "seconds of computing for a second of speech (RTF); less is faster");
     double y = TOP;
     for (size_t text = 0; text < result->n_texts; text++) {
+        if (!has_bars(report, text))
+            continue;
         kk_svg_text(out, 20.0, y + 14.0, "start", "strong", result->texts[text].name);
         y += ROW;
         for (size_t way = 0; way < result->n_ways; way++) {
@@ -127,17 +139,6 @@ void kk_plot_memory(kk_buf *out, const kk_report *report)
 
 static const double HISTORY_LEFT = 80.0, HISTORY_RIGHT = 830.0;
 
-/* One line of the plot: a way on the text that decided the newest run. */
-static const kk_history_figure *figure_of(const kk_history_run *run, const kk_way *way,
-                                          const char *text)
-{
-    for (size_t i = 0; i < run->n_figures; i++)
-        if (run->figures[i].n_samples > 0 && strcmp(run->figures[i].text, text) == 0 &&
-            kk_way_equal(&run->figures[i].way, way))
-            return &run->figures[i];
-    return NULL;
-}
-
 /* Ways of all runs, the newest run's first. */
 static size_t collect_ways(const kk_history_view *history, const char *text,
                            kk_way ways[KK_BENCH_MAX_WAYS])
@@ -146,7 +147,7 @@ static size_t collect_ways(const kk_history_view *history, const char *text,
     for (size_t i = 0; i < history->n_runs; i++) {
         for (size_t k = 0; k < history->runs[i].n_figures; k++) {
             const kk_history_figure *figure = &history->runs[i].figures[k];
-            bool is_new = strcmp(figure->text, text) == 0 && figure->n_samples > 0;
+            bool is_new = strcmp(figure->text, text) == 0;
             for (size_t w = 0; w < n; w++)
                 is_new = is_new && !kk_way_equal(&ways[w], &figure->way);
             if (is_new && n < KK_BENCH_MAX_WAYS)
@@ -171,7 +172,7 @@ static void draw_way(kk_buf *out, const kk_history_view *history, const kk_svg_a
     kk_buf_appendf(out, "<polyline fill=\"none\" stroke=\"%s\" stroke-width=\"2\"%s points=\"",
                    colour, number >= KK_SVG_N_COLOURS ? " stroke-dasharray=\"6 3\"" : "");
     for (size_t i = history->n_runs; i-- > 0;) {
-        const kk_history_figure *figure = figure_of(&history->runs[i], way, text);
+        const kk_history_figure *figure = kk_history_find(&history->runs[i], way, text);
         if (figure != NULL)
             kk_buf_appendf(out, "%.1f,%.1f ", run_x(history, i),
                            kk_svg_place(axis, figure->inference_s));
@@ -179,7 +180,7 @@ static void draw_way(kk_buf *out, const kk_history_view *history, const kk_svg_a
     kk_buf_append_str(out, "\"/>\n");
     for (size_t i = history->n_runs; i-- > 0;) {
         const kk_history_run *run = &history->runs[i];
-        const kk_history_figure *figure = figure_of(run, way, text);
+        const kk_history_figure *figure = kk_history_find(run, way, text);
         if (figure != NULL)
             kk_buf_appendf(out,
                            "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3.5\" stroke=\"%s\" "
@@ -218,7 +219,7 @@ void kk_plot_history(kk_buf *out, const kk_report *report)
     double max = 0.0;
     for (size_t i = 0; i < history->n_runs; i++)
         for (size_t w = 0; w < n_ways; w++) {
-            const kk_history_figure *figure = figure_of(&history->runs[i], &ways[w], text);
+            const kk_history_figure *figure = kk_history_find(&history->runs[i], &ways[w], text);
             max = figure != NULL && figure->inference_s > max ? figure->inference_s : max;
         }
     const double legend = TOP, top = TOP + 20.0 * (double)((n_ways + 2) / 3) + 16.0,

@@ -1,13 +1,6 @@
 /* report_results.c - the figures: ways beside each other, then in detail. */
 #include "bench/report_parts.h"
 
-static void append_name(kk_buf *out, const kk_way *way)
-{
-    char name[KK_WAY_TEXT];
-    kk_way_text(way, name);
-    kk_append_markdown(out, name);
-}
-
 /* Words for how many times the time of the fastest a way takes. */
 static const char *band_of(double relative)
 {
@@ -43,7 +36,7 @@ static void append_comparison(kk_buf *out, const kk_report *report)
         const double median = kk_report_median(report, way);
         const double relative = best > 0.0 ? median / best : 1.0;
         kk_buf_append_str(out, "| ");
-        append_name(out, &result->ways[way].way);
+        kk_append_way(out, &result->ways[way].way);
         kk_buf_appendf(out, " | %.3f s | ", median);
         append_rtf(out, median, result->ways[way].timings[text].audio_s);
         kk_buf_appendf(out, " | %.2fx | %s%s |\n", relative, band_of(relative),
@@ -53,7 +46,7 @@ static void append_comparison(kk_buf *out, const kk_report *report)
         if (report->inference[i][text].n > 0 && result->ways[i].failure == NULL)
             continue;
         kk_buf_append_str(out, "| ");
-        append_name(out, &result->ways[i].way);
+        kk_append_way(out, &result->ways[i].way);
         kk_buf_append_str(out, " | - | - | - | ");
         kk_buf_append_str(out, result->ways[i].failure != NULL ? "failed: " : "not measured");
         if (result->ways[i].failure != NULL)
@@ -69,11 +62,11 @@ static void append_analysis(kk_buf *out, const kk_report *report)
     const size_t first = report->order[0], last = report->order[report->n_ran - 1];
     const double fast = kk_report_median(report, first), slow = kk_report_median(report, last);
     kk_buf_append_str(out, "### Performance Analysis\n\n- Fastest: ");
-    append_name(out, &result->ways[first].way);
+    kk_append_way(out, &result->ways[first].way);
     kk_buf_appendf(out, ", %.3f s\n", fast);
     if (report->n_ran > 1) {
         kk_buf_append_str(out, "- Slowest: ");
-        append_name(out, &result->ways[last].way);
+        kk_append_way(out, &result->ways[last].way);
         kk_buf_appendf(out, ", %.3f s\n- Difference: %.3f s", slow, slow - fast);
         if (slow > 0.0)
             kk_buf_appendf(out, " (the fastest takes %.1f %% less time)",
@@ -82,7 +75,7 @@ static void append_analysis(kk_buf *out, const kk_report *report)
     }
     kk_buf_append_str(out, "- Current selection: ");
     if (result->choice.before.provider[0] != '\0')
-        append_name(out, &result->choice.before);
+        kk_append_way(out, &result->choice.before);
     else
         kk_buf_append_str(out, "none yet");
     kk_buf_append_str(out, "\n\n");
@@ -99,13 +92,16 @@ static void append_timing_row(kk_buf *out, const kk_report *report, size_t way, 
     const kk_bench_way *w = &report->result->ways[way];
     const kk_bench_timing *timing = &w->timings[text];
     const kk_summary *s = &report->inference[way][text], *a = &report->first_audio[way][text];
-    if (s->n == 0)
+    if (s->n == 0 && !(timing->first_s > 0.0))
         return;
     kk_buf_append_str(out, "| ");
-    append_name(out, &w->way);
-    kk_buf_appendf(out, " | %.3f | %.3f | %.3f | %.1f %% | ", s->min, s->median, s->p95,
-                   s->spread_percent);
-    append_rtf(out, s->median, timing->audio_s);
+    kk_append_way(out, &w->way);
+    if (s->n > 0)
+        kk_buf_appendf(out, " | %.3f | %.3f | %.3f | %.1f %% | ", s->min, s->median, s->p95,
+                       s->spread_percent);
+    else
+        kk_buf_append_str(out, " | - | - | - | - | ");
+    append_rtf(out, s->n > 0 ? s->median : timing->first_s, timing->audio_s);
     kk_buf_appendf(out, " | %.3f | ", timing->first_s);
     if (a->n > 0)
         kk_buf_appendf(out, "%.3f", a->median);
@@ -143,7 +139,7 @@ static void append_timing(kk_buf *out, const kk_report *report)
         if (!(w->load_ms > 0.0))
             continue;
         kk_buf_append_str(out, "| ");
-        append_name(out, &w->way);
+        kk_append_way(out, &w->way);
         kk_buf_appendf(out, " | %.0f ms | %.0f ms | %.3f s |\n", w->load_ms, w->pack_ms,
                        w->first_inference_s);
     }
@@ -161,7 +157,7 @@ static void append_memory(kk_buf *out, const kk_report *report)
         if (!(way->peak_mb > 0.0))
             continue;
         kk_buf_append_str(out, "| ");
-        append_name(out, &way->way);
+        kk_append_way(out, &way->way);
         kk_buf_appendf(out, " | %.0f MB | %.0f MB |\n", way->resident_mb, way->peak_mb);
     }
     kk_buf_append_char(out, '\n');
@@ -172,7 +168,7 @@ static void append_quality_row(kk_buf *out, const kk_bench_way *way, double max_
 {
     const kk_bench_quality *q = &way->quality;
     kk_buf_append_str(out, "| ");
-    append_name(out, &way->way);
+    kk_append_way(out, &way->way);
     if (!q->is_known) {
         kk_buf_append_str(out, " | - | - | - | could not be compared |\n");
         return;
@@ -231,6 +227,13 @@ void kk_report_results(kk_buf *out, const kk_report *report)
         kk_buf_append_str(out, "**Warning: no way to run the model gave figures for the text that "
                                "decides.** What failed stands under Providers.\n\n");
         return;
+    }
+    if (report->result->busy[0] != '\0') {
+        kk_buf_append_str(out,
+                          "**The machine was busy; the times are longer and less certain than on "
+                          "an idle one**: ");
+        kk_append_markdown(out, report->result->busy);
+        kk_buf_append_str(out, "\n\n");
     }
     append_comparison(out, report);
     append_picture(out, report, "Time for a second of speech, by text and way", "timing");

@@ -68,10 +68,8 @@ static void append_conditions(kk_buf *out, const kk_bench_result *result)
 
 static void append_way(kk_buf *out, const kk_bench_way *way)
 {
-    char name[KK_WAY_TEXT];
-    kk_way_text(&way->way, name);
     kk_buf_append_str(out, "| ");
-    kk_append_markdown(out, name);
+    kk_append_way(out, &way->way);
     kk_buf_append_str(out, " | ");
     kk_append_markdown(out, way->execution_provider);
     kk_buf_append_str(out, " | ");

@@ -69,6 +69,13 @@ void kk_append_markdown(kk_buf *out, const char *text)
     }
 }
 
+void kk_append_way(kk_buf *out, const kk_way *way)
+{
+    char name[KK_WAY_TEXT];
+    kk_way_text(way, name);
+    kk_append_markdown(out, name);
+}
+
 void kk_append_xml(kk_buf *out, const char *text)
 {
     kk_slice rest = kk_slice_of(text);

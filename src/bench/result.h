@@ -113,4 +113,8 @@ typedef struct kk_bench_result {
 void kk_bench_result_init(kk_bench_result *result);
 void kk_bench_result_fini(kk_bench_result *result);
 
+/* Warm inferences of that way on a text of those words; NULL when there are none. */
+const kk_samples *kk_bench_find_samples(const kk_bench_result *result, const kk_way *way,
+                                        const char *words);
+
 #endif

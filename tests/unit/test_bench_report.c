@@ -273,6 +273,28 @@ TEST(bands_of_the_comparison)
     kk_bench_result_fini(&result);
 }
 
+TEST(what_was_spoken_once_and_what_was_passed_over)
+{
+    kk_buf text = KK_BUF_INIT;
+    make();
+    const kk_choice_rule rule = {5.0, 0.1, {"", "", 0}};
+    CHECK_INT(kk_choose(&result, &rule, &error), KOKORO_OK);
+    result.busy = "a compiler";
+    for (size_t i = 0; i < result.n_ways; i++)
+        result.ways[i].timings[0].inference_s.n = 0;
+    CHECK_INT(kk_report_write(&result, NULL, in_dir("r.md"), &error), KOKORO_OK);
+    const char *md = read_back(&text, "r.md");
+    CHECK_HAS(md, "| native f32, 2 threads | - | - | - | - | 0.136 | 0.307 | 0.057 | 0 |");
+    CHECK_HAS(md, "**The machine was busy; the times are longer and less certain than on an idle "
+                  "one**: a compiler\n");
+    CHECK_HAS(md, "**Recommended: native f32, 2 threads**");
+    CHECK_HAS(md, "- native bf16, 2 threads is faster (0.418 s), but its sound is 0.30 dB from");
+    CHECK(strstr(read_back(&text, "r_timing.svg"), ">short<") == NULL);
+    CHECK_INT(count_and_remove(), 4);
+    kk_buf_fini(&text);
+    kk_bench_result_fini(&result);
+}
+
 TEST(nothing_ran)
 {
     kk_buf text = KK_BUF_INIT;
@@ -457,7 +479,8 @@ TEST(tear_down)
 }
 
 TEST_MAIN(T(set_up), T(the_checker_of_xml_can_fail), T(sections_and_figures),
-          T(bands_of_the_comparison), T(nothing_ran), T(plots_are_well_formed),
-          T(text_from_outside_is_no_markup), T(live_figures_replace_their_section_and_no_more),
+          T(bands_of_the_comparison), T(what_was_spoken_once_and_what_was_passed_over),
+          T(nothing_ran), T(plots_are_well_formed), T(text_from_outside_is_no_markup),
+          T(live_figures_replace_their_section_and_no_more),
           T(a_report_without_its_section_is_left_alone), T(what_cannot_be_written),
           T(memory_is_out_at_every_place), T(tear_down))
