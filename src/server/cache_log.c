@@ -129,26 +129,30 @@ unsigned kk_cache_log_begin(kk_cache_log *log, const char *cause, bool is_aggres
     return number;
 }
 
+static void note_end(cleanup *c, const kk_cleanup_result *r, uint64_t freed, const char *problem)
+{
+    c->is_running = false;
+    c->end_s = kk_now_s();
+    c->elapsed_ms = 1e3 * (c->end_s - c->start_s);
+    c->freed_bytes = freed;
+    if (r == NULL) {
+        (void)snprintf(c->problem, sizeof(c->problem), "%s", problem);
+        return;
+    }
+    c->n_files = r->age.n_files + r->temp_dirs.n_files + r->size.n_files + r->patterns.n_files;
+    c->n_dirs = r->age.n_dirs + r->temp_dirs.n_dirs + r->size.n_dirs + r->n_empty_dirs;
+}
+
 void kk_cache_log_end(kk_cache_log *log, unsigned number, const kk_cleanup_result *result,
                       const char *problem)
 {
     (void)pthread_mutex_lock(&log->mutex);
     log->n_ended++;
-    cleanup *c = &log->cleanups[number % N_CLEANUPS];
-    if (log->n_begun - number <= N_CLEANUPS) {
-        c->is_running = false;
-        c->end_s = kk_now_s();
-        c->elapsed_ms = 1e3 * (c->end_s - c->start_s);
-        (void)snprintf(c->problem, sizeof(c->problem), "%s", result == NULL ? problem : "");
-    }
-    if (result != NULL) {
-        c->freed_bytes = result->before.bytes - result->after.bytes;
-        c->n_files = result->age.n_files + result->temp_dirs.n_files + result->size.n_files +
-                     result->patterns.n_files;
-        c->n_dirs = result->age.n_dirs + result->temp_dirs.n_dirs + result->size.n_dirs +
-                    result->n_empty_dirs;
-        log->freed_bytes += c->freed_bytes;
-    }
+    const uint64_t freed = result != NULL ? result->before.bytes - result->after.bytes : 0;
+    log->freed_bytes += freed;
+    /* Its place may be another's by now. */
+    if (log->n_begun - number <= N_CLEANUPS)
+        note_end(&log->cleanups[number % N_CLEANUPS], result, freed, problem);
     (void)pthread_mutex_unlock(&log->mutex);
 }
 

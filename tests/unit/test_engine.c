@@ -373,10 +373,57 @@ TEST(closing_sets_the_handle_to_null)
     CHECK_INT(system(command), 0);
 }
 
+typedef struct cached_list {
+    size_t n, n_told;
+    char native[600];
+} cached_list;
+
+static void note_cached(void *user, const kokoro_cached *cached)
+{
+    cached_list *list = user;
+    list->n++;
+    CHECK((cached->path == NULL) != (cached->reason == NULL));
+    CHECK(cached->folder != NULL && cached->provider != NULL);
+    list->n_told += cached->path != NULL;
+    if (strcmp(cached->folder, "native") == 0 && cached->path != NULL)
+        (void)snprintf(list->native, sizeof(list->native), "%s", cached->path);
+}
+
+/* What a clean-up is to spare is told before it exists, and telling makes nothing. */
+TEST(cached_files_are_named)
+{
+    kokoro_options options;
+    kokoro_error err;
+    cached_list list = {0, 0, ""};
+    set_options(&options);
+    options.cache_dir = "/nowhere/cache";
+    CHECK_INT(kokoro_list_cached(&options, note_cached, &list, &err), KOKORO_OK);
+    CHECK(list.n >= 2 && list.n_told >= 2);
+    CHECK_HAS(list.native, "/nowhere/cache/native/");
+    CHECK(access("/nowhere", F_OK) != 0);
+    set_options(&options);
+    CHECK_INT(kokoro_list_cached(&options, note_cached, &list, &err), KOKORO_OK);
+    CHECK(access(list.native, R_OK) == 0); /* what the engine of these tests has mapped */
+    options.model_path = "/nowhere/model";
+    list = (cached_list){0, 0, ""};
+    CHECK_INT(kokoro_list_cached(&options, note_cached, &list, &err), KOKORO_OK);
+    CHECK_INT(list.n_told, 0);
+    options.cpu_mask = "z80";
+    CHECK_INT(kokoro_list_cached(&options, note_cached, &list, &err), KOKORO_OK);
+    options.cache_dir = NULL;
+    CHECK_INT(kokoro_list_cached(&options, note_cached, &list, &err), KOKORO_INVALID);
+    set_options(&options);
+    for (size_t k = 1; k < 12; k++) {
+        kk_alloc_fail_at(k, 0);
+        CHECK_INT(kokoro_list_cached(&options, note_cached, &list, &err), KOKORO_OK);
+        kk_alloc_fail_at(0, 0);
+    }
+}
+
 TEST_MAIN(T(an_engine_opens), T(the_runtime_speaks_when_it_is_asked_for),
           T(equal_requests_give_equal_samples), T(a_sentence_is_spoken),
           T(sentences_join_without_a_click), T(what_cannot_be_spoken_is_refused_before_any_sound),
           T(the_caller_can_stop), T(threads_share_an_engine),
           T(every_failed_allocation_of_a_request_is_reported),
           T(every_failed_allocation_of_opening_is_reported), T(phonemes_come_with_their_source),
-          T(wrong_options_are_named), T(closing_sets_the_handle_to_null))
+          T(wrong_options_are_named), T(cached_files_are_named), T(closing_sets_the_handle_to_null))
