@@ -79,8 +79,10 @@ install_tools() {
     done
     if [ ${#tools[@]} -eq 0 ] || [ -e "$state/tools" ] || ! command -v apt-get >/dev/null; then return 0; fi
     if [ "$(id -u)" != 0 ]; then root_by=(sudo -n --); fi
-    if "${root_by[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=60 install -y \
-        --no-install-recommends "${tools[@]}" >>"$state/apt.log" 2>&1 </dev/null; then
+    local -a apt=("${root_by[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=60)
+    local -a install=("${apt[@]}" install -y --no-install-recommends "${tools[@]}")
+    # Without package lists the first try fails.
+    if { "${install[@]}" || { "${apt[@]}" update && "${install[@]}"; }; } >>"$state/apt.log" 2>&1 </dev/null; then
         tell "installed ${tools[*]}, which lines of the guide use"
     else
         tell "not installed: ${tools[*]}; only some lines of the guide use them (apt-get install ${tools[*]})"
