@@ -256,6 +256,36 @@ TEST(recommended_but_unusable)
     CHECK_INT(kk_record_clear(cache_dir, &error), KOKORO_OK);
 }
 
+/* An engine that opens in spite of a failed allocation has taken the record for absent, no worse.
+ */
+TEST(every_allocation_may_fail)
+{
+    NEED_DATA();
+    kokoro_options options;
+    size_t n = 0;
+    bool is_measured = false;
+    set_options(&options);
+    (void)store_record(&options, (kk_way){"native", "f32", 1}, 1.0);
+    while (!is_measured && n < 2000) {
+        kokoro_engine *engine = NULL;
+        kk_alloc_fail_at(++n, 0);
+        const int status = kokoro_open(&engine, &options, &error);
+        const bool was_hit = kk_alloc_count() >= n;
+        kk_alloc_fail_at(0, 0);
+        CHECK(status == KOKORO_OK || status == KOKORO_NO_MEMORY);
+        if (status == KOKORO_OK) {
+            kokoro_engine_info info = {.struct_size = sizeof(info)};
+            kokoro_get_engine_info(engine, &info);
+            CHECK_STR(info.provider, "native");
+            CHECK(strcmp(info.choice, "measured") == 0 || was_hit);
+            is_measured = !was_hit;
+        }
+        kokoro_close(&engine);
+    }
+    printf("  %zu allocations\n", n);
+    CHECK(n > 10 && is_measured);
+}
+
 TEST(its_cache_goes)
 {
     NEED_DATA();
@@ -266,4 +296,4 @@ TEST(its_cache_goes)
 
 TEST_MAIN(T(without_a_record), T(with_a_record), T(older_than_its_period),
           T(what_the_options_ask_for), T(records_that_do_not_hold), T(recommended_but_unusable),
-          T(its_cache_goes))
+          T(every_allocation_may_fail), T(its_cache_goes))
