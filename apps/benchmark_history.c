@@ -21,18 +21,16 @@ static void way_text(const kk_way *way, char text[KK_WAY_TEXT])
 
 void kk_print_changes(const kk_history_view *view)
 {
+    char runs[KK_HISTORY_RUNS_TEXT], name[KK_WAY_TEXT];
     if (view->n_compared > 0 && view->n_changes == 0)
-        (void)printf("No change beside the last %zu comparable run%s.\n", view->n_compared,
-                     view->n_compared == 1 ? "" : "s");
+        (void)printf("No change beside %s.\n", kk_history_runs_text(view->n_compared, runs));
     for (size_t i = 0; i < view->n_changes; i++) {
         const kk_history_change *change = &view->changes[i];
-        char name[KK_WAY_TEXT];
         kk_way_text(&change->way, name);
-        (void)printf("%s: %s on %s takes %.3f s, %+.1f %% beside %.3f s in the last %zu comparable "
-                     "run%s (p = %.2g)\n",
+        (void)printf("%s: %s on %s takes %.3f s, %+.1f %% beside %.3f s in %s (p = %.2g)\n",
                      change->change_percent > 0.0 ? "REGRESSION" : "Improvement", name,
                      change->text, change->after_s, change->change_percent, change->before_s,
-                     change->n_runs, change->n_runs == 1 ? "" : "s", change->p);
+                     kk_history_runs_text(change->n_runs, runs), change->p);
     }
 }
 
@@ -168,8 +166,11 @@ int kk_print_history(const kk_config *config, const char *count, bool json)
 void kk_print_comparison(const kk_comparison *comparison, const char *baseline)
 {
     char began[KK_DATE_SIZE];
-    (void)printf("Beside %s, of %s:\n\n%-30s  %-10s  %9s  %9s  %8s  %8s  %s\n", baseline,
-                 kk_date_text(comparison->before_at_s, began), "way", "text", "before", "after",
+    long long number;
+    const bool is_number = kk_parse_int(baseline, &number);
+    (void)printf("Beside %s%s, of %s:\n\n", is_number ? "run " : "", baseline,
+                 kk_date_text(comparison->before_at_s, began));
+    (void)printf("%-30s  %-10s  %9s  %9s  %8s  %8s  %s\n", "way", "text", "before", "after",
                  "change", "p", "verdict");
     for (size_t i = 0; i < comparison->n_rows; i++) {
         const kk_comparison_row *row = &comparison->rows[i];

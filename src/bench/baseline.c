@@ -23,9 +23,14 @@ static int read_from_history(kk_bench_result *out, long long number, const char 
 int kk_baseline_read(kk_bench_result *out, const char *baseline, const char *home,
                      kokoro_error *err)
 {
+    kokoro_error why = {0};
     long long number;
     kk_bench_result_init(out);
-    if (kk_parse_int(baseline, &number))
-        return read_from_history(out, number, home, err);
-    return kk_result_read(out, baseline, err);
+    const int status = kk_parse_int(baseline, &number) ? read_from_history(out, number, home, &why)
+                                                       : kk_result_read(out, baseline, &why);
+    if (status == KOKORO_NOT_FOUND)
+        return kk_fail(err, KOKORO_INVALID, "no baseline '%.100s': %s", baseline, why.message);
+    if (status != KOKORO_OK)
+        kk_error_set(err, status, "%s", why.message);
+    return status;
 }

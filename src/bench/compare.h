@@ -50,7 +50,7 @@ int kk_compare(kk_comparison *out, const kk_bench_result *before, const kk_bench
 void kk_comparison_fini(kk_comparison *comparison);
 
 /* Read a baseline: the number of a run of the history in `home`, or else a benchmark_results.json.
- * NOT_FOUND, BAD_DATA, IO, BUSY, NO_MEMORY. */
+ * INVALID (there is none), BAD_DATA, IO, BUSY, NO_MEMORY. */
 int kk_baseline_read(kk_bench_result *out, const char *baseline, const char *home,
                      kokoro_error *err);
 

@@ -98,6 +98,10 @@ void kk_history_view_fini(kk_history_view *view);
 const kk_history_figure *kk_history_find(const kk_history_run *run, const kk_way *way,
                                          const char *text);
 
+/* "the last comparable run", "the last 5 comparable runs" */
+enum { KK_HISTORY_RUNS_TEXT = 56 };
+const char *kk_history_runs_text(size_t n, char text[KK_HISTORY_RUNS_TEXT]);
+
 /* A run as a result: mode, version, voice, times, fingerprint, texts, ways and samples; what the
  * history does not keep is empty. NOT_FOUND, IO, BUSY, NO_MEMORY. */
 int kk_history_result(kk_history *history, long long number, kk_bench_result *out,

@@ -5,6 +5,7 @@
 #include "bench/statistics.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { MAX_COMPARED = 5 };
@@ -256,4 +257,13 @@ const kk_history_figure *kk_history_find(const kk_history_run *run, const kk_way
         if (kk_way_equal(&run->figures[i].way, way) && strcmp(run->figures[i].text, text) == 0)
             return &run->figures[i];
     return NULL;
+}
+
+const char *kk_history_runs_text(size_t n, char text[KK_HISTORY_RUNS_TEXT])
+{
+    if (n == 1)
+        (void)snprintf(text, KK_HISTORY_RUNS_TEXT, "the last comparable run");
+    else
+        (void)snprintf(text, KK_HISTORY_RUNS_TEXT, "the last %zu comparable runs", n);
+    return text;
 }

@@ -73,19 +73,19 @@ void kk_report_advice(kk_buf *out, const kk_report *report)
 
 static void append_change(kk_buf *out, const kk_history_change *change)
 {
+    char runs[KK_HISTORY_RUNS_TEXT];
     kk_buf_append_str(out, change->change_percent > 0.0 ? "- **Regression**: " : "- Improvement: ");
     kk_append_way(out, &change->way);
     kk_buf_append_str(out, " on \"");
     kk_append_markdown(out, change->text);
-    kk_buf_appendf(out,
-                   "\" takes %.3f s, %+.1f %% beside %.3f s in the last %zu comparable run%s "
-                   "(p = %.2g)\n",
-                   change->after_s, change->change_percent, change->before_s, change->n_runs,
-                   change->n_runs == 1 ? "" : "s", change->p);
+    kk_buf_appendf(out, "\" takes %.3f s, %+.1f %% beside %.3f s in %s (p = %.2g)\n",
+                   change->after_s, change->change_percent, change->before_s,
+                   kk_history_runs_text(change->n_runs, runs), change->p);
 }
 
 static void append_changes(kk_buf *out, const kk_history_view *history)
 {
+    char runs[KK_HISTORY_RUNS_TEXT];
     if (history->n_compared == 0) {
         kk_buf_append_str(out, "No earlier run is comparable with this one: same hardware, system, "
                                "model, libraries, settings and voice.\n\n");
@@ -93,9 +93,9 @@ static void append_changes(kk_buf *out, const kk_history_view *history)
     }
     if (history->n_changes == 0)
         kk_buf_appendf(out,
-                       "No change beside the last %zu comparable run%s: no median differs by "
-                       "more than 5 %% with p below 0.01.\n",
-                       history->n_compared, history->n_compared == 1 ? "" : "s");
+                       "No change beside %s: no median differs by more than 5 %% with p below "
+                       "0.01.\n",
+                       kk_history_runs_text(history->n_compared, runs));
     for (size_t i = 0; i < history->n_changes; i++)
         append_change(out, &history->changes[i]);
     kk_buf_append_char(out, '\n');

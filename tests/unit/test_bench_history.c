@@ -534,9 +534,9 @@ TEST(a_baseline_is_a_run_or_a_file)
     CHECK_INT(kk_baseline_read(&back, "1", dir, &error), KOKORO_OK);
     CHECK_INT(back.n_ways, FIXTURE_N_WAYS);
     kk_bench_result_fini(&back);
-    CHECK_INT(kk_baseline_read(&back, "7", dir, &error), KOKORO_NOT_FOUND);
-    CHECK_INT(kk_baseline_read(&back, "1", "/nowhere", &error), KOKORO_NOT_FOUND);
-    CHECK_INT(kk_baseline_read(&back, "/nowhere/r.json", dir, &error), KOKORO_NOT_FOUND);
+    CHECK_INT(kk_baseline_read(&back, "7", dir, &error), KOKORO_INVALID);
+    CHECK_INT(kk_baseline_read(&back, "1", "/nowhere", &error), KOKORO_INVALID);
+    CHECK_INT(kk_baseline_read(&back, "/nowhere/r.json", dir, &error), KOKORO_INVALID);
     CHECK_INT(kk_baseline_read(&back, path, dir, &error), KOKORO_BAD_DATA);
     empty_directory();
 }
