@@ -165,8 +165,8 @@ typedef struct kokoro_engine_info {
 KOKORO_API void kokoro_get_engine_info(const kokoro_engine *engine, kokoro_engine_info *info);
 
 /* Give memory that is kept for the next speech back to the system, and pages of mapped weights: for
- * a caller who expects to be idle. The next inference is some 10 ms slower. From any thread; what
- * is in use stays. */
+ * a caller who expects to be idle. The next inference is some 40 ms slower. Takes its turn at
+ * the model behind the requests that wait; with onnxruntime it is the shortest inference. */
 KOKORO_API void kokoro_trim(kokoro_engine *engine);
 
 /* What this engine does because of a peculiarity of something it did not make: a model export, a

@@ -183,8 +183,11 @@ void kokoro_get_engine_info(const kokoro_engine *engine, kokoro_engine_info *inf
 
 void kokoro_trim(kokoro_engine *engine)
 {
-    if (engine->model != NULL && engine->model->provider->trim != NULL)
+    if (engine->model != NULL && engine->model->provider->trim != NULL) {
+        kk_turn_take(&engine->turn);
         engine->model->provider->trim(engine->model);
+        kk_turn_pass(&engine->turn);
+    }
 #if defined(__GLIBC__)
     (void)malloc_trim(0);
 #endif
