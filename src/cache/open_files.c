@@ -3,7 +3,6 @@
 
 #include <dirent.h>
 #include <limits.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,7 +10,7 @@
 typedef struct search {
     const char *dir;
     size_t dir_len;
-    void (*fn)(void *user, const char *path);
+    kk_open_file_fn *fn;
     void *user;
 } search;
 
@@ -22,7 +21,7 @@ static const char *rest_of(const search *s, const char *path)
                                                                              : NULL;
 }
 
-static void look_at_link(const search *s, const char *link)
+static void look_at_link(const search *s, const char *link, bool is_working_dir)
 {
     char target[PATH_MAX];
     ssize_t len = readlink(link, target, sizeof(target) - 1);
@@ -31,7 +30,7 @@ static void look_at_link(const search *s, const char *link)
     target[len] = '\0';
     const char *rest = rest_of(s, target);
     if (rest != NULL)
-        s->fn(s->user, rest);
+        s->fn(s->user, rest, is_working_dir);
 }
 
 static void look_at_fds(const search *s, const char *process)
@@ -45,7 +44,7 @@ static void look_at_fds(const search *s, const char *process)
             continue;
         char link[600];
         (void)snprintf(link, sizeof(link), "%s/%s", path, fd->d_name);
-        look_at_link(s, link);
+        look_at_link(s, link, false);
     }
     if (fds != NULL)
         (void)closedir(fds);
@@ -64,13 +63,13 @@ static void look_at_maps(const search *s, const char *process)
         at[strcspn(at, "\n")] = '\0';
         const char *rest = rest_of(s, at);
         if (rest != NULL)
-            s->fn(s->user, rest);
+            s->fn(s->user, rest, false);
     }
     if (maps != NULL)
         (void)fclose(maps);
 }
 
-void kk_open_files_each(const char *real_dir, void (*fn)(void *user, const char *path), void *user)
+void kk_open_files_each(const char *real_dir, kk_open_file_fn *fn, void *user)
 {
     const search s = {real_dir, strlen(real_dir), fn, user};
     DIR *processes = opendir("/proc");
@@ -83,7 +82,7 @@ void kk_open_files_each(const char *real_dir, void (*fn)(void *user, const char 
         look_at_fds(&s, name);
         look_at_maps(&s, name);
         (void)snprintf(link, sizeof(link), "/proc/%s/cwd", name);
-        look_at_link(&s, link);
+        look_at_link(&s, link, true);
     }
     if (processes != NULL)
         (void)closedir(processes);

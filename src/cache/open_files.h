@@ -7,8 +7,12 @@
 #ifndef KK_CACHE_OPEN_FILES_H
 #define KK_CACHE_OPEN_FILES_H
 
-/* Calls fn with each path relative to `real_dir` (as realpath gives it), some of them repeatedly.
- */
-void kk_open_files_each(const char *real_dir, void (*fn)(void *user, const char *path), void *user);
+#include <stdbool.h>
+
+/* Gets a path relative to the directory; of a directory, whether it is one to work in. */
+typedef void kk_open_file_fn(void *user, const char *path, bool is_working_dir);
+
+/* Calls fn with each path below `real_dir` (as realpath gives it), with some of them repeatedly. */
+void kk_open_files_each(const char *real_dir, kk_open_file_fn *fn, void *user);
 
 #endif

@@ -71,9 +71,13 @@ static void mark_newest(kk_tree *tree, const char *folder)
         newest->flags |= KK_IS_CURRENT;
 }
 
-static void mark_open(void *user, const char *path)
+/* Who only looks into a directory, as a search or another thread of ours does, does not use it. */
+static void mark_open(void *user, const char *path, bool is_working_dir)
 {
-    mark(user, path, KK_IS_IN_USE);
+    const kk_tree *tree = user;
+    const uint32_t at = kk_tree_find(tree, path);
+    if (at != KK_TREE_NONE && (is_working_dir || tree->entries[at].type != KK_TREE_DIR))
+        mark(user, path, KK_IS_IN_USE);
 }
 
 /* All in a directory that is current is so too, but for what was left half made in it. */

@@ -329,6 +329,27 @@ TEST(what_is_open_mapped_or_locked_survives)
     tear_down();
 }
 
+TEST(a_directory_that_is_only_looked_into_goes)
+{
+    set_up();
+    const kk_cleanup_rules rules = rules_of_guide();
+    const char *names[] = {"tmplooked", "tmpcwd"};
+    char *here = getcwd(NULL, 0);
+    for (int i = 0; i < 2; i++) {
+        make_file(at("cache/%s/sub/x", names[i]), 1, 50 * HOUR);
+        set_age(at("cache/%s/sub", names[i]), 50 * HOUR);
+        set_age(at("cache/%s", names[i]), 50 * HOUR);
+    }
+    int fd = open(at("cache/tmplooked/sub"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    CHECK_INT(chdir(at("cache/tmpcwd/sub")), 0);
+    CHECK_INT(clean(&rules), KOKORO_OK);
+    CHECK(!exists(at("cache/tmplooked")) && exists(at("cache/tmpcwd/sub/x")));
+    CHECK(here != NULL && chdir(here) == 0);
+    free(here);
+    (void)close(fd);
+    tear_down();
+}
+
 /* A process that only holds a lock on a name that another user's eyes cannot see in /proc. */
 TEST(a_lock_of_another_process_is_seen)
 {
@@ -753,6 +774,7 @@ TEST_MAIN(T(age_takes_what_is_older_than_a_day), T(temporary_directories_leave_t
           T(what_is_needed_survives_every_policy),
           T(without_word_of_what_is_needed_the_newest_stays),
           T(what_is_open_mapped_or_locked_survives), T(a_lock_of_another_process_is_seen),
+          T(a_directory_that_is_only_looked_into_goes),
           T(links_are_removed_themselves_and_never_followed),
           T(a_directory_swapped_for_a_link_is_left_alone),
           T(what_changed_since_it_was_seen_is_left_alone),
