@@ -18,7 +18,8 @@ static void draw_axis_below(kk_buf *out, const kk_svg_axis *axis, double top, do
                             const char *label)
 {
     char text[40];
-    for (double value = 0.0; value <= axis->top * 1.0001; value += axis->step) {
+    for (int i = 0; i <= axis->n_steps; i++) {
+        const double value = axis->step * i;
         const double x = kk_svg_place(axis, value);
         kk_svg_line(out, x, top, x, bottom, value > 0.0 ? "grid" : "axis");
         (void)snprintf(text, sizeof(text), "%.*f", axis->n_decimals, value);
@@ -222,15 +223,16 @@ void kk_plot_history(kk_buf *out, const kk_report *report)
             const kk_history_figure *figure = kk_history_find(&history->runs[i], &ways[w], text);
             max = figure != NULL && figure->inference_s > max ? figure->inference_s : max;
         }
-    const double legend = TOP, top = TOP + 20.0 * (double)((n_ways + 2) / 3) + 16.0,
-                 bottom = top + 240.0;
+    const size_t n_rows = (n_ways + 2) / 3;
+    const double legend = TOP, top = TOP + 20.0 * (double)n_rows + 16.0, bottom = top + 240.0;
     char title[128];
     (void)snprintf(title, sizeof(title), "Inference time over the last runs, text \"%.60s\"", text);
     kk_svg_begin(out, WIDTH, bottom + 72.0, title,
                  "A line for each way: the median inference time of the last benchmark runs.");
     const kk_svg_axis axis = kk_svg_axis_make(max, 5, bottom, top);
-    for (double value = 0.0; value <= axis.top * 1.0001; value += axis.step) {
+    for (int i = 0; i <= axis.n_steps; i++) {
         char number[40];
+        const double value = axis.step * i;
         const double y = kk_svg_place(&axis, value);
         (void)snprintf(number, sizeof(number), "%.*f s", axis.n_decimals, value);
         kk_svg_line(out, HISTORY_LEFT, y, HISTORY_RIGHT, y, value > 0.0 ? "grid" : "axis");
@@ -239,7 +241,8 @@ void kk_plot_history(kk_buf *out, const kk_report *report)
     draw_runs(out, history, bottom);
     for (size_t w = 0; w < n_ways; w++) {
         char name[KK_WAY_TEXT];
-        const double x = 20.0 + 275.0 * (double)(w % 3), y = legend + 20.0 * (double)(w / 3);
+        const size_t row = w / 3;
+        const double x = 20.0 + 275.0 * (double)(w % 3), y = legend + 20.0 * (double)row;
         kk_way_text(&ways[w], name);
         kk_svg_bar(out, x, y - 5.0, 18.0, 4.0, w, 1.0);
         kk_svg_text(out, x + 26.0, y + 1.0, "start", "label", name);

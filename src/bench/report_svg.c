@@ -13,8 +13,8 @@ static const char *const colours[KK_SVG_N_COLOURS] = {"#2f7fc1", "#d98a00", "#0a
 kk_svg_axis kk_svg_axis_make(double max, int n_steps, double from, double to)
 {
     static const double rounds[] = {1.0, 2.0, 5.0, 10.0};
-    kk_svg_axis axis = {1.0, 1.0, 0, from, to};
-    if (!(max > 0.0) || !isfinite(max))
+    kk_svg_axis axis = {.top = 1.0, .step = 1.0, .n_steps = 1, .from = from, .to = to};
+    if (!(max > 1e-9 && max < 1e15)) /* nothing, or nothing that was measured */
         return axis;
     const double wanted = max / n_steps;
     const double power = pow(10.0, floor(log10(wanted)));
@@ -22,7 +22,8 @@ kk_svg_axis kk_svg_axis_make(double max, int n_steps, double from, double to)
     while (i < 3 && rounds[i] * power < wanted * 0.999)
         i++;
     axis.step = rounds[i] * power;
-    axis.top = axis.step * ceil(max / axis.step - 1e-9);
+    axis.n_steps = (int)ceil(max / axis.step - 1e-9);
+    axis.top = axis.step * axis.n_steps;
     axis.n_decimals = axis.step >= 1.0 ? 0 : (int)ceil(-log10(axis.step) - 1e-9);
     return axis;
 }

@@ -14,6 +14,7 @@ enum { KK_SVG_N_COLOURS = 8 };
  */
 typedef struct kk_svg_axis {
     double top, step;
+    int n_steps;
     int n_decimals;  /* that its numbers need */
     double from, to; /* pixels of 0 and of `top` */
 } kk_svg_axis;
