@@ -5,6 +5,7 @@
 
 #include <dlfcn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char HELP[] = "set KOKORO_OPENVINO_LIBRARY, or run: ./run setup --with openvino";
@@ -37,6 +38,11 @@ int kk_ov_api_open(kk_ov_api *api, const char *library, kokoro_error *err)
     memset(api, 0, sizeof(*api));
     if (library == NULL || library[0] == '\0')
         return kk_fail(err, KOKORO_PROVIDER, "no OpenVINO library: %s", HELP);
+#if defined(__SANITIZE_ADDRESS__)
+    /* oneTBB, its thread pool, looks for a helper with RTLD_DEEPBIND, at which this sanitizer ends
+     * the process, unless told. */
+    (void)setenv("TBB_ENABLE_SANITIZERS", "1", 0);
+#endif
     /* It stays in memory once loaded: the threads of its pool end when they like, and must not find
      * their code gone. */
     api->library = dlopen(library, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);

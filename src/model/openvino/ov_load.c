@@ -179,11 +179,12 @@ int kk_ov_load(kk_ov_model *model, const kk_model_options *options, kokoro_error
     char *path = NULL;
     kokoro_error reason = {KOKORO_OK, ""};
     status = cached_path(&path, model, options, capabilities, &reason);
-    if (status == KOKORO_NOT_FOUND || status == KOKORO_NO_MEMORY)
-        return kk_fail(err, status, "%s", reason.message);
+    const bool has_model = status != KOKORO_NOT_FOUND;
     if (status == KOKORO_OK)
         status = import_cached(model, path, &reason);
-    if (status != KOKORO_OK) {
+    if (!has_model || status == KOKORO_NO_MEMORY) {
+        status = kk_fail(err, status, "%s", reason.message);
+    } else if (status != KOKORO_OK) {
         if (status != KOKORO_NOT_FOUND)
             kk_log_write(options->log, KOKORO_LOG_WARNING, "%s; the model is compiled anew",
                          reason.message);
