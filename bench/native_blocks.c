@@ -147,7 +147,7 @@ static int run_sound(bench *b, job *j, const float *prosody, const float *text, 
     if (status == KOKORO_OK)
         status = settle(j, "source", audio, n);
     if (status == KOKORO_OK)
-        status = kk_spectrum(&b->ops, &w->generator, spectrum, audio, n);
+        status = kk_spectrum(&b->ops, &w->generator, spectrum, audio, n, 0, n / 5 + 1);
     if (status == KOKORO_OK)
         status = settle(j, "source_stft", spectrum, n_spectra * KK_SPECTRUM);
     if (status == KOKORO_OK)

@@ -113,8 +113,16 @@ static void test_case(const char *dir)
     float *spectrum = load(dir, "source_stft", &n_frames);
     n_frames /= 22;
     CHECK(n_frames == 120 * F + 1);
-    CHECK(kk_spectrum(&ops, &w->generator, dst, source, n) == KOKORO_OK);
+    CHECK(kk_spectrum(&ops, &w->generator, dst, source, n, 0, n_frames) == KOKORO_OK);
     compare("spectrum", dst, spectrum, n_frames * 22, BLOCK_LIMIT);
+    /* A part of it is what the whole has there, at both ends too. */
+    const size_t starts[] = {0, 1, n_frames / 2, n_frames - 7};
+    float *part = malloc(7 * 22 * sizeof(*part));
+    for (size_t i = 0; i < 4; i++) {
+        CHECK(kk_spectrum(&ops, &w->generator, part, source, n, starts[i], 7) == KOKORO_OK);
+        CHECK(memcmp(part, dst + starts[i] * 22, 7 * 22 * sizeof(*part)) == 0);
+    }
+    free(part);
     float *post = load(dir, "post", &n), *audio = load(dir, "audio", &n);
     CHECK(kk_generator(&ops, &w->generator, dst, features, spectrum, style, 2 * F, 0, NULL) ==
           KOKORO_OK);

@@ -36,6 +36,7 @@ typedef struct rows {
 typedef struct stage {
     const float *style;
     size_t T, C, rate; /* rows a row of features */
+    size_t T_mean;     /* rows of the blocks' mean that are wanted */
     kk_norms *norms;   /* NULL, or statistics by segments, and */
     kk_tiles tiles;    /* tiles that keep to them */
     int in_bf16, uses_toom;
@@ -110,6 +111,7 @@ typedef struct block_conv {
     const kk_toom *toom; /* NULL: not in bf16 */
     const kk_conv *conv;
     size_t dilation;
+    size_t T_out;            /* rows wanted, the first; T or fewer */
     rows src, dst, residual; /* residual.values NULL: none */
     kk_activation activation;
     float gain;
@@ -119,13 +121,16 @@ typedef struct block_conv {
 
 static int convolve(const kk_ops *ops, const stage *s, const block_conv *c)
 {
-    const size_t C = s->C, T = s->T;
-    const kk_tiles *tiles = s->norms != NULL ? &s->tiles : NULL;
+    const size_t C = s->C;
+    kk_tiles cut = s->tiles;
+    while (cut.n > 0 && cut.starts[cut.n - 1] >= c->T_out)
+        cut.n--;
+    const kk_tiles *tiles = s->norms != NULL ? &cut : NULL;
     if (c->toom != NULL)
         return kk_toom_convolve(ops, &(kk_toom_run){.toom = c->toom,
                                                     .src = c->src.values,
                                                     .src_is_bf16 = c->src.is_bf16,
-                                                    .T = T,
+                                                    .T = c->T_out,
                                                     .dilation = c->dilation,
                                                     .activation = c->activation,
                                                     .dst = c->dst.values,
@@ -139,13 +144,13 @@ static int convolve(const kk_ops *ops, const stage *s, const block_conv *c)
     return kk_convolve(ops, &(kk_conv_run){.conv = c->conv,
                                            .src = c->src.values,
                                            .src_stride = C,
-                                           .T_in = T,
+                                           .T_in = s->T,
                                            .dilation = c->dilation,
                                            .pad = (c->conv->K - 1) / 2 * c->dilation,
                                            .activation = c->activation,
                                            .dst = c->dst.values,
                                            .dst_stride = C,
-                                           .T_out = T,
+                                           .T_out = c->T_out,
                                            .residual = c->residual.values,
                                            .residual_stride = C,
                                            .gain = c->gain,
@@ -157,10 +162,10 @@ static int convolve(const kk_ops *ops, const stage *s, const block_conv *c)
 
 /*
  * dst [T][C] (+)= gain * block(x):  3 times  y = conv1(snake(adain1(z))), z += conv2(snake(
- * adain2(y))), z = x at first. sums are those of x.
+ * adain2(y))), z = x at first. sums are those of x. Of dst only the first T_out rows.
  */
 static int resblock(const kk_ops *ops, const kk_resblock *w, stage *s, float *dst, int accumulate,
-                    float gain, const kk_sums *x_sums)
+                    float gain, const kk_sums *x_sums, size_t T_out)
 {
     static const size_t dilations[3] = {1, 3, 5};
     const kk_mark mark = kk_workspace_mark(ops->ws);
@@ -173,6 +178,7 @@ static int resblock(const kk_ops *ops, const kk_resblock *w, stage *s, float *ds
         block_conv first = {.toom = s->uses_toom ? &w->toom1[j] : NULL,
                             .conv = &w->conv1[j],
                             .dilation = dilations[j],
+                            .T_out = s->T,
                             .src = now,
                             .dst = s->y,
                             .gain = 1.0f,
@@ -184,6 +190,7 @@ static int resblock(const kk_ops *ops, const kk_resblock *w, stage *s, float *ds
         block_conv second = {.toom = s->uses_toom ? &w->toom2[j] : NULL,
                              .conv = &w->conv2[j],
                              .dilation = 1,
+                             .T_out = is_last ? T_out : s->T,
                              .src = s->y,
                              .dst = is_last ? (rows){dst, 0} : s->work,
                              .residual = now,
@@ -231,7 +238,7 @@ static int mean_of_blocks(const kk_ops *ops, const kk_resblock *w, stage *s)
         s->x.values = swap;
     }
     for (int i = 0; i < 3 && status == KOKORO_OK; i++)
-        status = resblock(ops, &w[i], s, s->sum, i > 0, 1.0f / 3.0f, &sums);
+        status = resblock(ops, &w[i], s, s->sum, i > 0, 1.0f / 3.0f, &sums, s->T_mean);
     kk_workspace_release(ops->ws, mark);
     return status;
 }
@@ -311,7 +318,7 @@ static int add_noise(const kk_ops *ops, const kk_conv *conv, const kk_resblock *
                                                  .sums = &sums,
                                                  .tiles = s->norms != NULL ? &s->tiles : NULL});
     if (status == KOKORO_OK)
-        status = resblock(ops, block, s, s->sum, 1, 1.0f, &sums);
+        status = resblock(ops, block, s, s->sum, 1, 1.0f, &sums, s->T);
     kk_workspace_release(ops->ws, mark);
     return status;
 }
@@ -385,12 +392,12 @@ static int second_stage(const kk_ops *ops, const kk_generator_weights *w, stage 
         status = kk_convolve(ops, &(kk_conv_run){.conv = &w->post,
                                                  .src = s->sum,
                                                  .src_stride = C2,
-                                                 .T_in = s->T,
+                                                 .T_in = s->T_mean,
                                                  .pad = 3,
                                                  .activation = {.kind = KK_LEAKY, .slope = 0.01f},
                                                  .dst = dst,
                                                  .dst_stride = KK_SPECTRUM,
-                                                 .T_out = s->T});
+                                                 .T_out = s->T_mean});
     return status;
 }
 
@@ -404,6 +411,7 @@ int kk_generator(const kk_ops *ops, const kk_generator_weights *w, float *dst,
     const int uses_toom = toom->weights != NULL && (toom->is_float || (in_bf16 && T > SHORT));
     stage first = {.style = style,
                    .T = RATE1 * T,
+                   .T_mean = RATE1 * T,
                    .C = C1,
                    .rate = RATE1,
                    .norms = norms,
@@ -412,6 +420,8 @@ int kk_generator(const kk_ops *ops, const kk_generator_weights *w, float *dst,
                    .rounds = in_bf16 && uses_toom};
     stage second = first;
     second.T = RATE2 * first.T + 1;
+    second.T_mean =
+        norms != NULL && norms->n_wanted < T ? RATE1 * RATE2 * norms->n_wanted : second.T;
     second.C = C2;
     second.rate = RATE1 * RATE2;
     if (norms != NULL)

@@ -235,20 +235,19 @@ static int relay_piece(void *user, const float *samples, size_t n, int is_last)
                                  relay->whole);
 }
 
-/* The generator over the whole, or in pieces when somebody waits for them. */
-static int run_generator(const kk_ops *ops, const kk_generator_weights *w, const kk_utterance *u,
-                         const kk_infer_control *control, const kk_pcm *whole)
+/* The generator over the whole. */
+static int generate(const kk_ops *ops, const kk_generator_weights *w, const kk_utterance *u,
+                    const kk_pcm *whole)
 {
-    if (control != NULL && control->piece != NULL) {
-        piece_relay relay = {control, whole, 0};
-        return kk_speak_pieces(ops, w, u, whole->samples, relay_piece, &relay);
-    }
     const size_t n_spectra = u->T * (SPECTRA_A_FRAME / 2) + 1;
+    float *spectrum = kk_workspace_floats(ops->ws, n_spectra * KK_SPECTRUM);
     float *post = kk_workspace_floats(ops->ws, n_spectra * KK_SPECTRUM);
-    if (post == NULL)
+    if (spectrum == NULL || post == NULL)
         return KOKORO_NO_MEMORY;
-    int status =
-        kk_generator(ops, w, post, u->features, u->spectrum, u->style, u->T, u->in_bf16, NULL);
+    int status = kk_spectrum(ops, w, spectrum, u->source, whole->n_samples, 0, n_spectra);
+    if (status == KOKORO_OK && !kk_pool_cancelled(ops->pool))
+        status =
+            kk_generator(ops, w, post, u->features, spectrum, u->style, u->T, u->in_bf16, NULL);
     return status == KOKORO_OK ? kk_inverse_stft(ops, w, whole->samples, post, n_spectra) : status;
 }
 
@@ -258,27 +257,29 @@ static int make_sound(const utterance *u, const float *prosody, const float *tex
     const kk_ops *ops = u->ops;
     const kk_weights *w = u->w;
     kk_workspace *ws = ops->ws;
-    const size_t F = u->F, n = F * SAMPLES_A_FRAME, n_spectra = F * SPECTRA_A_FRAME + 1;
+    const bool in_pieces = control != NULL && control->piece != NULL;
+    const size_t F = u->F;
     float *f0 = kk_workspace_floats(ws, 2 * F), *energy = kk_workspace_floats(ws, 2 * F);
     float *features = kk_workspace_floats(ws, 2 * F * 512);
-    float *spectrum = kk_workspace_floats(ws, n_spectra * KK_SPECTRUM);
-    if (f0 == NULL || energy == NULL || features == NULL || spectrum == NULL)
+    /* The samples' place can hold the source unless pieces need it to the end. */
+    float *source = in_pieces ? kk_workspace_floats(ws, whole->n_samples) : whole->samples;
+    if (f0 == NULL || energy == NULL || features == NULL || source == NULL)
         return KOKORO_NO_MEMORY;
     int status =
         kk_pitch(ops, &w->prosody, f0, energy, prosody, u->style + KK_STYLE_HALF, F, u->in_bf16);
     if (status == KOKORO_OK)
         status = kk_decoder(ops, &w->decoder, features, text, f0, energy, u->style, F, u->in_bf16);
-    /* The samples' place holds the source until the spectrum is taken of it. */
     if (status == KOKORO_OK)
-        status = kk_source(ops, &w->generator, whole->samples, f0, 2 * F);
-    if (status == KOKORO_OK)
-        status = kk_spectrum(ops, &w->generator, spectrum, whole->samples, n);
+        status = kk_source(ops, &w->generator, source, f0, 2 * F);
     if (status != KOKORO_OK || kk_pool_cancelled(ops->pool))
         return status;
     if (F > LONG_FRAMES)
         kk_ops_forget_weights(ops);
-    const kk_utterance generated = {features, spectrum, energy, u->style, 2 * F, u->in_bf16};
-    return run_generator(ops, &w->generator, &generated, control, whole);
+    const kk_utterance generated = {features, source, u->style, 2 * F, u->in_bf16};
+    if (!in_pieces)
+        return generate(ops, &w->generator, &generated, whole);
+    piece_relay relay = {control, whole, 0};
+    return kk_speak_pieces(ops, &w->generator, &generated, whole->samples, relay_piece, &relay);
 }
 
 /* The rows a frame, copied out of the workspace that is about to grow. */

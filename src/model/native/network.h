@@ -61,10 +61,10 @@ int kk_decoder(const kk_ops *ops, const kk_decoder_weights *w, float *dst, const
 int kk_source(const kk_ops *ops, const kk_generator_weights *w, float *dst, const float *f0,
               size_t T);
 
-/* Magnitudes and phases of its short-time Fourier transform: dst [n / 5 + 1][22] from source [n].
- */
+/* Magnitudes and phases of the short-time Fourier transform of source [n]: of its n / 5 + 1 frames
+ * those from `first` on, dst [n_frames][22]. */
 int kk_spectrum(const kk_ops *ops, const kk_generator_weights *w, float *dst, const float *source,
-                size_t n);
+                size_t n, size_t first, size_t n_frames);
 
 /*
  * Statistics of the generator's normalisations when it runs on parts of an utterance: the rows of a
@@ -85,12 +85,16 @@ typedef struct kk_norms {
     size_t n_segments;
     double slot_weights[KK_MAX_SLOTS]; /* 0: empty, or not to count */
     size_t slot_frames[KK_MAX_SLOTS];
+    /* Rows of features, in front, whose output is wanted: some whole segments. The others' serve
+     * the statistics only, and their last layers are left out. */
+    size_t n_wanted;
     double *sums; /* [KK_N_NORMS][KK_MAX_SLOTS][2][256], zeroed at first */
     size_t layer; /* of the run: 0 at its start */
 } kk_norms;
 
 /* dst [60 T + 1][22], log magnitudes and phases, from features [T][512] and spectrum
- * [60 T + 1][22]. norms NULL: the statistics of these rows alone. */
+ * [60 T + 1][22]. norms NULL: the statistics of these rows alone; else dst [60 n_wanted][22] if
+ * that is less than all. */
 int kk_generator(const kk_ops *ops, const kk_generator_weights *w, float *dst,
                  const float *features, const float *spectrum, const float *style, size_t T,
                  int in_bf16, kk_norms *norms);
@@ -101,9 +105,9 @@ int kk_inverse_stft(const kk_ops *ops, const kk_generator_weights *w, float *aud
 
 /* What the generator needs of an utterance, T rows of features at 80 a second. */
 typedef struct kk_utterance {
-    const float *features, *spectrum; /* [T][512], [60 T + 1][22] */
-    const float *energy;              /* [T] */
-    const float *style;               /* [128] of the decoder */
+    const float *features; /* [T][512] */
+    const float *source;   /* [300 T] */
+    const float *style;    /* [128] of the decoder */
     size_t T;
     int in_bf16;
 } kk_utterance;

@@ -202,23 +202,26 @@ static void weigh(pieces *p, size_t first, size_t from, size_t to, size_t last)
     }
 }
 
-/* Rows [first, last) and behind them the excerpts without sums. */
+/* Rows [first, last) and behind them the excerpts without sums: features [T][512], spectrum
+ * [60 T + 1][22]. */
 static int gather(const pieces *p, size_t first, size_t last, const float **features,
-                  const float **spectrum, size_t *T)
+                  const float **spectrum, size_t T)
 {
-    *T = last - first + (p->n_excerpts - p->n_known) * EXCERPT;
-    float *rows = kk_workspace_floats(p->ops->ws, *T * FEATURES);
-    float *spectra = kk_workspace_floats(p->ops->ws, (*T * ROW_SPECTRA + 1) * KK_SPECTRUM);
-    if (rows == NULL || spectra == NULL)
+    const kk_utterance *u = p->u;
+    float *spectra = kk_workspace_floats(p->ops->ws, (T * ROW_SPECTRA + 1) * KK_SPECTRUM);
+    float *rows = T > last - first ? kk_workspace_floats(p->ops->ws, T * FEATURES) : NULL;
+    if (spectra == NULL || (T > last - first && rows == NULL))
         return KOKORO_NO_MEMORY;
-    *features = rows;
+    *features = rows != NULL ? rows : u->features + first * FEATURES;
     *spectrum = spectra;
     size_t start = first, n = last - first;
     for (size_t i = p->n_known;; i++) {
-        memcpy(rows, p->u->features + start * FEATURES, n * FEATURES * sizeof(*rows));
         /* One spectrum more than needed; the next part overwrites it, the last keeps it. */
-        memcpy(spectra, p->u->spectrum + start * ROW_SPECTRA * KK_SPECTRUM,
-               (n * ROW_SPECTRA + 1) * KK_SPECTRUM * sizeof(*spectra));
+        const int status = kk_spectrum(p->ops, p->w, spectra, u->source, u->T * ROW_SAMPLES,
+                                       start * ROW_SPECTRA, n * ROW_SPECTRA + 1);
+        if (status != KOKORO_OK || rows == NULL)
+            return status;
+        memcpy(rows, u->features + start * FEATURES, n * FEATURES * sizeof(*rows));
         rows += n * FEATURES;
         spectra += n * ROW_SPECTRA * KK_SPECTRUM;
         if (i == p->n_excerpts)
@@ -241,25 +244,24 @@ static int make_piece(pieces *p, size_t from, size_t to)
     const kk_mark mark = kk_workspace_mark(p->ops->ws);
     const size_t first = from > CONTEXT ? from - CONTEXT : 0;
     const size_t last = u->T - to > LOOK_AHEAD ? to + LOOK_AHEAD : u->T;
-    const float *features = u->features + first * FEATURES;
-    const float *spectrum = u->spectrum + first * ROW_SPECTRA * KK_SPECTRUM;
-    size_t T = last - first;
     if (from <= FIRST && last < u->T)
         choose_excerpts(p, last, from == 0 ? first_excerpts(u->T) : MAX_EXCERPTS - p->n_excerpts);
     weigh(p, first, from, to, last);
-    int status = KOKORO_OK;
-    if (p->n_excerpts > p->n_known)
-        status = gather(p, first, last, &features, &spectrum, &T);
+    const size_t n_wanted = last - first, T = n_wanted + (p->n_excerpts - p->n_known) * EXCERPT;
+    const size_t n_post = n_wanted * ROW_SPECTRA + (T == n_wanted ? 1 : 0);
+    const float *features = NULL, *spectrum = NULL;
+    int status = gather(p, first, last, &features, &spectrum, T);
     p->n_known = p->n_excerpts;
-    float *post = kk_workspace_floats(p->ops->ws, (T * ROW_SPECTRA + 1) * KK_SPECTRUM);
-    float *sound = kk_workspace_floats(p->ops->ws, T * ROW_SAMPLES);
+    p->norms.n_wanted = n_wanted;
+    float *post = kk_workspace_floats(p->ops->ws, n_post * KK_SPECTRUM);
+    float *sound = kk_workspace_floats(p->ops->ws, n_wanted * ROW_SAMPLES);
     if (post == NULL || sound == NULL)
         return KOKORO_NO_MEMORY;
     if (status == KOKORO_OK)
         status = kk_generator(p->ops, p->w, post, features, spectrum, u->style, T, u->in_bf16,
                               from == 0 && to == u->T ? NULL : &p->norms);
     if (status == KOKORO_OK)
-        status = kk_inverse_stft(p->ops, p->w, sound, post, T * ROW_SPECTRA + 1);
+        status = kk_inverse_stft(p->ops, p->w, sound, post, n_post);
     if (status == KOKORO_OK) {
         const size_t n = (to - from) * ROW_SAMPLES;
         sound += (from - first) * ROW_SAMPLES;

@@ -181,21 +181,20 @@ static void frames_task(void *context, size_t task, size_t worker)
 }
 
 int kk_spectrum(const kk_ops *ops, const kk_generator_weights *w, float *dst, const float *source,
-                size_t n)
+                size_t n, size_t first, size_t n_frames)
 {
     const kk_mark mark = kk_workspace_mark(ops->ws);
-    const size_t n_frames = n / KK_STFT_HOP + 1, n_tasks = (n_frames + LANES - 1) / LANES;
+    const size_t n_tasks = (n_frames + LANES - 1) / LANES;
     const size_t n_padded = n_tasks * LANES * KK_STFT_HOP + N;
-    float *padded = kk_workspace_floats(ops->ws, n_padded > n + N ? n_padded : n + N);
+    float *padded = kk_workspace_floats(ops->ws, n_padded);
     if (padded == NULL)
         return KOKORO_NO_MEMORY;
-    memcpy(padded + PAD, source, n * sizeof(*padded));
-    for (size_t i = 1; i <= PAD; i++) {
-        padded[PAD - i] = source[i];
-        padded[PAD + n - 1 + i] = source[n - 1 - i];
+    for (size_t i = 0; i < n_padded; i++) {
+        const size_t at = first * KK_STFT_HOP + i; /* sample at - PAD, reflected at both ends */
+        const size_t sample = at < PAD ? PAD - at : at < PAD + n ? at - PAD : 2 * n - 2 + PAD - at;
+        /* Zeros behind the end, of frames that are computed and left out. */
+        padded[i] = at < n + N ? source[sample] : 0.0f;
     }
-    for (size_t i = n + N; i < n_padded; i++)
-        padded[i] = 0.0f; /* of frames that are computed and left out */
     chirp_filter filter;
     prepare(&filter);
     spectrum_job job = {ops, w->stft_window, padded, &filter, dst, n_frames};
