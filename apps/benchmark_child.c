@@ -207,6 +207,11 @@ static void tie_to_parent(void)
 
 int kk_app_benchmark_child(kk_app *app)
 {
+    /* `benchmark-child serve`: the server of --comprehensive, which ends with the benchmark too. */
+    if (app->n_words == 1 && strcmp(app->words[0], "serve") == 0) {
+        tie_to_parent();
+        return kk_app_serve(&app->config);
+    }
     child c = {.config = &app->config, .answers = -1};
     char *line = NULL;
     size_t capacity = 0;

@@ -5,9 +5,11 @@
  */
 #include "benchmark.h"
 #include "benchmark_history.h"
+#include "benchmark_server.h"
 #include "benchmark_talk.h"
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/status.h"
 #include "bench/choice.h"
@@ -16,6 +18,7 @@
 #include "bench/report.h"
 #include "bench/result_json.h"
 #include "bench/run.h"
+#include "bench/streams.h"
 #include "cache/record.h"
 
 #include <errno.h>
@@ -43,6 +46,7 @@ typedef struct session {
     kk_history_view view; /* earlier runs, and what changed */
     kk_comparison comparison;
     bool has_comparison;
+    bool streams_failed; /* no server could be listened to */
     kk_record_lock lock;
     kokoro_error error;
 } session;
@@ -289,16 +293,49 @@ static int print_result(session *s, bool is_recorded)
 
 static int exit_status(const session *s)
 {
-    if (!has_failures(&s->result))
-        return KK_EXIT_OK;
     for (size_t i = 0; i < s->result.n_ways; i++) {
         char name[KK_WAY_TEXT];
         kk_way_text(&s->result.ways[i].way, name);
         if (s->result.ways[i].failure != NULL)
             kk_complain("%s failed: %s", name, s->result.ways[i].failure);
     }
+    if (!has_failures(&s->result) && !s->streams_failed)
+        return KK_EXIT_OK;
     return s->request->continues_on_error && s->result.choice.recommended >= 0 ? KK_EXIT_OK
                                                                                : KK_EXIT_FAILED;
+}
+
+/* --comprehensive: without a server that can be listened to there are no streams, and it is told.
+ */
+static int measure_streams(session *s)
+{
+    kk_benchmark_server server;
+    const double start_s = kk_now_s();
+    const int recommended = s->result.choice.recommended;
+    if (s->request->mode != KK_BENCH_COMPREHENSIVE || recommended < 0)
+        return KOKORO_OK;
+    int status = kk_benchmark_server_find(&server, s->app, &s->result.ways[recommended].way,
+                                          &s->watch, &s->error);
+    if (status == KOKORO_CANCELLED) {
+        s->result.is_interrupted = true;
+        return KOKORO_OK;
+    }
+    if (status == KOKORO_OK)
+        status = kk_bench_measure_streams(&s->result, &s->bench, &server.target, &s->error);
+    kk_benchmark_server_end(&server);
+    s->result.duration_s += kk_now_s() - start_s;
+    if (status == KOKORO_NO_MEMORY)
+        return status;
+    if (status != KOKORO_OK)
+        kk_complain("%s", s->error.message);
+    s->streams_failed = status != KOKORO_OK;
+    return KOKORO_OK;
+}
+
+static int give_up(void)
+{
+    kk_complain("stopped; earlier results stay as they are");
+    return KK_EXIT_FAILED;
 }
 
 /* Under the lock. */
@@ -306,16 +343,16 @@ static int measure(session *s)
 {
     bool is_recorded = false;
     int status = kk_bench_run(&s->result, &s->bench, &s->error);
+    if (status == KOKORO_OK && !s->result.is_interrupted)
+        status = choose(s);
+    if (status == KOKORO_OK && !s->result.is_interrupted)
+        status = measure_streams(s);
     kk_benchmark_tell_end(&s->talk);
+    if (s->result.is_interrupted || was_stopped != 0)
+        return give_up();
     if (status != KOKORO_OK)
         return kk_complain_of_set_up(&s->error);
-    if (s->result.is_interrupted || was_stopped != 0) {
-        kk_complain("stopped; earlier results stay as they are");
-        return KK_EXIT_FAILED;
-    }
-    status = choose(s);
-    if (status == KOKORO_OK)
-        status = keep(s, &is_recorded);
+    status = keep(s, &is_recorded);
     if (status == KOKORO_OK)
         status = print_result(s, is_recorded);
     if (status != KOKORO_OK)

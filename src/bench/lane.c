@@ -50,11 +50,11 @@ static int fail_nonsense(kk_lane *lane, const char *what, kokoro_error *err)
     return kk_fail(err, KOKORO_PROVIDER, "its answer about %s makes no sense", what);
 }
 
-static json_t *open_question(const kk_lane *lane, const kokoro_options *options)
+static json_t *open_question(const kk_lane *lane, const char *what, const kokoro_options *options)
 {
     const kk_way *way = &lane->way->way;
     json_t *question =
-        json_pack("{s:s, s:s, s:s, s:i}", "do", "open", "provider", way->provider, "precision",
+        json_pack("{s:s, s:s, s:s, s:i}", "do", what, "provider", way->provider, "precision",
                   lane->in_auto ? "auto" : way->precision, "threads", way->n_threads);
     const struct {
         const char *name, *value;
@@ -100,7 +100,7 @@ int kk_lane_open(kk_lane *lane, const kk_lane_context *context, double limit_s, 
     int status = kk_child_start(&lane->child, context->command, err);
     if (status != KOKORO_OK)
         return status;
-    json_t *question = open_question(lane, context->options);
+    json_t *question = open_question(lane, "open", context->options);
     status = question != NULL
                  ? kk_child_ask(&lane->child, question, limit_s, context->watch, &answer, err)
                  : kk_fail_memory(err);
@@ -117,6 +117,20 @@ void kk_lane_close(kk_lane *lane)
 {
     kk_child_end(&lane->child);
     lane->is_open = false;
+}
+
+void kk_lane_place(kk_lane *lane, const kk_lane_context *context, double limit_s)
+{
+    json_t *answer = NULL;
+    json_t *question = open_question(lane, "place", context->options);
+    if (question != NULL &&
+        kk_child_ask(&lane->child, question, limit_s, context->watch, &answer, NULL) == KOKORO_OK) {
+        const char *placement = kk_arena_strdup(context->arena, text_of(answer, "placement"));
+        if (placement != NULL)
+            lane->way->placement = placement;
+    }
+    json_decref(question);
+    json_decref(answer);
 }
 
 static int read_spoken(kk_lane *lane, const json_t *answer, kk_lane_sample *out, kokoro_error *err)

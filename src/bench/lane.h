@@ -4,6 +4,8 @@
  *     {"do": "open", "provider": ..., "precision": ..., "threads": ..., paths}
  *         {"provider", "precision", "execution_provider", "version", "placement", "threads",
  *          "load_ms", "pack_ms"}
+ *     {"do": "place", the same}
+ *         the same, placement filled where it can be
  *     {"do": "speak", "text": ..., "voice": ..., "pieces": false, "keep": false}
  *         {"model_s", "first_audio_s", "audio_s", "n_chunks", "resident_mb", "peak_mb",
  *          "is_partial", "n_samples", "n_durations"}
@@ -46,6 +48,10 @@ typedef struct kk_lane {
 /* Start the child and open the engine; fills the way. PROVIDER, CANCELLED, IO, NO_MEMORY. */
 int kk_lane_open(kk_lane *lane, const kk_lane_context *context, double limit_s, kokoro_error *err);
 void kk_lane_close(kk_lane *lane);
+
+/* Where the runtime puts the nodes: the child opens the model once more, which takes longer when it
+ * is to tell that. Leaves placement alone where it fails. */
+void kk_lane_place(kk_lane *lane, const kk_lane_context *context, double limit_s);
 
 typedef struct kk_lane_sample {
     double model_s, first_audio_s, audio_s;

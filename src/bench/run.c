@@ -171,6 +171,7 @@ static int add_half(kk_run_state *r, kokoro_error *err)
     way->way.n_threads /= 2;
     way->placement = "";
     result->n_ways++;
+    r->has_half = true;
     kk_lane *lane = &r->lanes[r->n_lanes++];
     *lane = (kk_lane){.way = way, .child = KK_CHILD_INIT};
     status = kk_bench_open_lane(r, lane, err);
@@ -179,16 +180,31 @@ static int add_half(kk_run_state *r, kokoro_error *err)
     return status;
 }
 
+/* After all samples, where there is time left: it means loading once more. */
+static void ask_placement(kk_run_state *r)
+{
+    for (size_t i = 0; i < r->n_lanes && !r->is_over; i++) {
+        kk_lane *lane = &r->lanes[i];
+        const double load_s = 1.0 + 3.0 * lane->way->load_ms / 1e3;
+        const bool is_native = strcmp(lane->way->way.provider, "native") == 0;
+        if (lane->is_open && !is_native && kk_bench_elapsed_s(r) + load_s < r->plan.budget_s)
+            kk_lane_place(lane, &r->context, kk_plan_limit_s(load_s, r->slowness));
+    }
+}
+
 static int run_lanes(kk_run_state *r, bool adds_half, kokoro_error *err)
 {
+    adds_half = adds_half && r->plan.tries_half && r->plan.n_runs > 1;
     int status = open_lanes(r, err);
     if (status == KOKORO_OK)
         status = warm_up(r, err);
     for (int i = 0; status == KOKORO_OK && i < r->plan.n_runs && !r->is_over; i++) {
         status = take_round(r, i, err);
-        if (status == KOKORO_OK && i == 0 && adds_half && r->plan.tries_half)
+        if (status == KOKORO_OK && i == 0 && adds_half)
             status = add_half(r, err);
     }
+    if (status == KOKORO_OK)
+        ask_placement(r);
     return status;
 }
 
@@ -258,10 +274,14 @@ static int run_groups(kk_run_state *r, kokoro_error *err)
     return status;
 }
 
-/* Ways that were never reached get a reason. */
+/* Ways that were never reached get a reason; the rival that came later just goes. */
 static void finish(kk_run_state *r)
 {
     kk_bench_result *result = r->result;
+    const kk_bench_way *last = &result->ways[result->n_ways - 1];
+    if (r->has_half && last->failure == NULL &&
+        last->timings[result->deciding_text].inference_s.n == 0)
+        result->n_ways--;
     result->n_warm_ups = r->plan.n_warm_ups;
     result->n_runs = 0;
     for (size_t i = 0; i < result->n_ways; i++) {

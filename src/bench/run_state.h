@@ -18,7 +18,8 @@ typedef struct kk_run_state {
     double start_s, away_s, slowness;
     uint64_t seed;
     size_t n_done;
-    bool is_over; /* stopped, or a failure ends it */
+    bool has_half; /* the last of the ways is the leader's rival */
+    bool is_over;  /* stopped, or a failure ends it */
 } kk_run_state;
 
 /* native in f32: what all others are compared with. */

@@ -131,6 +131,18 @@ class Runs(Benchmark):
         self.assertIn(b"Recommended: native", done.stdout)
         self.assertEqual(self.benchmark("--validate-only").returncode, 0)
 
+    def test_the_server_under_streams(self):
+        done = self.benchmark("--comprehensive", "--provider", "native", "--text-file",
+                              str(self.dir / "text"), "--runs", "1", "--json", "--port", "0")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        report = json.loads(done.stdout)
+        self.assertEqual(report["mode"], "comprehensive")
+        self.assertEqual([level["streams"] for level in report["streams"]], [1, 2, 4, 8])
+        for level in report["streams"]:
+            self.assertEqual((level["failed"], len(level["first_sound_s"])), (0, 8))
+            self.assertGreater(min(level["first_sound_s"]), 0)
+            self.assertGreater(level["audio_s"], 8)
+
     def test_progress_for_the_server(self):
         done = self.short("--runs", "1", "--precision", "f32", "--progress-json", "--nice", "5")
         self.assertEqual(done.returncode, 0, done.stderr)

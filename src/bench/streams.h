@@ -1,0 +1,16 @@
+/* streams.h - a server under 1, 2, 4 and 8 streams at once. */
+#ifndef KK_BENCH_STREAMS_H
+#define KK_BENCH_STREAMS_H
+
+#include "bench/run.h"
+#include "bench/stream_client.h"
+
+/*
+ * Fills result->streams: at each number of streams eight texts, all new, so many at once. Failed
+ * ones are counted; the first problem is told as a failure step. The watch's stop sets
+ * is_interrupted. NO_MEMORY, IO (no thread can be started).
+ */
+int kk_bench_measure_streams(kk_bench_result *result, const kk_bench_request *request,
+                             const kk_stream_target *target, kokoro_error *err);
+
+#endif
