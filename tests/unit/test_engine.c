@@ -162,6 +162,67 @@ TEST(equal_requests_give_equal_samples)
     }
 }
 
+typedef struct measures {
+    size_t n, n_applied, n_failed;
+    char names[1024];
+} measures;
+
+static void note_measure(void *user, const kokoro_measure *measure)
+{
+    measures *m = user;
+    char name[80];
+    (void)snprintf(name, sizeof(name), " %s ", measure->name);
+    CHECK(strstr(m->names, name) == NULL); /* each once */
+    (void)strncat(m->names, name, sizeof(m->names) - strlen(m->names) - 1);
+    CHECK(measure->target[0] != '\0' && measure->detail[0] != '\0');
+    CHECK(!(measure->applied && measure->error[0] != '\0'));
+    m->n++;
+    m->n_applied += measure->applied;
+    m->n_failed += measure->error[0] != '\0';
+}
+
+static void speak_between_trims(const char *provider, const char *a_measure)
+{
+    kokoro_options options;
+    kokoro_engine *other = NULL;
+    sum before, after;
+    measures m = {.n = 0};
+    set_options(&options);
+    options.provider = provider;
+    CHECK_INT(kokoro_open(&other, &options, NULL), KOKORO_OK);
+    if (other == NULL)
+        return;
+    kokoro_trim(other); /* before anything was spoken */
+    CHECK_INT(speak_with(other, "Go.", &before), KOKORO_OK);
+    kokoro_trim(other);
+    kokoro_trim(other);
+    CHECK_INT(speak_with(other, "Go.", &after), KOKORO_OK);
+    CHECK_INT(after.n_samples, before.n_samples);
+    CHECK_INT(after.n_frames, before.n_frames);
+    kokoro_list_measures(other, note_measure, &m);
+    CHECK_HAS(m.names, a_measure);
+    CHECK(m.n_applied > 0);
+    CHECK_INT(m.n_failed, 0);
+    kokoro_close(&other);
+}
+
+TEST(memory_is_given_back_and_measures_are_told)
+{
+    NEED_DATA();
+    speak_between_trims("native", " unnamed_weights ");
+    speak_between_trims("onnxruntime", " durations_output ");
+    kokoro_engine *phonemizer = NULL;
+    kokoro_options options;
+    measures m = {.n = 0};
+    kokoro_options_init(&options);
+    CHECK_INT(kokoro_open_phonemizer(&phonemizer, &options, NULL), KOKORO_OK);
+    kokoro_trim(phonemizer);
+    kokoro_list_measures(phonemizer, note_measure, &m);
+    CHECK_HAS(m.names, " lexicon_case ");
+    CHECK_INT(m.n_applied, 0); /* there is neither a lexicon nor a helper */
+    kokoro_close(&phonemizer);
+}
+
 TEST(a_sentence_is_spoken)
 {
     NEED_DATA();
@@ -421,9 +482,9 @@ TEST(cached_files_are_named)
 }
 
 TEST_MAIN(T(an_engine_opens), T(the_runtime_speaks_when_it_is_asked_for),
-          T(equal_requests_give_equal_samples), T(a_sentence_is_spoken),
-          T(sentences_join_without_a_click), T(what_cannot_be_spoken_is_refused_before_any_sound),
-          T(the_caller_can_stop), T(threads_share_an_engine),
-          T(every_failed_allocation_of_a_request_is_reported),
+          T(equal_requests_give_equal_samples), T(memory_is_given_back_and_measures_are_told),
+          T(a_sentence_is_spoken), T(sentences_join_without_a_click),
+          T(what_cannot_be_spoken_is_refused_before_any_sound), T(the_caller_can_stop),
+          T(threads_share_an_engine), T(every_failed_allocation_of_a_request_is_reported),
           T(every_failed_allocation_of_opening_is_reported), T(phonemes_come_with_their_source),
           T(wrong_options_are_named), T(cached_files_are_named), T(closing_sets_the_handle_to_null))
