@@ -203,8 +203,13 @@ class Lists(cli.Case):
                          [[v["id"], v["language"], v["gender"]] for v in voices])
 
     def test_providers(self):
-        native, runtime = json.loads(self.run_kokoro("providers", "--json").stdout)
-        self.assertEqual((native["name"], runtime["name"]), ("native", "onnxruntime"))
+        native, runtime, openvino = json.loads(self.run_kokoro("providers", "--json").stdout)
+        self.assertEqual((native["name"], runtime["name"], openvino["name"]),
+                         ("native", "onnxruntime", "openvino"))
+        if openvino["available"]:  # set-up installs it only when asked for
+            self.assertEqual(openvino["execution_providers"], ["OpenVINO:CPU"])
+        else:
+            self.assertIn("./run setup --with openvino", openvino["reason"])
         self.assertTrue(native["available"] and runtime["available"])
         self.assertIn("CPUExecutionProvider", runtime["execution_providers"])
 

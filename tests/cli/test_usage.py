@@ -156,9 +156,10 @@ class Lists(cli.Case):
     def test_an_absent_provider_says_why(self):
         done = self.run_kokoro("providers", "--json")
         self.assertEqual(done.returncode, 0)
-        (provider,) = [p for p in json.loads(done.stdout) if p["name"] == "onnxruntime"]
-        self.assertFalse(provider["available"])
-        self.assertIn("./run setup", provider["reason"])
+        known = {p["name"]: p for p in json.loads(done.stdout)}
+        for name, help in (("onnxruntime", "./run setup"), ("openvino", "./run setup --with openvino")):
+            self.assertFalse(known[name]["available"])
+            self.assertIn(help, known[name]["reason"])
         self.assertIn(b"not available", self.run_kokoro("providers").stdout)
 
     def test_the_doctor_finds_what_is_missing(self):
