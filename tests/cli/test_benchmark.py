@@ -1,6 +1,7 @@
 """`kokoro benchmark`: real runs, short ones; each option changes the run; what stops it leaves nothing."""
 
 import json
+import os
 import pathlib
 import shutil
 import signal
@@ -49,10 +50,10 @@ class Benchmark(cli.Case):
         return self.benchmark("--quick", "--provider", provider, "--text-file",
                               str(self.dir / "text"), *words, **options)
 
-    def start(self, *words):
+    def start(self, *words, **options):
         return subprocess.Popen([cli.PROGRAM, "benchmark", *words], cwd=self.work, env=self.env,
                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                stderr=subprocess.PIPE)
+                                stderr=subprocess.PIPE, **options)
 
     def steps(self, done, kind):
         return [line for line in done.stderr.splitlines() if f" s  {kind} " in line]
@@ -130,6 +131,23 @@ class Runs(Benchmark):
         self.assertEqual(len(self.steps(done, "warm-up")), 2 * len(names))
         self.assertIn(b"Recommended: native", done.stdout)
         self.assertEqual(self.benchmark("--validate-only").returncode, 0)
+
+    def test_samples_of_a_run_that_was_stopped_are_taken_again(self):
+        run = self.start("--quick", "--provider", "native", "--precision", "f32", "--text-file",
+                         str(self.dir / "text"), "--runs", "3", "--json", "--progress-json",
+                         start_new_session=True)
+        # Stopped whenever a step was told: then the next one has begun, or is about to.
+        for _ in range(3):
+            run.stderr.readline()
+            time.sleep(0.1)
+            os.killpg(run.pid, signal.SIGSTOP)
+            time.sleep(0.1)
+            os.killpg(run.pid, signal.SIGCONT)
+        out, words = run.communicate(timeout=120)
+        self.assertEqual(run.returncode, 0, words)
+        report = json.loads(out)
+        self.assertGreater(report["discarded_samples"], 0)
+        self.assertEqual(len(report["ways"][0]["timings"][0]["inference_s"]), 3)
 
     def test_the_server_under_streams(self):
         done = self.benchmark("--comprehensive", "--provider", "native", "--text-file",
