@@ -89,6 +89,14 @@ def check_shape(status):
     return seen, fields
 
 
+def wait_cleanup(server, count):
+    """Until there were more clean-ups than `count`."""
+    end = time.monotonic() + 60
+    while server.status()["memory_fragmentation"]["cleanup_count"] <= count:
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
 def test_shape_of_a_new_server(needs_data, start):
     running = start("--port", "0", environment=QUIET).wait_ready()
     status = running.status()
@@ -105,7 +113,7 @@ def test_shape_of_a_new_server(needs_data, start):
 def test_shape_after_work(server):
     server.post({"input": SHORT, "stream": False})
     server.post({"input": ""})
-    time.sleep(4)  # for a clean-up
+    wait_cleanup(server, 0)
     seen, fields = check_shape(server.status())
     # What is there only when there is something to tell, is there now.
     optional = {path for path, (_, always) in fields.items() if not always}
@@ -261,10 +269,7 @@ def test_rejected_requests_and_peaks(server):
 def test_memory_is_given_back(server):
     server.post({"input": LONG, **FAST})
     before = server.status()["memory_fragmentation"]
-    end = time.monotonic() + 30
-    while server.status()["memory_fragmentation"]["cleanup_count"] == before["cleanup_count"]:
-        assert time.monotonic() < end
-        time.sleep(0.1)
+    wait_cleanup(server, before["cleanup_count"])
     status = server.status()
     after = status["memory_fragmentation"]
     event = after["cleanup_events"][0]
