@@ -79,7 +79,7 @@ bool kk_plan_admits(const kk_bench_plan *plan, double elapsed_s, double expected
 
 double kk_plan_limit_s(double expected_s, double slowness)
 {
-    return slowness * (15.0 + 10.0 * expected_s);
+    return slowness * (20.0 + 10.0 * expected_s);
 }
 
 double kk_plan_guess_s(const kk_way *way, size_t n_chars)

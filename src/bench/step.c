@@ -117,7 +117,7 @@ int kk_bench_open_lane(kk_run_state *r, kk_lane *lane, kokoro_error *err)
 {
     kokoro_error failure;
     const bool is_heavy = strcmp(lane->way->way.provider, "native") != 0;
-    const double limit_s = kk_plan_limit_s(is_heavy ? 6.0 : 2.0, r->slowness);
+    const double limit_s = kk_plan_limit_s(is_heavy ? 6.0 : 4.0, r->slowness);
     for (int i = 1;; i++) {
         const unsigned continued = kk_watch_continued(r->request->watch);
         const int status = kk_lane_open(lane, &r->context, limit_s, &failure);
