@@ -121,6 +121,13 @@ static void print_text(const kk_bench_result *result, size_t text)
 {
     (void)printf("\n%s text, %zu characters%s\n", result->texts[text].name,
                  result->texts[text].n_chars, text == result->deciding_text ? " (decides)" : "");
+    size_t n_measured = 0;
+    for (size_t i = 0; i < result->n_ways; i++)
+        n_measured += result->ways[i].timings[text].inference_s.n;
+    if (n_measured == 0) {
+        (void)puts("not measured: the time was over");
+        return;
+    }
     (void)printf("%-28s %8s %8s %8s %7s %7s %11s %4s\n", "", "first", "median", "p95", "spread",
                  "RTF", "first sound", "runs");
     for (size_t i = 0; i < result->n_ways; i++) {
