@@ -63,7 +63,7 @@ static void look_ahead(const kk_run_state *r, size_t *n_left, double *left_s)
             sum_s += 1.0;
         }
         for (size_t t = 0; t < r->result->n_texts; t++) {
-            const size_t n_all = (size_t)(r->plan.n_warm_ups + r->plan.n_runs);
+            const size_t n_all = (size_t)r->plan.n_warm_ups + (size_t)r->plan.n_runs;
             const size_t n_had = lane->n_spoken[t];
             if (n_had >= n_all || lane->is_skipped[t])
                 continue;
