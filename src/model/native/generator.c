@@ -23,7 +23,8 @@ enum {
     LONG = 10 * 1024 * 1024, /* values of a stage, 17 s of sound, from where memory counts more than
                                1.3 dB: what lies between two convolutions is rounded to bf16 */
     SHORT = 80 /* rows of features, 1 s, up to where convolutions in bf16 are direct: there is
-                  little time to save, and the means of so few rows forgive less */
+                  little time to save, and the means of so few rows forgive less; parts of an
+                  utterance have the statistics of all of it */
 };
 
 /* Rows [T][C] of a stage, as floats or rounded to bf16. */
@@ -408,7 +409,8 @@ int kk_generator(const kk_ops *ops, const kk_generator_weights *w, float *dst,
     const kk_mark mark = kk_workspace_mark(ops->ws);
     const kk_toom *toom = &w->block[0].toom1[0];
     in_bf16 = in_bf16 && !toom->is_float;
-    const int uses_toom = toom->weights != NULL && (toom->is_float || (in_bf16 && T > SHORT));
+    const int uses_toom =
+        toom->weights != NULL && (toom->is_float || (in_bf16 && (T > SHORT || norms != NULL)));
     stage first = {.style = style,
                    .T = RATE1 * T,
                    .T_mean = RATE1 * T,

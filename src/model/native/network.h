@@ -72,7 +72,7 @@ int kk_spectrum(const kk_ops *ops, const kk_generator_weights *w, float *dst, co
  * that keeps its sums for later runs; slots filled by earlier runs count with a weight too. Weights
  * times frames should add up to the whole utterance.
  */
-enum { KK_N_NORMS = 48, KK_MAX_SEGMENTS = 16, KK_MAX_SLOTS = 16, KK_NO_SLOT = KK_MAX_SLOTS };
+enum { KK_N_NORMS = 48, KK_MAX_SEGMENTS = 24, KK_MAX_SLOTS = 24, KK_NO_SLOT = KK_MAX_SLOTS };
 
 typedef struct kk_segment {
     size_t n_frames; /* rows of features */

@@ -4,7 +4,8 @@
  * Everything before the generator has run on the whole utterance. What stands in the way are the
  * generator's 48 normalisations, whose means and variances are those of all rows. They are
  * estimated: the first run takes, beside the first piece, short excerpts from all over the rest,
- * each standing for its share of the utterance; later runs put what has been made in their place.
+ * each standing for its share of the utterance; the second run takes them again with more of them;
+ * later runs put what has been made in their place.
  *
  *     run 0:  [ first piece | look-ahead ][ excerpt ][ excerpt ] ...      weights 1, 1, share /
  * length run k:  [ context | piece k | look-ahead ]   + sums of what was made + sums of excerpts to
@@ -18,7 +19,7 @@
 #include <string.h>
 
 enum {
-    FIRST = 48,     /* rows of features, 80 a second: 0.6 s */
+    FIRST = 44,     /* rows of features, 80 a second: 0.55 s */
     SECOND = 80,    /* 1 s; each further piece half as long again, */
     LONGEST = 240,  /* up to 3 s */
     SHORTEST = 176, /* 2.2 s: less is made whole, it has too little to take excerpts of */
@@ -26,10 +27,10 @@ enum {
     CONTEXT = 16,
     LEAST_REST = 40, /* less is taken into the piece before */
     EXCERPT = 7,
-    FIRST_EXCERPTS = 5, /* in the first run, more of them in a longer utterance: */
-    ROWS_AN_EXCERPT = 96,
+    FIRST_EXCERPTS = 4, /* in the first run, more of them in a longer utterance: */
+    ROWS_AN_EXCERPT = 106,
     MOST_FIRST = 8,
-    MAX_EXCERPTS = 14, /* with those of the second run, when there is time */
+    MAX_EXCERPTS = 20, /* with those of the second run, when there is time */
     STRATUM = 24,      /* an excerpt stands for no less */
     ROW_SAMPLES = 300,
     ROW_SPECTRA = 60,
@@ -38,6 +39,10 @@ enum {
 };
 
 static const double RIDGE = 2.0;
+
+/* What a row of an excerpt counts for beside a row of a piece, in the first run and in later ones:
+ * at its ends, which are joined to other excerpts, it varies more than speech does. */
+static const double FIRST_TRUST = 0.8, LATER_TRUST = 0.9;
 
 /*
  * What a stretch of the utterance is like: of each feature, standardised over the whole utterance,
@@ -193,8 +198,9 @@ static void weigh(pieces *p, size_t first, size_t from, size_t to, size_t last)
     norms->slot_weights[0] = from > 0 ? 1.0 : 0.0;
     norms->slot_frames[0] = from;
     choose_shares(p, last);
+    const double trust = from == 0 ? FIRST_TRUST : LATER_TRUST;
     for (size_t i = 0; i < p->n_excerpts; i++) {
-        const double weight = p->shares[i] / EXCERPT;
+        const double weight = trust * p->shares[i] / EXCERPT;
         norms->slot_frames[i + 1] = EXCERPT;
         norms->slot_weights[i + 1] = i < p->n_known ? weight : 0.0;
         if (i >= p->n_known)
@@ -231,6 +237,17 @@ static int gather(const pieces *p, size_t first, size_t last, const float **feat
     }
 }
 
+/* The second run computes those of the first again: what it knows of the layers in front is better.
+ */
+static void forget_excerpts(pieces *p)
+{
+    const size_t slot = (size_t)2 * 256;
+    for (size_t layer = 0; layer < KK_N_NORMS; layer++)
+        memset(p->norms.sums + (layer * KK_MAX_SLOTS + 1) * slot, 0,
+               (KK_MAX_SLOTS - 1) * slot * sizeof(*p->norms.sums));
+    p->n_known = 0;
+}
+
 static size_t first_excerpts(size_t T)
 {
     const size_t n = T / ROWS_AN_EXCERPT;
@@ -244,8 +261,10 @@ static int make_piece(pieces *p, size_t from, size_t to)
     const kk_mark mark = kk_workspace_mark(p->ops->ws);
     const size_t first = from > CONTEXT ? from - CONTEXT : 0;
     const size_t last = u->T - to > LOOK_AHEAD ? to + LOOK_AHEAD : u->T;
-    if (from <= FIRST && last < u->T)
+    if (from <= FIRST && last < u->T) {
+        forget_excerpts(p);
         choose_excerpts(p, last, from == 0 ? first_excerpts(u->T) : MAX_EXCERPTS - p->n_excerpts);
+    }
     weigh(p, first, from, to, last);
     const size_t n_wanted = last - first, T = n_wanted + (p->n_excerpts - p->n_known) * EXCERPT;
     const size_t n_post = n_wanted * ROW_SPECTRA + (T == n_wanted ? 1 : 0);
