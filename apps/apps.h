@@ -32,6 +32,11 @@ void kk_app_engine_options(const kk_config *config, kokoro_options *options);
 /* A kokoro_log_fn whose user is a kk_config: lines up to its LOG_LEVEL, as text or JSON. */
 void kk_app_log(void *config, int level, const char *line);
 
+/* Print a JSON value on standard output, whose reference is taken; NULL: memory was out.
+ * KK_EXIT_OK, or a message and KK_EXIT_FAILED. */
+struct json_t;
+int kk_app_print_json(struct json_t *value);
+
 /* Write out standard output: KK_EXIT_OK, or a message and KK_EXIT_FAILED. */
 int kk_app_flush(void);
 

@@ -60,15 +60,7 @@ static int print_json(const kk_kernel_bench *bench, const kk_hardware *hardware)
                                "cpu", hardware->cpu_model, "instruction_set",
                                bench->instruction_set, "threads", bench->n_threads, "rounds",
                                bench->n_rounds, "window_s", bench->window_s, "kernels", figures);
-    char *text = report != NULL ? json_dumps(report, JSON_INDENT(2)) : NULL;
-    json_decref(report);
-    if (text == NULL) {
-        kk_complain("out of memory");
-        return KK_EXIT_FAILED;
-    }
-    (void)puts(text);
-    free(text);
-    return KK_EXIT_OK;
+    return kk_app_print_json(report);
 }
 
 static int threads_of(const kk_app *app, const kk_hardware *hardware)

@@ -173,6 +173,7 @@ static int set_up(session *s)
                                   .progress_user = &s->talk};
     kk_plan_init(&s->bench.plan, request->mode, request->n_warm_ups, request->n_runs,
                  request->with_long);
+    kk_plan_limit(&s->bench.plan, (double)kk_config_int(config, KK_SET_BENCHMARK_MAX_S));
     int status = find_program(s);
     if (status == KOKORO_OK)
         status = check_voice(s);

@@ -49,26 +49,12 @@ static bool is_stopped(void *user)
 
 /* ---- output ------------------------------------------------------------------------------- */
 
-static int print_json(json_t *object)
-{
-    char *text =
-        object != NULL ? json_dumps(object, JSON_INDENT(2) | JSON_REAL_PRECISION(12)) : NULL;
-    json_decref(object);
-    if (text == NULL) {
-        kk_complain("out of memory");
-        return KK_EXIT_FAILED;
-    }
-    (void)puts(text);
-    free(text);
-    return kk_app_flush();
-}
-
 /* A failure, as JSON on standard output too when that was asked for. */
 static int fail(bool is_json, const kokoro_error *error)
 {
     const int status = kk_complain_of(error);
     if (is_json)
-        (void)print_json(json_pack("{s:b, s:s}", "success", 0, "error", error->message));
+        (void)kk_app_print_json(json_pack("{s:b, s:s}", "success", 0, "error", error->message));
     return status;
 }
 
@@ -207,7 +193,7 @@ static int show(const kk_app *app, const kk_cleanup_rules *rules)
     } else {
         tell_problems(&s->problems);
         if (is_json) {
-            status = print_json(statistics_json(s, rules->patterns));
+            status = kk_app_print_json(statistics_json(s, rules->patterns));
         } else {
             print_statistics(s);
             status = kk_app_flush();
@@ -230,7 +216,7 @@ static int clean(const kk_app *app, const kk_cleanup_rules *rules)
         for (size_t i = 0; i < sizeof(policies) / sizeof(policies[0]); i++)
             tell_problems(&policies[i]->problems);
         if (is_json) {
-            status = print_json(kk_cleanup_result_json(r));
+            status = kk_app_print_json(kk_cleanup_result_json(r));
         } else {
             print_result(r);
             status = kk_app_flush();

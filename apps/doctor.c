@@ -335,15 +335,7 @@ static int finish_json(doctor *d)
 {
     json_t *report = json_pack("{s:b, s:s, s:o}", "ok", d->n_failed == 0, "version",
                                kokoro_version(), "checks", d->checks);
-    char *text = report != NULL ? json_dumps(report, JSON_INDENT(2)) : NULL;
-    json_decref(report);
-    if (text == NULL) {
-        kk_complain("out of memory");
-        return KK_EXIT_FAILED;
-    }
-    (void)puts(text);
-    free(text);
-    return KK_EXIT_OK;
+    return kk_app_print_json(report);
 }
 
 int kk_app_doctor(kk_app *app)

@@ -21,17 +21,7 @@ static int refuse_words(const kk_app *app)
 /* Prints and frees `list` when it is not NULL. */
 static int print_list(json_t *list)
 {
-    if (list != NULL) {
-        char *text = json_dumps(list, JSON_INDENT(2));
-        json_decref(list);
-        if (text == NULL) {
-            kk_complain("out of memory");
-            return KK_EXIT_FAILED;
-        }
-        (void)puts(text);
-        free(text);
-    }
-    return kk_app_flush();
+    return list != NULL ? kk_app_print_json(list) : kk_app_flush();
 }
 
 static void show_voice(void *user, const kokoro_voice *voice)

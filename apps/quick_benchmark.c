@@ -21,25 +21,6 @@ extern char **environ;
 
 enum { MAX_ARGUMENTS = 4 + KK_N_SETTINGS };
 
-/* "--name=value" of each setting that was given as an option, but for those that say which way is
- * used, which is what the benchmark is to find out. False: memory is out. */
-static bool add_settings(const kk_app *app, kk_arena *arena, char **arguments, size_t n)
-{
-    const kk_config *config = &app->config;
-    for (int id = 0; id < KK_N_SETTINGS; id++) {
-        if (config->origin[id] != KK_FROM_OPTION || kk_settings[id].option[0] == '\0' ||
-            id == KK_SET_PROVIDER || id == KK_SET_PRECISION)
-            continue;
-        kk_buf text = KK_BUF_INIT;
-        kk_buf_appendf(&text, "--%s=%s", kk_settings[id].option, config->value[id]);
-        arguments[n] = text.failed ? NULL : kk_arena_strdup(arena, kk_buf_str(&text));
-        kk_buf_fini(&text);
-        if (arguments[n++] == NULL)
-            return false;
-    }
-    return true;
-}
-
 static int spawn(pid_t *pid, char **arguments, bool is_quiet)
 {
     posix_spawn_file_actions_t actions;
@@ -86,11 +67,14 @@ static int wait_for(pid_t pid)
 int kk_app_quick_benchmark(const kk_app *app, bool is_quiet)
 {
     char *arguments[MAX_ARGUMENTS] = {"kokoro", "benchmark", "--quick", NULL};
+    /* Which way is used is what the benchmark is to find out. */
+    static const enum kk_setting_id left_out[] = {KK_SET_PROVIDER, KK_SET_PRECISION};
     kk_arena arena = KK_ARENA_INIT;
+    size_t n = 3;
     pid_t pid;
     int status = KK_EXIT_FAILED, failed = ENOMEM;
     if (setenv("KOKORO_PROVIDER", "auto", 1) == 0 && setenv("KOKORO_PRECISION", "auto", 1) == 0 &&
-        add_settings(app, &arena, arguments, 3)) {
+        kk_config_arguments(&app->config, left_out, 2, &arena, arguments, &n) == KOKORO_OK) {
         (void)fflush(stdout);
         struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
         (void)sigaction(SIGINT, &ignore, &before);

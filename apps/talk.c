@@ -92,3 +92,16 @@ int kk_app_flush(void)
     kk_complain("cannot write standard output: %s", errno != 0 ? strerror(errno) : "write failed");
     return KK_EXIT_FAILED;
 }
+
+int kk_app_print_json(json_t *value)
+{
+    char *text = value != NULL ? json_dumps(value, JSON_INDENT(2) | JSON_REAL_PRECISION(15)) : NULL;
+    json_decref(value);
+    if (text == NULL) {
+        kk_complain("out of memory");
+        return KK_EXIT_FAILED;
+    }
+    (void)puts(text);
+    free(text);
+    return kk_app_flush();
+}

@@ -33,6 +33,13 @@ void kk_plan_init(kk_bench_plan *plan, enum kk_bench_mode mode, int n_warm_ups, 
     };
 }
 
+void kk_plan_limit(kk_bench_plan *plan, double max_s)
+{
+    static const double share = 0.9; /* the rest is for what has begun, and the report */
+    if (max_s > 0.0)
+        plan->budget_s = fmin(plan->budget_s, share * max_s);
+}
+
 static void set_text(char dst[KK_WAY_NAME], const char *src)
 {
     const size_t len = strlen(src) < KK_WAY_NAME ? strlen(src) : KK_WAY_NAME - 1;

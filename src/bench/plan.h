@@ -32,6 +32,9 @@ enum { KK_PLAN_MIN_RUNS = 3, KK_PLAN_UNSET = -1 };
 void kk_plan_init(kk_bench_plan *plan, enum kk_bench_mode mode, int n_warm_ups, int n_runs,
                   int with_long);
 
+/* Promise no more than max_s seconds; 0: what the mode promises. */
+void kk_plan_limit(kk_bench_plan *plan, double max_s);
+
 /* What the ways hang on. */
 typedef struct kk_plan_machine {
     bool has_bf16; /* the instruction set in use multiplies in bf16 */

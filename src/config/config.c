@@ -247,6 +247,33 @@ int kk_config_load_again(kk_config *config, const kk_config *before, const char 
     return kk_config_load(config, dotenv_path, warn_fn, user, err);
 }
 
+static bool is_among(enum kk_setting_id id, const enum kk_setting_id *ids, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (ids[i] == id)
+            return true;
+    }
+    return false;
+}
+
+int kk_config_arguments(const kk_config *config, const enum kk_setting_id *except, size_t n_except,
+                        kk_arena *arena, char **arguments, size_t *n)
+{
+    for (int id = 0; id < KK_N_SETTINGS; id++) {
+        if (config->origin[id] != KK_FROM_OPTION ||
+            is_among((enum kk_setting_id)id, except, n_except))
+            continue;
+        kk_buf text = KK_BUF_INIT;
+        kk_buf_appendf(&text, "--%s=%s", kk_settings[id].option, config->value[id]);
+        char *argument = text.failed ? NULL : kk_arena_strdup(arena, kk_buf_str(&text));
+        kk_buf_fini(&text);
+        if (argument == NULL)
+            return KOKORO_NO_MEMORY;
+        arguments[(*n)++] = argument;
+    }
+    return KOKORO_OK;
+}
+
 const char *kk_config_text(const kk_config *config, enum kk_setting_id id)
 {
     return config->value[id];

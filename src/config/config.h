@@ -64,6 +64,8 @@
       "how long the result of a benchmark is good: 24 hours, 7 days, 30 days, or until asked")     \
     X(BENCHMARK_IDLE_S, "KOKORO_BENCHMARK_IDLE_S", "", INT, 0, 86400, "", "60", true,              \
       "seconds without a request after which the server may benchmark")                            \
+    X(BENCHMARK_MAX_S, "KOKORO_BENCHMARK_MAX_S", "", INT, 0, 86400, "", "0", true,                 \
+      "seconds that a benchmark may take; 0: 30 where it is quick, else 300")                      \
     X(SKIP_BENCHMARKING, "KOKORO_SKIP_BENCHMARKING", "", BOOL, 0, 0, "", "false", true,            \
       "the server never benchmarks by itself")                                                     \
     X(DEVELOPMENT_MODE, "KOKORO_DEVELOPMENT_MODE", "", BOOL, 0, 0, "", "false", true,              \
@@ -143,6 +145,14 @@ int kk_config_load(kk_config *config, const char *dotenv_path,
 /* As kk_config_load, with the options of `before`: what the settings are now. */
 int kk_config_load_again(kk_config *config, const kk_config *before, const char *dotenv_path,
                          void (*warn)(void *user, const char *line), void *user, kokoro_error *err);
+
+/*
+ * The settings that came from the command line, but for those of `except`, as options for another
+ * run of the program: "--name=value" behind arguments[*n], which has room for KK_N_SETTINGS more.
+ * They lie in the arena. NO_MEMORY.
+ */
+int kk_config_arguments(const kk_config *config, const enum kk_setting_id *except, size_t n_except,
+                        kk_arena *arena, char **arguments, size_t *n);
 
 /* The file in the working directory. */
 #define KK_DOTENV_PATH ".env"

@@ -59,28 +59,6 @@ static char **make_environment(void)
     return environment;
 }
 
-/* What was set on the server's command line; all else the child finds as the server did. */
-static size_t add_options(const kk_config *config, kk_arena *arena, char **arguments, size_t n)
-{
-    static const enum kk_setting_id not_passed[] = {KK_SET_PROVIDER, KK_SET_PRECISION, KK_SET_HOST,
-                                                    KK_SET_PORT};
-    for (int id = 0; id < KK_N_SETTINGS; id++) {
-        bool is_passed = config->origin[id] == KK_FROM_OPTION;
-        for (size_t i = 0; i < sizeof(not_passed) / sizeof(not_passed[0]); i++)
-            is_passed = is_passed && (int)not_passed[i] != id;
-        if (!is_passed)
-            continue;
-        kk_buf text = KK_BUF_INIT;
-        kk_buf_appendf(&text, "--%s=%s", kk_settings[id].option, config->value[id]);
-        arguments[n] = text.failed ? NULL : kk_arena_strdup(arena, kk_buf_str(&text));
-        kk_buf_fini(&text);
-        if (arguments[n] == NULL)
-            return 0;
-        n++;
-    }
-    return n;
-}
-
 static int spawn(pid_t *pid, const char *program, char **arguments, char **environment, int fd)
 {
     posix_spawn_file_actions_t actions;
@@ -125,6 +103,10 @@ int kk_bench_child_start(kk_bench_child *child, const kk_config *config, const c
     /* One provider that fails must not keep the others from being compared. */
     char *arguments[MAX_ARGUMENTS] = {program, "benchmark", "--progress-json",
                                       "--continue-on-error", NULL};
+    /* What else was set on the server's command line; the rest the child finds as the server did.
+     */
+    static const enum kk_setting_id left_out[] = {KK_SET_PROVIDER, KK_SET_PRECISION, KK_SET_HOST,
+                                                  KK_SET_PORT};
     char output_option[] = "--output-file", quick_option[] = "--quick";
     kk_arena arena = KK_ARENA_INIT;
     int fds[2] = {-1, -1}, failed = ENOMEM;
@@ -139,8 +121,9 @@ int kk_bench_child_start(kk_bench_child *child, const kk_config *config, const c
     if (strcmp(mode, "quick") == 0)
         arguments[n++] = quick_option;
     char **environment = make_environment();
-    n = add_options(config, &arena, arguments, n);
-    if (environment != NULL && n > 0 && pipe2(fds, O_CLOEXEC) == 0) {
+    int status = kk_config_arguments(config, left_out, sizeof(left_out) / sizeof(left_out[0]),
+                                     &arena, arguments, &n);
+    if (environment != NULL && status == KOKORO_OK && pipe2(fds, O_CLOEXEC) == 0) {
         (void)fcntl(fds[0], F_SETFL, O_NONBLOCK);
         arguments[n] = NULL;
         failed = spawn(&child->pid, program, arguments, environment, fds[1]);

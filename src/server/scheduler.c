@@ -19,11 +19,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* Quiet after the last request before the benchmark goes on; how often the record is judged; and
- * the time a run may take while it is not stopped, four times what it promises. */
+ * the time a run may take while it is not stopped: at the lowest priority, beside other programs,
+ * it takes many times what it promises, so this finds what hangs. */
 static const double resume_after_s = 1.0, judge_every_s = 2.0;
-static const double limit_quick_s = 120.0, limit_full_s = 1200.0;
+static const double limit_quick_s = 600.0, limit_full_s = 3600.0;
 
 struct kk_scheduler {
     kk_server *server;
@@ -44,37 +46,14 @@ const char *kk_bench_state_text(enum kk_bench_state state)
     return texts[state];
 }
 
-int kk_scheduler_create(kk_scheduler **out, kk_server *server, kokoro_error *err)
+static bool is_busy(const kk_scheduler *scheduler)
 {
-    kk_scheduler *scheduler = kk_calloc(1, sizeof(*scheduler));
-    *out = NULL;
-    if (scheduler == NULL || pthread_mutex_init(&scheduler->mutex, NULL) != 0) {
-        kk_free(scheduler);
-        return kk_fail_memory(err);
-    }
-    scheduler->server = server;
-    scheduler->live = server->live;
-    scheduler->spoke_at_s = scheduler->ticked_at_s = kk_now_s();
-    scheduler->judged_at_s = -INFINITY;
-    scheduler->child.progress_fd = -1;
-    scheduler->view.left_s = -1.0;
-    const kk_config *config = kk_live_config(server->live); /* the rest is judged once it is due */
-    scheduler->view.rule.frequency =
-        (enum kk_frequency)kk_config_choice(config, KK_SET_BENCHMARK_FREQUENCY);
-    scheduler->view.is_skipped = kk_config_bool(config, KK_SET_SKIP_BENCHMARKING);
-    *out = scheduler;
-    return KOKORO_OK;
+    return scheduler->view.state == KK_BENCH_RUNNING || scheduler->view.state == KK_BENCH_PAUSED;
 }
 
-void kk_scheduler_destroy(kk_scheduler **scheduler_ptr)
+static char *attempt_path(const kk_config *config)
 {
-    kk_scheduler *scheduler = *scheduler_ptr;
-    if (scheduler == NULL)
-        return;
-    kk_bench_child_end(&scheduler->child);
-    (void)pthread_mutex_destroy(&scheduler->mutex);
-    kk_free(scheduler);
-    *scheduler_ptr = NULL;
+    return kk_path_join(kk_config_text(config, KK_SET_CACHE), KK_RECORD_ATTEMPT);
 }
 
 /* --- what requests do --- */
@@ -97,11 +76,6 @@ void kk_scheduler_speech_ends(kk_scheduler *scheduler)
     scheduler->n_speaking--;
     scheduler->spoke_at_s = kk_now_s();
     (void)pthread_mutex_unlock(&scheduler->mutex);
-}
-
-static bool is_busy(const kk_scheduler *scheduler)
-{
-    return scheduler->view.state == KK_BENCH_RUNNING || scheduler->view.state == KK_BENCH_PAUSED;
 }
 
 int kk_scheduler_force(kk_scheduler *scheduler, const char *mode, kokoro_error *err)
@@ -145,11 +119,6 @@ void kk_scheduler_read(kk_scheduler *scheduler, kk_scheduler_view *out)
 }
 
 /* --- is one due? --- */
-
-static char *attempt_path(const kk_config *config)
-{
-    return kk_path_join(kk_config_text(config, KK_SET_CACHE), KK_RECORD_ATTEMPT);
-}
 
 /* One line that tells fingerprints apart. */
 static void attempt_mark(char mark[24], const kk_fingerprint *fingerprint)
@@ -213,6 +182,43 @@ static void judge(kk_scheduler *scheduler, const kk_config *config)
     v->is_due = !is_never && now_s >= next_s;
     v->next_at_s = is_never ? 0.0 : fmax(next_s, now_s);
     (void)pthread_mutex_unlock(&scheduler->mutex);
+}
+
+/* --- its life --- */
+
+int kk_scheduler_create(kk_scheduler **out, kk_server *server, kokoro_error *err)
+{
+    kk_scheduler *scheduler = kk_calloc(1, sizeof(*scheduler));
+    *out = NULL;
+    if (scheduler == NULL || pthread_mutex_init(&scheduler->mutex, NULL) != 0) {
+        kk_free(scheduler);
+        return kk_fail_memory(err);
+    }
+    scheduler->server = server;
+    scheduler->live = server->live;
+    scheduler->spoke_at_s = scheduler->ticked_at_s = kk_now_s();
+    scheduler->judged_at_s = -INFINITY;
+    scheduler->child.progress_fd = -1;
+    scheduler->view.left_s = -1.0;
+    judge(scheduler, kk_live_config(server->live)); /* who asks in the first second is told too */
+    *out = scheduler;
+    return KOKORO_OK;
+}
+
+void kk_scheduler_destroy(kk_scheduler **scheduler_ptr)
+{
+    kk_scheduler *scheduler = *scheduler_ptr;
+    if (scheduler == NULL)
+        return;
+    /* What the server's own end interrupts has not failed: the next server may try at once. */
+    char *path = is_busy(scheduler) ? attempt_path(kk_live_config(scheduler->live)) : NULL;
+    kk_bench_child_end(&scheduler->child);
+    if (path != NULL)
+        (void)unlink(path);
+    kk_free(path);
+    (void)pthread_mutex_destroy(&scheduler->mutex);
+    kk_free(scheduler);
+    *scheduler_ptr = NULL;
 }
 
 /* --- a run --- */

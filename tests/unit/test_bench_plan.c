@@ -15,6 +15,18 @@ static kk_bench_plan plan_of(enum kk_bench_mode mode)
     return plan;
 }
 
+TEST(a_limit_shortens_and_never_lengthens)
+{
+    kk_bench_plan plan = plan_of(KK_BENCH_FULL);
+    const double budget_s = plan.budget_s;
+    kk_plan_limit(&plan, 0.0);
+    CHECK_NEAR(plan.budget_s, budget_s, 0.0);
+    kk_plan_limit(&plan, 1e6);
+    CHECK_NEAR(plan.budget_s, budget_s, 0.0);
+    kk_plan_limit(&plan, 60.0);
+    CHECK_NEAR(plan.budget_s, 54.0, 1e-9);
+}
+
 TEST(modes_differ)
 {
     const kk_bench_plan quick = plan_of(KK_BENCH_QUICK), full = plan_of(KK_BENCH_FULL);
@@ -210,7 +222,8 @@ TEST(a_busy_machine_is_named)
     CHECK_NEAR(kk_machine_others(&a, &unknown), -1.0, 0.0);
 }
 
-TEST_MAIN(T(modes_differ), T(what_was_asked_for_goes_before_the_mode), T(ways_worth_trying),
+TEST_MAIN(T(a_limit_shortens_and_never_lengthens), T(modes_differ),
+          T(what_was_asked_for_goes_before_the_mode), T(ways_worth_trying),
           T(rounds_stop_near_the_budget),
           T(a_step_may_take_much_longer_than_expected_but_not_for_ever),
           T(ways_that_do_not_fit_into_memory_run_in_groups), T(a_shuffle_is_an_order),

@@ -196,6 +196,23 @@ TEST(settings_are_read_again_behind_the_options)
     (void)unlink(dotenv);
 }
 
+TEST(options_are_passed_on)
+{
+    static const enum kk_setting_id except[] = {KK_SET_PORT};
+    kk_config config;
+    kk_arena arena = KK_ARENA_INIT;
+    char *arguments[KK_N_SETTINGS] = {NULL};
+    size_t n = 0;
+    kk_config_init(&config);
+    CHECK_INT(kk_config_set_option(&config, KK_SET_PORT, "2", &error), KOKORO_OK);
+    CHECK_INT(kk_config_set_option(&config, KK_SET_VOICE, "af sky", &error), KOKORO_OK);
+    CHECK_INT(kk_config_load(&config, NULL, NULL, NULL, &error), KOKORO_OK);
+    CHECK_INT(kk_config_arguments(&config, except, 1, &arena, arguments, &n), KOKORO_OK);
+    CHECK(n == 1 && strcmp(arguments[0], "--voice=af sky") == 0);
+    kk_arena_fini(&arena);
+    kk_config_fini(&config);
+}
+
 TEST(dotenv_must_not_choose_what_is_loaded)
 {
     kk_config config;
@@ -385,7 +402,7 @@ TEST(tear_down)
 TEST_MAIN(T(set_up), T(every_setting_is_whole), T(defaults_are_the_documented_ones),
           T(option_then_environment_then_dotenv), T(words_and_numbers_of_the_benchmark),
           T(dotenv_reads_the_usual_forms), T(settings_are_read_again_behind_the_options),
-          T(dotenv_must_not_choose_what_is_loaded), T(an_unreadable_dotenv_is_a_warning),
-          T(bad_values_name_place_value_and_remedy), T(paths_hang_on_each_other),
-          T(the_helper_stands_beside_the_program), T(every_failed_allocation_is_an_error),
-          T(dotenv_survives_any_bytes), T(tear_down))
+          T(options_are_passed_on), T(dotenv_must_not_choose_what_is_loaded),
+          T(an_unreadable_dotenv_is_a_warning), T(bad_values_name_place_value_and_remedy),
+          T(paths_hang_on_each_other), T(the_helper_stands_beside_the_program),
+          T(every_failed_allocation_is_an_error), T(dotenv_survives_any_bytes), T(tear_down))
