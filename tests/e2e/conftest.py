@@ -8,6 +8,7 @@ import json
 import os
 import queue
 import re
+import shutil
 import signal
 import subprocess
 import threading
@@ -18,6 +19,9 @@ import httpx
 import pytest
 
 START_S = 120
+
+# What measures for minutes runs with one program only: KOKORO_E2E_SLOW says with which.
+SLOW = pytest.mark.skipif("KOKORO_E2E_SLOW" not in os.environ, reason="KOKORO_E2E_SLOW is not set")
 ADDRESS = re.compile(r"(loading the model for|listening on) http://(.+):(\d+)$")
 
 
@@ -157,3 +161,38 @@ def start():
     for running in started:
         if running.process.poll() is None:
             running.kill()
+
+
+def make_place(directory):
+    """A working directory, and a data directory that shares all but cache, reports and history."""
+    source, home, work = Path(os.environ["KOKORO_HOME"]), directory / "home", directory / "work"
+    home.mkdir()
+    work.mkdir()
+    for name in ("model", "voices", "lexicon", "lib", "bin", "sources", "test"):
+        if (source / name).exists():
+            (home / name).symlink_to(source / name)
+    if (source / ".setup").exists():  # its stamps are changed by whoever packs
+        shutil.copytree(source / ".setup", home / ".setup")
+    return work, home
+
+
+@pytest.fixture
+def place(tmp_path, needs_data):
+    return make_place(tmp_path)
+
+
+def start_in(start, place, **environment):
+    work, home = place
+    variables = {"KOKORO_HOME": str(home), "KOKORO_SKIP_BENCHMARKING": "false"}
+    return start("--port", "0", directory=work, environment={**variables, **environment})
+
+
+def wait_until(read, is_right, limit_s, what):
+    """The first value of read() that is right."""
+    end = time.monotonic() + limit_s
+    while True:
+        value = read()
+        if is_right(value):
+            return value
+        assert time.monotonic() < end, f"{what}: {value}"
+        time.sleep(0.1)

@@ -1,0 +1,142 @@
+"""The server's own benchmarks, and what it does when .env and the record change under it."""
+
+import json
+import re
+import time
+from pathlib import Path
+
+import httpx
+from conftest import SLOW, error_of, start_in, wait_until
+
+SENTENCE = "The quick brown fox jumps over the lazy dog, and then it runs back into the forest."
+pytestmark = SLOW
+
+ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
+
+
+def section(server):
+    return server.status()["scheduled_benchmark"]
+
+
+def test_status_starts_one_that_makes_way_for_speech(start, place):
+    work, home = place
+    server = start_in(start, place).wait_ready()
+    first = section(server)
+    assert first["record"]["state"] == "unmeasured"
+    assert first["last_run"] is None and first["due_for_benchmark"] in (True, False)
+    wait_until(lambda: section(server)["state"], lambda s: s == "running", 15, "never began")
+    assert (home / "cache/benchmark/attempt").exists()
+
+    # A second one is refused, and a request finds the processor free.
+    error_of(server.post({}, "/benchmark"), 409, code="benchmark_running")
+    with httpx.stream(
+        "POST", server.url + "/v1/audio/speech", json={"input": f"{SENTENCE} " * 12}, timeout=300
+    ) as answer:
+        assert answer.status_code == 200
+        assert section(server)["state"] == "paused"
+        sound = answer.read()
+    assert len(sound) > 24000 * 2 * 30
+    wait_until(lambda: section(server)["state"], lambda s: s in ("running", "idle"), 15, "stopped")
+
+    # Progress only grows; then all is remembered, reported and in use.
+    progress = []
+
+    def look():
+        answer = server.get("/benchmark").json()
+        if answer["run"] is not None:
+            progress.append(answer["run"]["progress"])
+        return answer
+
+    done = wait_until(look, lambda a: a["status"] == "idle", 500, "no end")
+    assert progress == sorted(progress) and 0 <= progress[0] and progress[-1] <= 1
+    assert done["last"]["success"], done["last"]
+    assert done["last"]["results"]["mode"] == "quick"
+    report = Path(done["last"]["results_file"])
+    assert report.parent.parent == home / "reports"
+    for name in ("benchmark_results.md", "benchmark_results.json"):
+        assert (work / name).read_bytes() == (report.parent / name).read_bytes()
+    now = section(server)
+    assert now["record"]["state"] == "valid"
+    assert ISO.match(now["last_run"]) and ISO.match(now["next_scheduled_run"])
+    assert now["due_for_benchmark"] is False
+    assert 0 <= now["time_since_last_hours"] < 0.2
+    time.sleep(3)
+    assert section(server)["state"] == "idle"
+
+    # The record recommends another way: the server follows, and nobody notices.
+    record_path = home / "cache/benchmark/record.json"
+    record = json.loads(record_path.read_text())
+    used = server.status()["providers"]["used"]
+    assert used == record["recommended"]["provider"]
+    record["recommended"] = {"provider": "onnxruntime", "precision": "file", "threads": 1}
+    other = record_path.with_suffix(".new")
+    other.write_text(json.dumps(record))
+    other.rename(record_path)
+    wait_until(
+        lambda: server.status()["providers"],
+        lambda p: p["used"] == "onnxruntime" and p["threads"] == 1,
+        30,
+        "the server does not follow the record",
+    )
+    assert server.post({"input": "Still here."}).status_code == 200
+    assert server.stop() == 0
+
+
+def test_forced_ones_and_the_end(start, place):
+    work, home = place
+    server = start_in(start, place, KOKORO_BENCHMARK_FREQUENCY="manual").wait_ready()
+    now = section(server)
+    assert now["frequency"] == "manually" and now["scheduler_active"] is False
+    time.sleep(4)
+    now = section(server)
+    assert now["state"] == "idle" and now["next_scheduled_run"] is None
+    error_of(server.post({}, "/benchmark?mode=slow"), 400, param="mode", code="invalid_mode")
+    answer = server.post({}, "/benchmark?mode=full")
+    assert answer.status_code == 202 and answer.json()["mode"] == "full"
+    wait_until(lambda: section(server)["state"], lambda s: s == "running", 15, "never began")
+
+    # The server's end is the benchmark's end too, with nothing half written.
+    assert server.stop() == 0
+    left = [p for p in home.rglob("*") if p.name.endswith(".tmp")]
+    assert not left and not (home / "cache/benchmark/record.json").exists()
+    time.sleep(0.5)
+    for directory in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (directory / "cmdline").read_bytes()
+        except OSError:
+            continue
+        assert str(home).encode() not in line, line
+
+
+def test_skipping(start, place):
+    server = start_in(start, place, KOKORO_SKIP_BENCHMARKING="true", KOKORO_BENCHMARK_IDLE_S="0")
+    server.wait_ready()
+    time.sleep(4)
+    now = section(server)
+    assert now["skip_benchmarking"] is True and now["scheduler_active"] is False
+    assert now["state"] == "idle" and now["next_scheduled_run"] is None
+
+
+def test_settings_are_followed(start, place):
+    work, _ = place
+    dotenv = work / ".env"
+    dotenv.write_text("KOKORO_BENCHMARK_FREQUENCY=manual\nKOKORO_VOICE=af_sky\n")
+    server = start_in(start, place, KOKORO_SKIP_BENCHMARKING="true").wait_ready()
+    assert section(server)["frequency"] == "manually"
+    text = {"input": "One voice.", "response_format": "wav"}
+    before = server.post(text).content
+    dotenv.write_text("KOKORO_BENCHMARK_FREQUENCY=monthly\nKOKORO_VOICE=am_michael\n")
+    wait_until(lambda: section(server)["frequency"], lambda f: f == "monthly", 5, "not followed")
+    assert server.post(text).content != before
+    assert server.post({**text, "voice": "af_sky"}).content == before
+
+    # What cannot be read changes nothing, and is told.
+    dotenv.write_text("KOKORO_BENCHMARK_FREQUENCY=hourly\n")
+    server.wait_log(r"settings stay as they were: .*daily, weekly, monthly, manually", 5)
+    assert section(server)["frequency"] == "monthly"
+    dotenv.write_text("KOKORO_BENCHMARK_FREQUENCY=monthly\nKOKORO_PROVIDER=nobody\n")
+    server.wait_log(r"provider stays as it was: .*unknown provider 'nobody'", 5)
+    assert server.post(text).status_code == 200
+    dotenv.write_text("KOKORO_BENCHMARK_FREQUENCY=monthly\nKOKORO_THREADS=1\n")
+    wait_until(lambda: server.status()["providers"]["threads"], lambda n: n == 1, 10, "threads")
+    assert server.stop() == 0
