@@ -195,7 +195,7 @@ typedef struct kokoro_request {
     const char *language; /* "en-us", "en-gb" or an alias; NULL: from the voice */
     double speed;         /* 0.25 to 4; 1 is the voice's own */
     bool pieces;          /* give sound out while its chunk is still being made, where the provider
-                             can: the first after some 0.6 s of speech, within 2 dB of the whole */
+                             can: the first after some 0.55 s of speech, within 2 dB of the whole */
     /* Asked every few milliseconds while the model runs, on the calling thread; true stops. NULL:
      * never asked. */
     bool (*cancelled)(void *user);
