@@ -56,8 +56,10 @@ int kk_cache_look(kk_cache_statistics *out, const kk_cleanup_rules *rules, kokor
     out->max_bytes = limits.max_bytes;
     out->max_temp_dirs = limits.max_temp_dirs;
     out->max_age_s = limits.max_age_s;
+    /* What is in use stays: where that alone is over the limit, a clean-up has nothing to do. */
     out->needs_cleanup =
-        out->all.bytes > limits.max_bytes || out->n_temp_dirs > limits.max_temp_dirs;
+        (out->all.bytes > limits.max_bytes && out->all.bytes > out->preserved.bytes) ||
+        out->n_temp_dirs > limits.max_temp_dirs;
     out->problems = tree.problems;
     kk_tree_close(&tree);
     return KOKORO_OK;

@@ -37,7 +37,7 @@ struct kk_scheduler {
     size_t n_speaking;
     double spoke_at_s; /* kk_now_s of the last request's end */
     double ran_s, ticked_at_s, judged_at_s;
-    bool is_reminded, must_publish;
+    bool is_reminded, must_publish, is_lock_free;
 };
 
 const char *kk_bench_state_text(enum kk_bench_state state)
@@ -352,7 +352,7 @@ static void consider(kk_scheduler *scheduler, const kk_config *config)
     bool is_urgent = view->was_forced || scheduler->is_reminded;
     if (scheduler->n_speaking == 0 && (is_urgent || quiet_s >= idle_s) &&
         !kk_server_is_draining(scheduler->server) && kk_server_has_engine(scheduler->server) &&
-        kk_record_lock_holder(kk_config_text(config, KK_SET_CACHE)) == 0)
+        scheduler->is_lock_free)
         start(scheduler, config);
 }
 
@@ -361,7 +361,11 @@ void kk_scheduler_tick(kk_scheduler *scheduler)
     const kk_config *config = kk_live_config(scheduler->live);
     double now_s = kk_now_s(), elapsed_s = now_s - scheduler->ticked_at_s;
     scheduler->ticked_at_s = now_s;
-    if (now_s - scheduler->judged_at_s >= judge_every_s) {
+    /* The lock first: who gave it back since the last tick has stored a record, which is then seen.
+     */
+    bool was_free = scheduler->is_lock_free;
+    scheduler->is_lock_free = kk_record_lock_holder(kk_config_text(config, KK_SET_CACHE)) == 0;
+    if (now_s - scheduler->judged_at_s >= judge_every_s || (scheduler->is_lock_free && !was_free)) {
         judge(scheduler, config);
         scheduler->judged_at_s = now_s;
     }
