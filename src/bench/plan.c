@@ -81,7 +81,7 @@ bool kk_plan_admits(const kk_bench_plan *plan, double elapsed_s, double expected
         return true;
     if (!is_deciding || n_had >= KK_PLAN_MIN_RUNS)
         return false;
-    return n_had == 0 || end_s <= 1.5 * plan->budget_s;
+    return n_had == 0 || end_s <= 1.1 * plan->budget_s;
 }
 
 double kk_plan_limit_s(double expected_s, double slowness)

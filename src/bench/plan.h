@@ -48,8 +48,8 @@ size_t kk_plan_ways(kk_way *ways, size_t max, const char *provider, const kk_pla
 
 /*
  * Whether a sample of the expected duration may be begun after elapsed_s. `n_had` samples of its
- * way and text are there already. The text that decides gets KK_PLAN_MIN_RUNS samples until half
- * as much again as the budget is gone, and its first in any case.
+ * way and text are there already. The text that decides gets KK_PLAN_MIN_RUNS samples until a tenth
+ * more than the budget is gone, and its first in any case.
  */
 bool kk_plan_admits(const kk_bench_plan *plan, double elapsed_s, double expected_s, size_t n_had,
                     bool is_deciding);

@@ -94,7 +94,7 @@ TEST(rounds_stop_near_the_budget)
     CHECK(!kk_plan_admits(&plan, end_s - 0.5, 1.0, 0, false));
     CHECK(!kk_plan_admits(&plan, end_s - 0.5, 1.0, KK_PLAN_MIN_RUNS, true));
     CHECK(kk_plan_admits(&plan, end_s - 0.5, 1.0, KK_PLAN_MIN_RUNS - 1, true));
-    CHECK(!kk_plan_admits(&plan, 1.5 * end_s, 1.0, 1, true));
+    CHECK(!kk_plan_admits(&plan, 1.1 * end_s, 1.0, 1, true));
     CHECK(kk_plan_admits(&plan, 10.0 * end_s, 1.0, 0, true)); /* one in any case */
 }
 
