@@ -113,8 +113,7 @@ def write(path):
                 home = os.environ.get("KOKORO_HOME")
                 if home:
                     output = output.replace(home, "~/.local/share/kokoro")
-                if output and not output.endswith("\n"):
-                    output += "\n"
+                output = "".join(f"{line.rstrip()}\n" for line in output.splitlines())
                 pattern = rf"^{FENCE}console\n\$ {re.escape(command)}\n.*?^{FENCE}$"
                 block = f"{FENCE}console\n$ {command}\n{output}{FENCE}"
                 text = re.sub(pattern, lambda _: block, text, count=1, flags=re.S | re.M)
