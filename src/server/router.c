@@ -45,6 +45,7 @@ static const struct route {
     {"/cache-cleanup", POST | NO_STORE, kk_post_cache_cleanup},
     {"/v1/cache-cleanup", POST | NO_STORE, kk_post_cache_cleanup},
     {"/benchmark", GET | POST | NO_STORE, kk_benchmark},
+    {"/v1/benchmark", GET | POST | NO_STORE, kk_benchmark},
 };
 
 static const struct route *find_route(const char *path, const char **rest)
