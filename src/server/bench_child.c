@@ -23,8 +23,6 @@
 #include <time.h>
 #include <unistd.h>
 
-extern char **environ;
-
 enum { MAX_ARGUMENTS = 8 + 2 * KK_N_SETTINGS, LOWEST_PRIORITY = 19, MAX_LINE = 4096 };
 
 /* Which way is used is what the benchmark is to find out. */

@@ -85,12 +85,12 @@ int kk_bench_report_path(char *path, size_t size, const kk_config *config, kokor
     if (localtime_r(&now, &local) == NULL ||
         strftime(name, sizeof(name), "%Y%m%d-%H%M%S", &local) == 0)
         (void)snprintf(name, sizeof(name), "00000000-000000");
-    int len = snprintf(path, size, "%s/%s", reports, name), status;
-    if (len < 0 || (size_t)len + sizeof("/benchmark_results.md") > size) {
+    int dir_len = snprintf(path, size, "%s/%s", reports, name), status;
+    if (dir_len < 0 || (size_t)dir_len + sizeof("/benchmark_results.md") > size) {
         status = kk_fail(err, KOKORO_IO, "the path of the reports is too long: %.200s", reports);
     } else {
         status = kk_make_dirs(path, err);
-        (void)strcat(path, "/benchmark_results.md");
+        (void)snprintf(path + dir_len, size - (size_t)dir_len, "/benchmark_results.md");
     }
     if (status == KOKORO_OK)
         remove_old_runs(reports);

@@ -34,8 +34,10 @@ static void keep_log(void *user, int level, const char *line)
 
 static void set_options(kokoro_options *options)
 {
-    if (cache_dir[sizeof(cache_dir) - 2] == 'X')
+    static bool is_made = false;
+    if (!is_made)
         CHECK(mkdtemp(cache_dir) != NULL);
+    is_made = true;
     kokoro_options_init(options);
     options->model_path = model_path;
     options->voices_path = voices_path;
