@@ -75,13 +75,15 @@ def test_status_starts_one_that_makes_way_for_speech(start, place):
     record = json.loads(record_path.read_text())
     used = server.status()["providers"]["used"]
     assert used == record["recommended"]["provider"]
-    record["recommended"] = {"provider": "onnxruntime", "precision": "file", "threads": 1}
+    other_way = next(way for way in record["results"] if way["provider"] == "onnxruntime")
+    record["recommended"] = {name: other_way[name] for name in ("provider", "precision", "threads")}
+    record["recommended_provider"] = "onnxruntime"
     other = record_path.with_suffix(".new")
     other.write_text(json.dumps(record))
     other.rename(record_path)
     wait_until(
         lambda: server.status()["providers"],
-        lambda p: p["used"] == "onnxruntime" and p["threads"] == 1,
+        lambda p: p["used"] == "onnxruntime",
         30,
         "the server does not follow the record",
     )
