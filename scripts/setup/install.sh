@@ -7,7 +7,7 @@
 packages_build=(gcc libc6-dev cmake ninja-build pkg-config libmicrohttpd-dev libjansson-dev libutf8proc-dev
     libxxhash-dev libespeak-ng-dev espeak-ng-data libsqlite3-dev libkissfft-dev)
 packages_fetch=(ca-certificates python3 python3-pip)
-packages_test=(clang-format clang-tidy shellcheck python3-venv git procps)
+packages_test=(clang-format clang-tidy shellcheck python3-venv git procps python-is-python3 curl jq)
 data_mb=700  # downloads 180, data 240, packed model 230
 openvino_mb=250  # download 60, library 93, and both once more while it is unpacked
 build_mb=60  # the release build; tests take 1600 more
