@@ -6,8 +6,6 @@
 #include "base/file.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 enum { MEMORY_LIMIT = 16 << 20 };
@@ -17,25 +15,9 @@ void kk_spool_init(kk_spool *spool)
     *spool = (kk_spool){.memory = KK_BUF_INIT, .fd = -1};
 }
 
-static int open_unnamed(void)
-{
-    const char *dir = getenv("TMPDIR");
-    kk_buf path = KK_BUF_INIT;
-    kk_buf_appendf(&path, "%s/kokoro-XXXXXX", dir != NULL && dir[0] != '\0' ? dir : "/tmp");
-    int fd = path.failed ? -1 : mkstemp(path.data);
-    if (path.failed)
-        errno = ENOMEM;
-    if (fd >= 0) {
-        (void)unlink(path.data);
-        (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
-    }
-    kk_buf_fini(&path);
-    return fd;
-}
-
 static int move_to_file(kk_spool *spool)
 {
-    spool->fd = open_unnamed();
+    spool->fd = kk_file_unnamed();
     if (spool->fd < 0)
         return errno;
     int number = kk_write_all(spool->fd, spool->memory.data, spool->memory.len);

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -211,4 +212,20 @@ char *kk_path_join(const char *dir, const char *name)
         return NULL;
     }
     return buf.data;
+}
+
+int kk_file_unnamed(void)
+{
+    const char *dir = getenv("TMPDIR");
+    kk_buf path = KK_BUF_INIT;
+    kk_buf_appendf(&path, "%s/kokoro-XXXXXX", dir != NULL && dir[0] != '\0' ? dir : "/tmp");
+    int fd = path.failed ? -1 : mkstemp(path.data);
+    if (path.failed)
+        errno = ENOMEM;
+    if (fd >= 0) {
+        (void)unlink(path.data);
+        (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+    }
+    kk_buf_fini(&path);
+    return fd;
 }

@@ -55,6 +55,9 @@ void kk_writer_rewrite(kk_writer *writer, uint64_t offset, const void *data, siz
 int kk_writer_commit(kk_writer *writer, kokoro_error *err);
 void kk_writer_abort(kk_writer *writer);
 
+/* A temporary file in $TMPDIR or /tmp whose name is gone already, closed on exec; -1 and errno. */
+int kk_file_unnamed(void);
+
 /* write() until all is written; 0 or an errno. */
 int kk_write_all(int fd, const void *data, size_t len);
 

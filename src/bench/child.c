@@ -42,21 +42,6 @@ static void close_fd(int *fd)
     *fd = -1;
 }
 
-/* A temporary file whose name is gone already. */
-static int open_nameless(void)
-{
-    const char *dir = getenv("TMPDIR");
-    kk_buf path = KK_BUF_INIT;
-    kk_buf_appendf(&path, "%s/kokoro-bench-XXXXXX", dir != NULL && dir[0] != '\0' ? dir : "/tmp");
-    const int fd = path.failed ? -1 : mkstemp(path.data);
-    if (fd >= 0) {
-        (void)unlink(path.data);
-        (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
-    }
-    kk_buf_fini(&path);
-    return fd;
-}
-
 static bool open_pipe(int ends[2])
 {
     if (pipe(ends) != 0)
@@ -88,7 +73,7 @@ int kk_child_start(kk_child *child, const char *const *command, kokoro_error *er
 {
     int input[2] = {-1, -1}, output[2] = {-1, -1}, talk[2] = {-1, -1};
     *child = (kk_child)KK_CHILD_INIT;
-    child->file = open_nameless();
+    child->file = kk_file_unnamed();
     int number = 0;
     if (child->file < 0 || !open_pipe(input) || !open_pipe(output) || !open_pipe(talk))
         number = errno;
