@@ -213,6 +213,8 @@ typedef struct kokoro_chunk {
     size_t n_durations;            /* 0 when the model does not give them */
     size_t index;                  /* this chunk of ... */
     size_t n_chunks;               /* ... so many */
+    size_t n_total;                /* samples of the whole request, when they are known: of one
+                                      chunk; else 0 */
     bool begins_chunk, ends_chunk; /* both true without `pieces` */
 } kokoro_chunk;
 

@@ -207,6 +207,7 @@ static int deliver(void *context, const float *samples, size_t n_samples, bool i
                               .n_durations = whole->n_durations,
                               .index = d->index,
                               .n_chunks = s->chunks.n,
+                              .n_total = s->chunks.n == 1 ? whole->n_samples : 0,
                               .begins_chunk = is_first,
                               .ends_chunk = is_last};
     int stop = give(d, &out);

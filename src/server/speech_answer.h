@@ -1,0 +1,50 @@
+/*
+ * speech_answer.h - stage 7: how the speech of one request goes to its client. Samples go into the
+ * encoder of the whole answer; every encoded byte comes out at one place, which sends it on or
+ * collects it:
+ *
+ *     streamed, more to come      headers with the first sound, then piece by piece
+ *     all there at once           one body, its length exact
+ *
+ * Used by the worker that speaks, from one thread.
+ */
+#ifndef KK_SERVER_SPEECH_ANSWER_H
+#define KK_SERVER_SPEECH_ANSWER_H
+
+#include "codec/codec.h"
+#include "server/speech_request.h"
+
+typedef struct kk_speech_answer {
+    kk_http_exchange *exchange;
+    const kk_http_request *http;
+    const kk_speech_request *request;
+    kk_http_response response;
+    kk_encoder *encoder;
+    bool is_sending;      /* the headers of a streamed answer are out */
+    kokoro_error problem; /* of the encoder, which the engine does not know */
+    uint64_t n_samples;   /* taken so far */
+    double queue_ms;      /* waited for a worker */
+    double first_s;       /* kk_now_s of the first samples; 0: none yet */
+} kk_speech_answer;
+
+/* All are the caller's and outlive the answer. */
+void kk_speech_answer_init(kk_speech_answer *answer, kk_http_exchange *exchange,
+                           const kk_http_request *http, const kk_speech_request *request);
+void kk_speech_answer_fini(kk_speech_answer *answer);
+
+/* The next sound. OK; CANCELLED when the client is gone, or out of memory (answer->problem). */
+int kk_speech_answer_add(kk_speech_answer *answer, const kokoro_chunk *chunk);
+
+/* After the last sound: what the encoder still holds goes out. The statuses of kk_encoder_finish.
+ */
+int kk_speech_answer_finish(kk_speech_answer *answer, kokoro_error *err);
+
+/* Out of memory within kk_speech_answer_add. */
+bool kk_speech_answer_is_out_of_memory(const kk_speech_answer *answer);
+
+/* The end, once, whatever went before: the rest of the speech where `status` is OK, else the error
+ * as its response where nothing is out yet, else the connection is cut. */
+void kk_speech_answer_end(kk_speech_answer *answer, int status, const kokoro_stats *stats,
+                          const kokoro_error *err);
+
+#endif
