@@ -297,6 +297,44 @@ KOKORO_API void kokoro_phonemes_free(kokoro_phonemes **phonemes);
 KOKORO_API KOKORO_WARN_UNUSED int
 kokoro_open_phonemizer(kokoro_engine **out, const kokoro_options *options, kokoro_error *err);
 
+/* ---- text that arrives in pieces ---------------------------------------------------------- */
+
+/*
+ * Bytes in, clauses to speak out: for text whose end is not there yet, as a language model writes
+ * it. A clause ends
+ *
+ *     with its sentence, as soon as what follows shows that it has ended (not behind Dr. or 3.)
+ *     at a line break
+ *     the first one also behind , ; : or a dash, once it is long enough to sound natural
+ *     a very long one behind such a mark, or between two words
+ *
+ * A sentence of a few letters goes with the next one. The clauses, joined, are the text, and they
+ * do not depend on how it was cut into pieces, which may be inside a character.
+ */
+typedef struct kokoro_clauses kokoro_clauses;
+
+/* A clause, valid during the call. `is_cut`: its sentence goes on in the next one. Return 0 to go
+ * on, else the call that gave it returns KOKORO_CANCELLED. */
+typedef int kokoro_clause_fn(void *user, const char *text, size_t text_len, bool is_cut);
+
+enum kokoro_flush {
+    KOKORO_FLUSH_SENTENCE, /* a pause: what is there, if a sentence may end with it */
+    KOKORO_FLUSH_WORDS,    /* a long pause: the whole words that are there */
+    KOKORO_FLUSH_ALL       /* the end of the text */
+};
+
+/* NO_MEMORY. */
+KOKORO_API KOKORO_WARN_UNUSED int kokoro_clauses_open(kokoro_clauses **out, kokoro_error *err);
+KOKORO_API void kokoro_clauses_close(kokoro_clauses **clauses);
+/* More text. CANCELLED, NO_MEMORY. Bytes that are not UTF-8 go through. */
+KOKORO_API KOKORO_WARN_UNUSED int kokoro_clauses_add(kokoro_clauses *clauses, const char *text,
+                                                     size_t text_len, kokoro_clause_fn *fn,
+                                                     void *user, kokoro_error *err);
+/* What is there without waiting for more, by `kind` (a kokoro_flush). CANCELLED, NO_MEMORY. */
+KOKORO_API KOKORO_WARN_UNUSED int kokoro_clauses_flush(kokoro_clauses *clauses, int kind,
+                                                       kokoro_clause_fn *fn, void *user,
+                                                       kokoro_error *err);
+
 /* ---- voices and providers ----------------------------------------------------------------- */
 
 typedef struct kokoro_voice {

@@ -46,8 +46,9 @@ static bool starts_for_certain(const kk_drafts *drafts, size_t i)
            kk_starts_sentence(drafts->items[i].token.text);
 }
 
-/* Index of the first draft after the sentence that starts at `start`. */
-static size_t sentence_end(const kk_drafts *drafts, size_t start)
+/* Index of the first draft after the sentence that starts at `start`. With `is_last_whole` false
+ * the last draft may be the beginning of a word, of which only its first letter is sure. */
+static size_t sentence_end(const kk_drafts *drafts, size_t start, bool is_last_whole)
 {
     for (size_t i = start; i < drafts->n; i++) {
         const kk_draft *draft = &drafts->items[i];
@@ -65,7 +66,8 @@ static size_t sentence_end(const kk_drafts *drafts, size_t start)
             return next;
         if (next < drafts->n && drafts->items[next - 1].token.space_after &&
             !starts_lower(&drafts->items[next]) &&
-            (!draft->abbreviation_end || starts_for_certain(drafts, next)))
+            (!draft->abbreviation_end ||
+             ((is_last_whole || next + 1 < drafts->n) && starts_for_certain(drafts, next))))
             return next;
         i = next - 1;
     }
@@ -116,27 +118,77 @@ static int add_sentence(kk_arena *arena, const kk_draft *drafts, size_t n, kk_te
     return KOKORO_OK;
 }
 
-int kk_text_read(kk_arena *arena, kk_slice text, enum kk_language language, kk_text *out,
-                 kokoro_error *err)
+/* Fold, scan and normalise. */
+static int make_drafts(kk_arena *arena, kk_slice text, enum kk_language language, kk_drafts *out,
+                       kokoro_error *err)
 {
-    *out = (kk_text){NULL, 0};
     kk_folded folded;
     kk_pieces pieces;
+    *out = (kk_drafts){.arena = arena};
     int status = kk_fold(arena, text, &folded, err);
     if (status == KOKORO_OK)
         status = kk_scan(arena, &folded, &pieces, err);
     if (status != KOKORO_OK)
         return status;
-    kk_drafts drafts = {.arena = arena};
-    kk_normalise(&drafts, &pieces, language);
-    if (drafts.failed)
-        return kk_fail_memory(err);
+    kk_normalise(out, &pieces, language);
+    return out->failed ? kk_fail_memory(err) : KOKORO_OK;
+}
+
+int kk_text_read(kk_arena *arena, kk_slice text, enum kk_language language, kk_text *out,
+                 kokoro_error *err)
+{
+    *out = (kk_text){NULL, 0};
+    kk_drafts drafts;
+    int status = make_drafts(arena, text, language, &drafts, err);
+    if (status != KOKORO_OK)
+        return status;
     size_t capacity = 0;
     for (size_t start = 0; start < drafts.n && status == KOKORO_OK;) {
-        size_t end = sentence_end(&drafts, start);
+        size_t end = sentence_end(&drafts, start, true);
         if (has_word(drafts.items + start, end - start))
             status = add_sentence(arena, drafts.items + start, end - start, out, &capacity, err);
         start = end;
     }
     return status;
+}
+
+/* Bytes of the original from the first draft's to the last one's. */
+static size_t span_len(const kk_draft *drafts, size_t n)
+{
+    const kk_text_token *last = &drafts[n - 1].token;
+    return last->offset + last->len - drafts[0].token.offset;
+}
+
+int kk_text_first_end(kk_arena *arena, kk_slice text, bool is_last_whole, size_t min_len,
+                      size_t *out, kokoro_error *err)
+{
+    kk_drafts drafts;
+    *out = 0;
+    int status = make_drafts(arena, text, KK_LANG_EN_US, &drafts, err);
+    if (status != KOKORO_OK)
+        return status;
+    for (size_t start = 0; start < drafts.n && *out == 0;) {
+        size_t end = sentence_end(&drafts, start, is_last_whole);
+        if (end < drafts.n && has_word(drafts.items, end) && span_len(drafts.items, end) >= min_len)
+            *out = drafts.items[end].token.offset;
+        start = end;
+    }
+    return KOKORO_OK;
+}
+
+int kk_text_may_end(kk_arena *arena, kk_slice text, bool *out, kokoro_error *err)
+{
+    kk_drafts drafts;
+    *out = false;
+    int status = make_drafts(arena, text, KK_LANG_EN_US, &drafts, err);
+    if (status != KOKORO_OK)
+        return status;
+    size_t last = drafts.n;
+    while (last > 0 && is_closing(&drafts.items[last - 1]))
+        last--;
+    if (last > 0) {
+        const kk_draft *draft = &drafts.items[last - 1];
+        *out = is_final(draft) || (draft->abbreviation_end && !draft->title);
+    }
+    return KOKORO_OK;
 }

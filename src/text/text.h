@@ -75,4 +75,17 @@ typedef struct kk_text {
 int kk_text_read(kk_arena *arena, kk_slice text, enum kk_language language, kk_text *out,
                  kokoro_error *err);
 
+/*
+ * Of a text that goes on: where its first sentence ends that, with those before it, has a word and
+ * min_len bytes, as the offset at which the next one begins; 0 while that is not sure.
+ * `is_last_whole`: the last word is whole; else only its first letter is looked at. BAD_TEXT,
+ * NO_MEMORY.
+ */
+int kk_text_first_end(kk_arena *arena, kk_slice text, bool is_last_whole, size_t min_len,
+                      size_t *out, kokoro_error *err);
+
+/* Whether a sentence ends where the text ends, if no more comes: false behind a word, a title (Dr.)
+ * or a comma. BAD_TEXT, NO_MEMORY. */
+int kk_text_may_end(kk_arena *arena, kk_slice text, bool *out, kokoro_error *err);
+
 #endif
