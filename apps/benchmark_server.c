@@ -2,14 +2,13 @@
 #include "benchmark_server.h"
 
 #include "base/clock.h"
+#include "base/spawn.h"
 #include "base/status.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,8 +16,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-extern char **environ;
 
 enum { MAX_ARGUMENTS = 12 + KK_N_SETTINGS, START_LIMIT_S = 60, END_LIMIT_S = 5 };
 
@@ -39,19 +36,12 @@ static int free_port(void)
 }
 
 /* It is our last word to this server: what it says is nobody's. */
-static int spawn_server(pid_t *pid, char **arguments)
+static int spawn_server(pid_t *pid, const char *const *arguments)
 {
-    posix_spawn_file_actions_t files;
-    int number = posix_spawn_file_actions_init(&files);
-    if (number != 0)
-        return number;
-    for (int fd = 0; number == 0 && fd < 3; fd++)
-        number = posix_spawn_file_actions_addopen(&files, fd, "/dev/null",
-                                                  fd == 0 ? O_RDONLY : O_WRONLY, 0);
-    if (number == 0)
-        number = posix_spawn(pid, "/proc/self/exe", &files, NULL, arguments, environ);
-    (void)posix_spawn_file_actions_destroy(&files);
-    return number;
+    const kk_spawn spawn = {.program = "/proc/self/exe",
+                            .arguments = arguments,
+                            .fds = {KK_SPAWN_NUL, KK_SPAWN_NUL, KK_SPAWN_NUL, KK_SPAWN_KEEP}};
+    return kk_spawn_start(pid, &spawn);
 }
 
 static bool is_about_way(int id)
@@ -62,7 +52,7 @@ static bool is_about_way(int id)
 
 /* Options of this command's line that are settings, then those of the way. False: no memory. */
 static bool fill_arguments(kk_arena *arena, const kk_app *app, const kk_way *way, int port,
-                           char **arguments)
+                           const char **arguments)
 {
     char text[64];
     size_t n = 3;
@@ -123,7 +113,7 @@ static int wait_until_well(kk_benchmark_server *server, const kk_bench_watch *wa
 static int start_server(kk_benchmark_server *server, const kk_app *app, const kk_way *way,
                         kokoro_error *err)
 {
-    char *arguments[MAX_ARGUMENTS] = {"kokoro", "benchmark-child", "serve"};
+    const char *arguments[MAX_ARGUMENTS] = {"kokoro", "benchmark-child", "serve"};
     kk_arena arena = KK_ARENA_INIT;
     int number = ENOMEM;
     server->target = (kk_stream_target){.host = "127.0.0.1", .port = free_port()};

@@ -3,20 +3,16 @@
  */
 #include "player.h"
 
+#include "base/spawn.h"
 #include "base/status.h"
 #include "base/str.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-extern char **environ;
 
 enum { MAX_ARGUMENTS = 8 };
 
@@ -59,52 +55,28 @@ const char *kk_player_find(void)
     return NULL;
 }
 
-static char *const *arguments_of(const char *name)
+static const char *const *arguments_of(const char *name)
 {
     size_t i = 0;
     while (i + 1 < N_PLAYERS && strcmp(players[i][0], name) != 0)
         i++;
-    /* posix_spawn takes char *const[] for the sake of old callers and changes nothing. */
-    return (char *const *)(uintptr_t)players[i];
-}
-
-static int spawn(const char *name, int input, pid_t *pid)
-{
-    posix_spawn_file_actions_t files;
-    posix_spawnattr_t attributes;
-    sigset_t defaults;
-    int number = posix_spawn_file_actions_init(&files);
-    if (number != 0)
-        return number;
-    number = posix_spawnattr_init(&attributes);
-    if (number == 0) {
-        (void)sigemptyset(&defaults);
-        (void)sigaddset(&defaults, SIGPIPE);
-        (void)posix_spawnattr_setsigdefault(&attributes, &defaults);
-        (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
-        number = posix_spawn_file_actions_adddup2(&files, input, STDIN_FILENO);
-        if (number == 0)
-            number =
-                posix_spawn_file_actions_addopen(&files, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-        if (number == 0)
-            number = posix_spawnp(pid, name, &files, &attributes, arguments_of(name), environ);
-        (void)posix_spawnattr_destroy(&attributes);
-    }
-    (void)posix_spawn_file_actions_destroy(&files);
-    return number;
+    return players[i];
 }
 
 int kk_player_start(const char *name, pid_t *pid, int *fd, kokoro_error *err)
 {
     int ends[2];
-    if (pipe(ends) != 0)
-        return kk_fail(err, KOKORO_IO, "cannot start the player %s: %s", name, strerror(errno));
-    (void)fcntl(ends[0], F_SETFD, FD_CLOEXEC);
-    (void)fcntl(ends[1], F_SETFD, FD_CLOEXEC);
-    int number = spawn(name, ends[0], pid);
-    (void)close(ends[0]);
+    int number = kk_spawn_pipe(ends);
+    if (number == 0) {
+        const kk_spawn spawn = {.program = name,
+                                .arguments = arguments_of(name),
+                                .fds = {ends[0], KK_SPAWN_NUL, KK_SPAWN_KEEP, KK_SPAWN_KEEP},
+                                .searches_path = true};
+        number = kk_spawn_start(pid, &spawn);
+    }
+    kk_spawn_close(&ends[0]);
     if (number != 0) {
-        (void)close(ends[1]);
+        kk_spawn_close(&ends[1]);
         return kk_fail(err, KOKORO_IO, "cannot start the player %s: %s", name, strerror(number));
     }
     *fd = ends[1];

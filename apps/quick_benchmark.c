@@ -4,49 +4,14 @@
  */
 #include "quick_benchmark.h"
 
-#include "base/alloc.h"
-#include "base/str.h"
+#include "base/spawn.h"
+#include "bench/whole_run.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
-#include <spawn.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-extern char **environ;
-
-enum { MAX_ARGUMENTS = 4 + KK_N_SETTINGS };
-
-static int spawn(pid_t *pid, char **arguments, bool is_quiet)
-{
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t defaults;
-    (void)sigemptyset(&defaults);
-    (void)sigaddset(&defaults, SIGINT);
-    (void)sigaddset(&defaults, SIGQUIT);
-    (void)sigaddset(&defaults, SIGPIPE);
-    int failed = posix_spawn_file_actions_init(&actions);
-    if (failed != 0)
-        return failed;
-    failed = posix_spawnattr_init(&attributes);
-    if (failed == 0) {
-        if (is_quiet)
-            failed = posix_spawn_file_actions_adddup2(&actions, STDERR_FILENO, STDOUT_FILENO);
-        if (failed == 0)
-            failed = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
-        (void)posix_spawnattr_setsigdefault(&attributes, &defaults);
-        if (failed == 0)
-            failed = posix_spawn(pid, "/proc/self/exe", &actions, &attributes, arguments, environ);
-        (void)posix_spawnattr_destroy(&attributes);
-    }
-    (void)posix_spawn_file_actions_destroy(&actions);
-    return failed;
-}
 
 static int wait_for(pid_t pid)
 {
@@ -64,27 +29,36 @@ static int wait_for(pid_t pid)
     return KK_EXIT_FAILED;
 }
 
+static int start(pid_t *pid, const kk_app *app, bool is_quiet)
+{
+    static const char *const words[] = {"--quick", NULL};
+    kk_whole_run run;
+    int number = ENOMEM;
+    if (kk_whole_run_init(&run, &app->config, words) == KOKORO_OK) {
+        const kk_spawn spawn = {.program = "/proc/self/exe",
+                                .arguments = run.arguments,
+                                .environment = run.environment,
+                                .fds = {KK_SPAWN_KEEP, is_quiet ? STDERR_FILENO : KK_SPAWN_KEEP,
+                                        KK_SPAWN_KEEP, KK_SPAWN_KEEP},
+                                .default_signals = true};
+        number = kk_spawn_start(pid, &spawn);
+    }
+    kk_whole_run_fini(&run);
+    return number;
+}
+
 int kk_app_quick_benchmark(const kk_app *app, bool is_quiet)
 {
-    char *arguments[MAX_ARGUMENTS] = {"kokoro", "benchmark", "--quick", NULL};
-    /* Which way is used is what the benchmark is to find out. */
-    static const enum kk_setting_id left_out[] = {KK_SET_PROVIDER, KK_SET_PRECISION};
-    kk_arena arena = KK_ARENA_INIT;
-    size_t n = 3;
-    pid_t pid;
-    int status = KK_EXIT_FAILED, failed = ENOMEM;
-    if (setenv("KOKORO_PROVIDER", "auto", 1) == 0 && setenv("KOKORO_PRECISION", "auto", 1) == 0 &&
-        kk_config_arguments(&app->config, left_out, 2, &arena, arguments, &n) == KOKORO_OK) {
-        (void)fflush(stdout);
-        struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
-        (void)sigaction(SIGINT, &ignore, &before);
-        failed = spawn(&pid, arguments, is_quiet);
-        if (failed == 0)
-            status = wait_for(pid);
-        (void)sigaction(SIGINT, &before, NULL);
-    }
-    if (failed != 0)
-        kk_complain("the benchmark cannot be started: %s", strerror(failed));
-    kk_arena_fini(&arena);
+    pid_t pid = 0;
+    int status = KK_EXIT_FAILED;
+    struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
+    (void)fflush(stdout);
+    (void)sigaction(SIGINT, &ignore, &before);
+    const int number = start(&pid, app, is_quiet);
+    if (number == 0)
+        status = wait_for(pid);
+    (void)sigaction(SIGINT, &before, NULL);
+    if (number != 0)
+        kk_complain("the benchmark cannot be started: %s", strerror(number));
     return status;
 }

@@ -6,21 +6,18 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/spawn.h"
 #include "base/status.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-extern char **environ;
 
 enum { LINE_LIMIT = 1 << 18, SLICE_MS = 100 };
 static const double PATIENCE_S = 2.0; /* for an end by itself */
@@ -35,53 +32,25 @@ unsigned kk_watch_continued(const kk_bench_watch *watch)
     return watch != NULL && watch->continued != NULL ? watch->continued(watch->user) : 0;
 }
 
-static void close_fd(int *fd)
-{
-    if (*fd >= 0)
-        (void)close(*fd);
-    *fd = -1;
-}
-
-static bool open_pipe(int ends[2])
-{
-    if (pipe(ends) != 0)
-        return false;
-    (void)fcntl(ends[0], F_SETFD, FD_CLOEXEC);
-    (void)fcntl(ends[1], F_SETFD, FD_CLOEXEC);
-    return true;
-}
-
-/* 0 or an errno. The descriptors given are all above 2, so none is overwritten before its turn. */
-static int spawn(pid_t *pid, const char *const *command, int input, int output, int talk, int file)
-{
-    posix_spawn_file_actions_t files;
-    int number = posix_spawn_file_actions_init(&files);
-    if (number != 0)
-        return number;
-    const int from[] = {input, output, talk, file};
-    for (int fd = 0; number == 0 && fd < 4; fd++)
-        number = posix_spawn_file_actions_adddup2(&files, from[fd], fd);
-    /* posix_spawn takes char *const[] for the sake of old callers and changes nothing. */
-    if (number == 0)
-        number =
-            posix_spawn(pid, command[0], &files, NULL, (char *const *)(uintptr_t)command, environ);
-    (void)posix_spawn_file_actions_destroy(&files);
-    return number;
-}
-
 int kk_child_start(kk_child *child, const char *const *command, kokoro_error *err)
 {
     int input[2] = {-1, -1}, output[2] = {-1, -1}, talk[2] = {-1, -1};
     *child = (kk_child)KK_CHILD_INIT;
     child->file = kk_file_unnamed();
-    int number = 0;
-    if (child->file < 0 || !open_pipe(input) || !open_pipe(output) || !open_pipe(talk))
-        number = errno;
-    else
-        number = spawn(&child->pid, command, input[0], output[1], talk[1], child->file);
-    close_fd(&input[0]);
-    close_fd(&output[1]);
-    close_fd(&talk[1]);
+    int number = child->file < 0 ? errno : kk_spawn_pipe(input);
+    if (number == 0)
+        number = kk_spawn_pipe(output);
+    if (number == 0)
+        number = kk_spawn_pipe(talk);
+    if (number == 0) {
+        const kk_spawn spawn = {.program = command[0],
+                                .arguments = command,
+                                .fds = {input[0], output[1], talk[1], child->file}};
+        number = kk_spawn_start(&child->pid, &spawn);
+    }
+    kk_spawn_close(&input[0]);
+    kk_spawn_close(&output[1]);
+    kk_spawn_close(&talk[1]);
     child->to = input[1];
     child->from = output[0];
     child->talk = talk[0];
@@ -99,7 +68,7 @@ static void read_talk(kk_child *child)
     const ssize_t n = read(child->talk, text, sizeof(text));
     if (n <= 0) {
         if (n == 0 || errno != EINTR)
-            close_fd(&child->talk);
+            kk_spawn_close(&child->talk);
         return;
     }
     const size_t len = (size_t)n;
@@ -318,11 +287,11 @@ int kk_child_ask(kk_child *child, const json_t *question, double limit_s,
 void kk_child_end(kk_child *child)
 {
     int state = 0;
-    close_fd(&child->to); /* the end of its input is its sign to go */
+    kk_spawn_close(&child->to); /* the end of its input is its sign to go */
     if (child->pid != 0 && !reap(child, PATIENCE_S, &state))
         kill_child(child, &state);
-    close_fd(&child->from);
-    close_fd(&child->talk);
-    close_fd(&child->file);
+    kk_spawn_close(&child->from);
+    kk_spawn_close(&child->talk);
+    kk_spawn_close(&child->file);
     kk_buf_fini(&child->line);
 }

@@ -257,7 +257,7 @@ static bool is_among(enum kk_setting_id id, const enum kk_setting_id *ids, size_
 }
 
 int kk_config_arguments(const kk_config *config, const enum kk_setting_id *except, size_t n_except,
-                        kk_arena *arena, char **arguments, size_t *n)
+                        kk_arena *arena, const char **arguments, size_t *n)
 {
     for (int id = 0; id < KK_N_SETTINGS; id++) {
         if (config->origin[id] != KK_FROM_OPTION ||

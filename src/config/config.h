@@ -152,7 +152,7 @@ int kk_config_load_again(kk_config *config, const kk_config *before, const char 
  * They lie in the arena. NO_MEMORY.
  */
 int kk_config_arguments(const kk_config *config, const enum kk_setting_id *except, size_t n_except,
-                        kk_arena *arena, char **arguments, size_t *n);
+                        kk_arena *arena, const char **arguments, size_t *n);
 
 /* The file in the working directory. */
 #define KK_DOTENV_PATH ".env"

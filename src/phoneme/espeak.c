@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/hash.h"
+#include "base/spawn.h"
 #include "base/status.h"
 #include "phoneme/espeak_map.h"
 
@@ -11,7 +12,6 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,8 +28,6 @@ enum {
 };
 
 static const double pause_s = 10.0;
-
-extern char **environ;
 
 typedef struct cached {
     char *question; /* "en-us\tword" */
@@ -130,27 +128,15 @@ static bool start(kk_espeak *espeak)
     (void)fcntl(pair[0], F_SETFD, FD_CLOEXEC);
     (void)fcntl(pair[1], F_SETFD, FD_CLOEXEC);
 #endif
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t none, defaults;
-    (void)sigemptyset(&none);
-    (void)sigemptyset(&defaults);
-    (void)sigaddset(&defaults, SIGPIPE);
-    (void)posix_spawnattr_init(&attributes);
     /* A process group of its own: Ctrl-C at the terminal ends the program, which then ends its
      * helper. */
-    (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
-                                                    POSIX_SPAWN_SETPGROUP);
-    (void)posix_spawnattr_setsigmask(&attributes, &none);
-    (void)posix_spawnattr_setsigdefault(&attributes, &defaults);
-    (void)posix_spawn_file_actions_init(&actions);
-    (void)posix_spawn_file_actions_adddup2(&actions, pair[1], 0);
-    (void)posix_spawn_file_actions_adddup2(&actions, pair[1], 1);
-    char *argv[] = {espeak->program, NULL};
+    const char *const arguments[] = {espeak->program, NULL};
+    const kk_spawn spawn = {.program = espeak->program,
+                            .arguments = arguments,
+                            .fds = {pair[1], pair[1], KK_SPAWN_KEEP, KK_SPAWN_KEEP},
+                            .own_group = true};
     pid_t pid = 0;
-    int number = posix_spawn(&pid, espeak->program, &actions, &attributes, argv, environ);
-    (void)posix_spawn_file_actions_destroy(&actions);
-    (void)posix_spawnattr_destroy(&attributes);
+    const int number = kk_spawn_start(&pid, &spawn);
     (void)close(pair[1]);
     if (number != 0) {
         (void)close(pair[0]);

@@ -201,7 +201,7 @@ TEST(options_are_passed_on)
     static const enum kk_setting_id except[] = {KK_SET_PORT};
     kk_config config;
     kk_arena arena = KK_ARENA_INIT;
-    char *arguments[KK_N_SETTINGS] = {NULL};
+    const char *arguments[KK_N_SETTINGS] = {NULL};
     size_t n = 0;
     kk_config_init(&config);
     CHECK_INT(kk_config_set_option(&config, KK_SET_PORT, "2", &error), KOKORO_OK);
