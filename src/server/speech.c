@@ -9,12 +9,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "server/speech_answer.h"
-
-#include <math.h>
-#include <string.h>
-
-/* What the voices put before and behind words stays below this: 60 dB under full scale. */
-static const float SILENCE = 1e-3f;
+#include "server/speech_count.h"
 
 typedef struct job {
     kk_server *server;
@@ -22,10 +17,8 @@ typedef struct job {
     const kk_http_request *http;
     kk_speech_request request;
     kk_speech_answer answer;
-    double queued_s, started_s; /* kk_now_s */
-    double sound_s;             /* the first sample that is not silence; 0: none yet */
-    const kokoro_stats *stats;  /* as the engine goes on filling them */
-    double booked_ms;           /* of their model_ms: counted as inferences */
+    kk_speech_count count;
+    const kokoro_stats *stats; /* as the engine goes on filling them */
 } job;
 
 static void free_job(job *j)
@@ -38,74 +31,11 @@ static void free_job(job *j)
 
 /* --- the worker's side --- */
 
-/* Count the inference that has ended since the last one was counted. When a chunk begins, that is
- * the chunk's own or, of a chunk in pieces, the one before. */
-static void book_inference(job *j)
-{
-    kokoro_engine_info info = {.struct_size = sizeof(info)};
-    double model_ms = j->stats->model_ms - j->booked_ms;
-    if (model_ms <= 0.0)
-        return;
-    kokoro_get_engine_info(j->engine, &info);
-    kk_metrics_add_inference(j->server->metrics, info.execution_provider, model_ms / 1e3);
-    j->booked_ms = j->stats->model_ms;
-}
-
-static bool is_silence(const kokoro_chunk *chunk)
-{
-    for (size_t i = 0; i < chunk->n_samples; i++) {
-        if (fabsf(chunk->samples[i]) > SILENCE)
-            return false;
-    }
-    return true;
-}
-
 static int on_chunk(void *user, const kokoro_chunk *chunk)
 {
     job *j = user;
-    if (chunk->begins_chunk)
-        book_inference(j);
-    if (j->sound_s <= 0.0 && !is_silence(chunk))
-        j->sound_s = kk_now_s();
+    kk_speech_count_chunk(&j->count, chunk, j->stats->model_ms);
     return kk_speech_answer_add(&j->answer, chunk);
-}
-
-static int error_of(int status)
-{
-    kk_api_error error;
-    kokoro_error err = {.status = status, .message = ""};
-    switch (status) {
-    case KOKORO_OK:
-        return KK_METRICS_NO_ERROR;
-    case KOKORO_CANCELLED:
-        return KK_METRICS_CANCELLED;
-    case KOKORO_NO_MEMORY:
-        return KK_METRICS_MEMORY;
-    default:
-        kk_api_from_engine(&error, &err, "");
-        return error.http_status < 500 ? KK_METRICS_REQUEST : KK_METRICS_ENGINE;
-    }
-}
-
-/* Count it before the answer ends: who has the answer finds it counted. */
-static void count(job *j, int status, const kokoro_stats *stats)
-{
-    double target_s =
-        (double)kk_config_int(kk_server_config(j->server), KK_SET_TTFA_TARGET_MS) / 1e3;
-    kk_metrics_speech speech = {.error = error_of(status),
-                                .queue_s = j->started_s - j->queued_s,
-                                .first_sound_s =
-                                    j->sound_s > 0.0 ? j->sound_s - j->http->start_s : -1.0,
-                                .first_sound_target_s = target_s,
-                                .total_s = kk_now_s() - j->http->start_s,
-                                .stats = *stats};
-    if (status == KOKORO_OK)
-        book_inference(j);
-    kk_metrics_add_speech(j->server->metrics, &speech);
-    if (status == KOKORO_OK)
-        kk_cache_keeper_add_speech(j->server->cache, j->http->start_s, speech.first_sound_s,
-                                   speech.total_s);
-    kk_http_set_audio(j->answer.exchange, stats->audio_s);
 }
 
 static bool is_gone(void *user)
@@ -138,14 +68,16 @@ static void run_job(void *user)
     job *j = user;
     kokoro_stats stats = {0};
     kokoro_error err = {.status = KOKORO_OK};
-    j->started_s = kk_now_s();
-    j->answer.queue_ms = 1e3 * (j->started_s - j->queued_s);
+    j->count.started_s = kk_now_s();
+    j->answer.queue_ms = 1e3 * (j->count.started_s - j->count.queued_s);
     j->stats = &stats;
     int status = speak(j, &stats, &err);
-    if (error_of(status) == KK_METRICS_ENGINE || error_of(status) == KK_METRICS_MEMORY)
+    if (kk_speech_is_our_fault(status))
         kk_log_write(&j->server->log, KOKORO_LOG_ERROR, "request %s: %s", j->http->id, err.message);
     kk_scheduler_speech_ends(j->server->scheduler);
-    count(j, status, &stats);
+    /* Counted before the answer ends: who has the answer finds it counted. */
+    kk_speech_count_end(&j->count, status, &stats);
+    kk_http_set_audio(j->answer.exchange, stats.audio_s);
     kk_speech_answer_end(&j->answer, status, &stats, &err);
     kk_http_release(j->answer.exchange);
     free_job(j);
@@ -183,7 +115,10 @@ static int queue_job(job *j, const kk_call *call, kk_api_error *error)
 {
     j->http = call->request;
     kk_speech_answer_init(&j->answer, call->exchange, call->request, &j->request);
-    j->queued_s = kk_now_s();
+    j->count = (kk_speech_count){.server = j->server,
+                                 .engine = j->engine,
+                                 .arrived_s = call->request->start_s,
+                                 .queued_s = kk_now_s()};
     kk_http_hold(call->exchange);
     kk_scheduler_speech_begins(call->server->scheduler);
     if (kk_jobs_add(call->server->jobs, run_job, j) == KOKORO_OK)
@@ -194,16 +129,6 @@ static int queue_job(job *j, const kk_call *call, kk_api_error *error)
                       KK_SERVER_MAX_QUEUE);
     error->retry_after_s = 2;
     return error->http_status;
-}
-
-static enum kk_metrics_error refusal_of(const kk_api_error *error)
-{
-    if (error->http_status == 429)
-        return KK_METRICS_BUSY;
-    if (error->http_status < 500)
-        return KK_METRICS_REQUEST;
-    return error->code != NULL && strcmp(error->code, "out_of_memory") == 0 ? KK_METRICS_MEMORY
-                                                                            : KK_METRICS_NOT_READY;
 }
 
 /* A job that holds the engine. */
@@ -245,6 +170,6 @@ enum kk_http_verdict kk_post_speech(const kk_call *call)
         return KK_HTTP_LATER;
     if (j != NULL)
         free_job(j);
-    kk_metrics_add_refusal(call->server->metrics, refusal_of(&error));
+    kk_metrics_add_refusal(call->server->metrics, kk_speech_refusal_of(&error));
     return kk_answer_error(call, &error);
 }
