@@ -195,9 +195,20 @@ typedef struct kokoro_request {
     const char *language; /* "en-us", "en-gb" or an alias; NULL: from the voice */
     double speed;         /* 0.25 to 4; 1 is the voice's own */
     bool pieces;          /* give sound out while its chunk is still being made, where the provider
-                             can: the first after some 0.55 s of speech, within 2 dB of the whole */
-    /* Asked every few milliseconds while the model runs, on the calling thread; true stops. NULL:
-     * never asked. */
+                             can: the first after some 0.55 s of speech, within 2 dB of the whole;
+                             their lengths follow what a listener (see below) needs */
+    /*
+     * Somebody listens while it is made, and wants the first sound within so many seconds: among
+     * requests that wait for the model the most pressed are served first, a listener who will soon
+     * run dry before all, and sound is made in pieces as long as there is time for. 0: nobody
+     * waits; it is served when no listener is pressed, its pieces always the same.
+     */
+    double first_sound_within_s;
+    double buffered_s; /* sound of an earlier request that this listener has yet to hear */
+    bool skip_silence; /* leave out what is silent before the first sound */
+    uint64_t group;    /* whose request it is: groups share the model fairly; 0: nobody's */
+    /* Asked every few milliseconds while it waits for the model or the model runs, on the calling
+     * thread; true stops. NULL: never asked. */
     bool (*cancelled)(void *user);
     void *cancelled_user;
 } kokoro_request;
@@ -213,8 +224,8 @@ typedef struct kokoro_chunk {
     size_t n_durations;            /* 0 when the model does not give them */
     size_t index;                  /* this chunk of ... */
     size_t n_chunks;               /* ... so many */
-    size_t n_total;                /* samples of the whole request, when they are known: of one
-                                      chunk; else 0 */
+    size_t n_total;                /* samples that the whole request gives, when they are known: of
+                                      one chunk; else 0 */
     bool begins_chunk, ends_chunk; /* both true without `pieces` */
 } kokoro_chunk;
 

@@ -4,6 +4,7 @@
 #include "engine/engine.h"
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/status.h"
 #include "hardware/hardware.h"
 
@@ -55,7 +56,7 @@ static int new_engine(kokoro_engine **out, const kokoro_options *options, kokoro
     if (engine == NULL)
         return kk_fail_memory(err);
     engine->log = (kk_log){options->log, options->log_user};
-    if (kk_turn_init(&engine->turn) != 0) {
+    if (kk_schedule_init(&engine->schedule) != 0) {
         kk_free(engine);
         return kk_fail_memory(err);
     }
@@ -121,10 +122,10 @@ int kokoro_open(kokoro_engine **out, const kokoro_options *options, kokoro_error
     if (status == KOKORO_OK)
         status = open_model(engine, &copy, err);
     if (status == KOKORO_OK && engine->model->info.is_concurrent)
-        kk_turn_set(&engine->turn, copy.n_at_once > 0 ? copy.n_at_once : engine->n_threads,
-                    engine->n_threads);
+        kk_schedule_set(&engine->schedule, copy.n_at_once > 0 ? copy.n_at_once : engine->n_threads,
+                        engine->n_threads);
     else if (status == KOKORO_OK)
-        kk_turn_set(&engine->turn, 1, engine->n_threads);
+        kk_schedule_set(&engine->schedule, 1, engine->n_threads);
     if (status != KOKORO_OK)
         kokoro_close(&engine);
     *out = engine;
@@ -149,7 +150,7 @@ void kokoro_close(kokoro_engine **engine_ptr)
     kk_choice_fini(&engine->choice);
     kk_voices_close(&engine->voices);
     kk_phonemizer_close(&engine->phonemizer);
-    kk_turn_fini(&engine->turn);
+    kk_schedule_fini(&engine->schedule);
     kk_free(engine);
     *engine_ptr = NULL;
 }
@@ -184,9 +185,10 @@ void kokoro_get_engine_info(const kokoro_engine *engine, kokoro_engine_info *inf
 void kokoro_trim(kokoro_engine *engine)
 {
     if (engine->model != NULL && engine->model->provider->trim != NULL) {
-        kk_turn_take(&engine->turn);
+        kk_turn turn = {.kind = KK_TURN_BATCH, .came_s = kk_now_s()};
+        (void)kk_schedule_take(&engine->schedule, &turn);
         engine->model->provider->trim(engine->model);
-        kk_turn_pass(&engine->turn);
+        kk_schedule_pass(&engine->schedule, &turn);
     }
 #if defined(__GLIBC__)
     (void)malloc_trim(0);

@@ -8,7 +8,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "engine/choose.h"
-#include "engine/turn.h"
+#include "engine/schedule.h"
 #include "kokoro/kokoro.h"
 #include "model/model.h"
 #include "phoneme/phoneme.h"
@@ -19,7 +19,7 @@ struct kokoro_engine {
     kk_phonemizer *phonemizer;
     kk_voices *voices; /* NULL: a phonemizer only */
     kk_model *model;   /* likewise */
-    kk_turn turn;
+    kk_schedule schedule;
     int n_threads;
     kk_choice_made choice;
 };

@@ -6,42 +6,25 @@
 #include "base/clock.h"
 #include "base/status.h"
 #include "base/utf8.h"
-#include "engine/engine.h"
-
-#include "audio/audio.h"
-#include "text/text.h"
-#include "token/token.h"
+#include "engine/speech.h"
 
 #include <string.h>
 
-/* One request on its way through the stages. */
-typedef struct speech {
-    kokoro_engine *engine;
-    const kokoro_request *request;
-    kokoro_stats *stats;
-    kk_arena arena; /* of the whole request */
-    kk_blend voice;
-    enum kk_language language;
-    kk_utterance *utterances;
-    size_t n_utterances;
-    kk_chunks chunks;
-    double start_s;
-} speech;
-
-static int check_request(speech *s, kokoro_error *err);
-static int read_phonemes(speech *s, kokoro_error *err);
-static int read_text(speech *s, kokoro_error *err);
-static int speak_chunk(speech *s, size_t index, kokoro_chunk_fn *fn, void *user, kokoro_error *err);
+static int check_request(kk_speech *s, kokoro_error *err);
+static int read_phonemes(kk_speech *s, kokoro_error *err);
+static int read_text(kk_speech *s, kokoro_error *err);
 
 int kokoro_speak(kokoro_engine *engine, const kokoro_request *request, kokoro_chunk_fn *fn,
                  void *user, kokoro_stats *stats, kokoro_error *err)
 {
     kokoro_stats unused;
-    speech s = {.engine = engine,
-                .request = request,
-                .stats = stats != NULL ? stats : &unused,
-                .arena = KK_ARENA_INIT,
-                .start_s = kk_now_s()};
+    kk_speech s = {.engine = engine,
+                   .request = request,
+                   .fn = fn,
+                   .user = user,
+                   .stats = stats != NULL ? stats : &unused,
+                   .arena = KK_ARENA_INIT,
+                   .start_s = kk_now_s()};
     memset(s.stats, 0, sizeof(*s.stats));
 
     int status = check_request(&s, err);
@@ -54,7 +37,7 @@ int kokoro_speak(kokoro_engine *engine, const kokoro_request *request, kokoro_ch
     if (status == KOKORO_OK && s.chunks.n == 0)
         status = kk_fail(err, KOKORO_NO_SPEECH, "the text holds no word that can be spoken");
     for (size_t i = 0; i < s.chunks.n && status == KOKORO_OK; i++)
-        status = speak_chunk(&s, i, fn, user, err);
+        status = kk_speak_chunk(&s, i, err);
 
     if (status == KOKORO_OK)
         kk_choice_used(&engine->choice, &engine->log);
@@ -67,7 +50,7 @@ void kokoro_request_init(kokoro_request *request)
     *request = (kokoro_request){.struct_size = sizeof(*request), .speed = 1.0};
 }
 
-static int check_request(speech *s, kokoro_error *err)
+static int check_request(kk_speech *s, kokoro_error *err)
 {
     const kokoro_request *request = s->request;
     if (request->struct_size != sizeof(*request))
@@ -91,12 +74,12 @@ static int check_request(speech *s, kokoro_error *err)
 
 int kokoro_check_request(kokoro_engine *engine, const kokoro_request *request, kokoro_error *err)
 {
-    speech s = {.engine = engine, .request = request};
+    kk_speech s = {.engine = engine, .request = request};
     return check_request(&s, err);
 }
 
 /* The request's text is phonemes already: one utterance, checked and copied to end in NUL. */
-static int read_phonemes(speech *s, kokoro_error *err)
+static int read_phonemes(kk_speech *s, kokoro_error *err)
 {
     kk_slice text = {s->request->text, s->request->text_len};
     size_t valid = kk_utf8_valid_len(text);
@@ -117,7 +100,7 @@ static int read_phonemes(speech *s, kokoro_error *err)
     return KOKORO_OK;
 }
 
-static int read_text(speech *s, kokoro_error *err)
+static int read_text(kk_speech *s, kokoro_error *err)
 {
     kk_text text;
     int status = kk_text_read(&s->arena, (kk_slice){s->request->text, s->request->text_len},
@@ -141,113 +124,4 @@ static int read_text(speech *s, kokoro_error *err)
     }
     s->n_utterances = text.n_sentences;
     return KOKORO_OK;
-}
-
-/* One chunk on its way from the model to the caller. */
-typedef struct delivery {
-    speech *s;
-    size_t index;
-    kokoro_chunk_fn *fn;
-    void *user;
-    double away_s;   /* spent in the caller's function */
-    bool holds_turn; /* at the model */
-} delivery;
-
-static void take_turn(delivery *d)
-{
-    const double asked_s = kk_now_s();
-    kk_turn_take(&d->s->engine->turn);
-    d->holds_turn = true;
-    d->s->stats->wait_ms += 1e3 * (kk_now_s() - asked_s);
-}
-
-static void pass_turn(delivery *d)
-{
-    d->holds_turn = false;
-    kk_turn_pass(&d->s->engine->turn);
-}
-
-/* A slow listener to pieces holds up nobody: meanwhile the others have the model. */
-static int give(delivery *d, const kokoro_chunk *chunk)
-{
-    const bool lends = d->holds_turn && d->s->engine->model->info.is_concurrent;
-    if (lends)
-        pass_turn(d);
-    const int stop = d->fn(d->user, chunk);
-    if (lends && stop == 0 && !chunk->ends_chunk)
-        take_turn(d);
-    return stop;
-}
-
-/* A piece of a chunk, or all of it, joined to its neighbours and given to the caller. */
-static int deliver(void *context, const float *samples, size_t n_samples, bool is_first,
-                   bool is_last, const kk_pcm *whole)
-{
-    delivery *d = context;
-    speech *s = d->s;
-    const kk_chunk *chunks = s->chunks.items;
-    const bool before = is_first && d->index > 0, after = is_last && d->index + 1 < s->chunks.n;
-    const kk_seam seam = {.before = before,
-                          .after = after,
-                          .cut_before = before && !chunks[d->index - 1].ends_sentence,
-                          .cut_after = after && !chunks[d->index].ends_sentence};
-    size_t start = 0, n = 0;
-    kk_audio_join(whole->samples + (samples - whole->samples), n_samples, seam, &start, &n);
-    const double begin_s = kk_now_s();
-    if (d->index == 0 && is_first)
-        s->stats->first_audio_ms = 1e3 * (begin_s - s->start_s);
-    s->stats->audio_s += (double)n / KOKORO_SAMPLE_RATE_HZ;
-    if (is_last) {
-        s->stats->n_phonemes += chunks[d->index].n_phonemes;
-        s->stats->n_chunks++;
-    }
-    const kokoro_chunk out = {.samples = samples + start,
-                              .n_samples = n,
-                              .durations = whole->durations,
-                              .n_durations = whole->n_durations,
-                              .index = d->index,
-                              .n_chunks = s->chunks.n,
-                              .n_total = s->chunks.n == 1 ? whole->n_samples : 0,
-                              .begins_chunk = is_first,
-                              .ends_chunk = is_last};
-    int stop = give(d, &out);
-    d->away_s += kk_now_s() - begin_s;
-    return stop;
-}
-
-/* Run the model on a chunk when it is this request's turn; with pieces they go out meanwhile. */
-static int infer(delivery *d, kk_arena *arena, const kk_chunk *chunk, kk_pcm *pcm,
-                 kokoro_error *err)
-{
-    float style[KK_STYLE_SIZE];
-    speech *s = d->s;
-    kk_model *model = s->engine->model;
-    const kk_infer_control control = {.cancelled = s->request->cancelled,
-                                      .cancelled_user = s->request->cancelled_user,
-                                      .piece = s->request->pieces ? deliver : NULL,
-                                      .piece_user = d,
-                                      .n_threads = &s->engine->turn.n_each};
-    kk_blend_style(s->engine->voices, &s->voice, chunk->n_phonemes, style);
-    take_turn(d);
-    const double start_s = kk_now_s();
-    int status = model->provider->infer(model, arena, chunk->ids, chunk->n_phonemes + 2, style,
-                                        (float)s->request->speed, &control, pcm, err);
-    s->stats->model_ms += 1e3 * (kk_now_s() - start_s - d->away_s);
-    if (d->holds_turn)
-        pass_turn(d);
-    return status;
-}
-
-static int speak_chunk(speech *s, size_t index, kokoro_chunk_fn *fn, void *user, kokoro_error *err)
-{
-    kk_arena arena = KK_ARENA_INIT; /* of this chunk, so that a long text needs no more memory than
-                                       a short one */
-    delivery d = {.s = s, .index = index, .fn = fn, .user = user};
-    kk_pcm pcm;
-    int status = infer(&d, &arena, &s->chunks.items[index], &pcm, err);
-    if (status == KOKORO_OK && !s->request->pieces &&
-        deliver(&d, pcm.samples, pcm.n_samples, true, true, &pcm) != 0)
-        status = kk_fail(err, KOKORO_CANCELLED, "cancelled by the caller");
-    kk_arena_fini(&arena);
-    return status;
 }

@@ -45,12 +45,21 @@ typedef struct kk_pcm {
 typedef int kk_piece_sink(void *user, const float *samples, size_t n_samples, bool is_first,
                           bool is_last, const kk_pcm *whole);
 
+/* The next piece of a chunk: how long it should be, and whether there is time to estimate better
+ * what the rest is like, which pieces made later profit from. */
+typedef struct kk_piece_wish {
+    size_t n_samples; /* as many as are left, or more: all of it */
+    bool refines;
+} kk_piece_wish;
+
 /* How an inference can be watched; all may be NULL. */
 typedef struct kk_infer_control {
     bool (*cancelled)(void *user); /* asked every few milliseconds, on the calling thread */
     void *cancelled_user;
     kk_piece_sink *piece; /* of providers that make pieces; others give the whole at once */
     void *piece_user;
+    /* Asked before each piece, n_made of n_total samples being made. NULL: lengths that grow. */
+    kk_piece_wish (*next_piece)(void *user, size_t n_made, size_t n_total);
     const atomic_int *n_threads; /* as many threads may work on it now; asked again and again, so
                                     that inferences side by side share the processors */
 } kk_infer_control;

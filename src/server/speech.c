@@ -52,6 +52,16 @@ static int speak(job *j, kokoro_stats *stats, kokoro_error *err)
         return KOKORO_CANCELLED;
     j->request.speak.cancelled = is_gone;
     j->request.speak.cancelled_user = j;
+    j->request.speak.skip_silence = j->request.skips_silence;
+    if (j->request.is_streamed) {
+        const kk_config *config = kk_server_config(j->server);
+        const double waited_s = kk_now_s() - j->http->start_s;
+        const double target_s = (double)kk_config_int(config, KK_SET_TTFA_TARGET_MS) / 1e3;
+        j->request.speak.pieces = true;
+        /* It is due from when the request came; a bit of time is left for a passed due date too. */
+        j->request.speak.first_sound_within_s =
+            target_s > waited_s + 1e-3 ? target_s - waited_s : 1e-3;
+    }
     int status = kokoro_speak(j->engine, &j->request.speak, on_chunk, j, stats, err);
     if (status == KOKORO_OK)
         status = kk_speech_answer_finish(&j->answer, err);
@@ -101,7 +111,8 @@ static int read_request(job *j, const kk_call *call, kk_api_error *error)
     const kk_config *config = kk_server_config(call->server);
     const kk_speech_limits limits = {.max_chars =
                                          (size_t)kk_config_int(config, KK_SET_MAX_INPUT_CHARS),
-                                     .default_voice = kk_config_text(config, KK_SET_VOICE)};
+                                     .default_voice = kk_config_text(config, KK_SET_VOICE),
+                                     .skips_silence = kk_config_bool(config, KK_SET_SKIP_SILENCE)};
     kokoro_error err;
     int status = kk_speech_request_parse(&j->request, call->request->body, &limits, error);
     if (status == 0 && kokoro_check_request(j->engine, &j->request.speak, &err) != KOKORO_OK) {

@@ -228,6 +228,9 @@ static int take_fields(parse *p)
         status = take_string(p, "instructions", &instructions);
     if (status == 0)
         status = take_bool(p, "no_cache", &p->out->no_cache);
+    p->out->skips_silence = p->out->is_streamed && p->limits->skips_silence;
+    if (status == 0)
+        status = take_bool(p, "skip_silence", &p->out->skips_silence);
     return status;
 }
 

@@ -17,6 +17,7 @@ typedef struct kk_speech_request {
     const char *content_type; /* of the answer */
     bool is_streamed;         /* true unless asked for ("input"); false ("text") */
     bool no_cache;            /* the sound must be made anew */
+    bool skips_silence;       /* before the first sound; the default unless asked for */
     const char *text_param;   /* "input" or "text" */
     kk_arena arena;
 } kk_speech_request;
@@ -24,6 +25,7 @@ typedef struct kk_speech_request {
 typedef struct kk_speech_limits {
     size_t max_chars;          /* code points of the text */
     const char *default_voice; /* where the body names none */
+    bool skips_silence;        /* of streamed answers, where the body does not say */
 } kk_speech_limits;
 
 /*

@@ -134,9 +134,21 @@ def test_not_streamed_is_exact_and_the_same_sound(server):
     assert check_whole_wav(whole.content) > LONG_S
     for name in ("queue", "g2p", "model", "first-audio"):
         assert f"{name};dur=" in whole.headers["server-timing"]
-    streamed = server.post({"input": LONG, "response_format": "pcm", **FAST})
+    streamed = server.post({"input": LONG, "response_format": "pcm", "skip_silence": False, **FAST})
     assert streamed.headers["content-type"] == "audio/pcm"
     assert len(streamed.content) == len(whole.content) - 44
+
+
+def test_silence_in_front_is_left_out_of_a_streamed_answer(server):
+    body = {"input": SHORT, "response_format": "pcm"}
+    streamed = server.post(body).content
+    kept = server.post({**body, "skip_silence": False}).content
+    left_out = len(kept) - len(streamed)
+    assert left_out > 0.1 * 48000
+    assert loudness(kept[:left_out]) < 40
+    assert loudness(streamed[: 48 * 50]) > 40
+    assert server.post({**body, "stream": False}).content == kept
+    assert server.post({**body, "stream": False, "skip_silence": True}).content == streamed
 
 
 def test_body_of_the_guide(server):

@@ -235,6 +235,12 @@ static int relay_piece(void *user, const float *samples, size_t n, int is_last)
                                  relay->whole);
 }
 
+static kk_piece_wish relay_wish(void *user, size_t n_made, size_t n_total)
+{
+    const piece_relay *relay = user;
+    return relay->control->next_piece(relay->control->piece_user, n_made, n_total);
+}
+
 /* The generator over the whole. */
 static int generate(const kk_ops *ops, const kk_generator_weights *w, const kk_utterance *u,
                     const kk_pcm *whole)
@@ -279,7 +285,9 @@ static int make_sound(const utterance *u, const float *prosody, const float *tex
     if (!in_pieces)
         return generate(ops, &w->generator, &generated, whole);
     piece_relay relay = {control, whole, 0};
-    return kk_speak_pieces(ops, &w->generator, &generated, whole->samples, relay_piece, &relay);
+    const kk_piece_plan plan = {relay_piece, control->next_piece != NULL ? relay_wish : NULL,
+                                &relay};
+    return kk_speak_pieces(ops, &w->generator, &generated, whole->samples, &plan);
 }
 
 /* The rows a frame, copied out of the workspace that is about to grow. */

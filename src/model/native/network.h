@@ -16,6 +16,7 @@
 #ifndef KK_MODEL_NATIVE_NETWORK_H
 #define KK_MODEL_NATIVE_NETWORK_H
 
+#include "model/model.h"
 #include "model/native/weights.h"
 
 /* dst [N][768]. */
@@ -112,13 +113,18 @@ typedef struct kk_utterance {
     int in_bf16;
 } kk_utterance;
 
-/* Receives a piece; not 0 to stop. */
-typedef int kk_piece_fn(void *user, const float *samples, size_t n, int is_last);
+typedef struct kk_piece_plan {
+    /* Receives a piece; not 0 to stop. */
+    int (*give)(void *user, const float *samples, size_t n, int is_last);
+    /* How long the next is to be; NULL: lengths that grow. */
+    kk_piece_wish (*next_piece)(void *user, size_t n_made, size_t n_total);
+    void *user;
+} kk_piece_plan;
 
 /* The generator and its inverse transform in pieces: audio [300 T], each part given to fn when it
  * is made. A stop cancels the pool. */
 int kk_speak_pieces(const kk_ops *ops, const kk_generator_weights *w, const kk_utterance *u,
-                    float *audio, kk_piece_fn *fn, void *user);
+                    float *audio, const kk_piece_plan *plan);
 
 /* dst [2C] = (gain - 1, bias) of an adaptive normalisation, from style [128]. */
 int kk_style(const kk_ops *ops, const kk_conv *w, float *dst, const float *style);

@@ -25,7 +25,8 @@ enum {
     SHORTEST = 176, /* 2.2 s: less is made whole, it has too little to take excerpts of */
     LOOK_AHEAD = 8, /* as far as the joint needs it; 16 gave the same distance */
     CONTEXT = 16,
-    LEAST_REST = 40, /* less is taken into the piece before */
+    SHORTEST_PIECE = 32, /* 0.4 s, of those that the caller wishes */
+    LEAST_REST = 40,     /* less is taken into the piece before */
     EXCERPT = 7,
     FIRST_EXCERPTS = 4, /* in the first run, more of them in a longer utterance: */
     ROWS_AN_EXCERPT = 106,
@@ -61,6 +62,7 @@ typedef struct pieces {
     size_t starts[MAX_EXCERPTS];
     double shares[MAX_EXCERPTS]; /* rows that each stands for */
     size_t n_excerpts, n_known;  /* of which so many have sums of an earlier run */
+    bool refines, has_refined;   /* more excerpts in this run; in one before */
     float tail[FADE];            /* of the piece before, beyond its end */
 } pieces;
 
@@ -261,7 +263,7 @@ static int make_piece(pieces *p, size_t from, size_t to)
     const kk_mark mark = kk_workspace_mark(p->ops->ws);
     const size_t first = from > CONTEXT ? from - CONTEXT : 0;
     const size_t last = u->T - to > LOOK_AHEAD ? to + LOOK_AHEAD : u->T;
-    if (from <= FIRST && last < u->T) {
+    if (last < u->T && (from == 0 || p->refines)) {
         forget_excerpts(p);
         choose_excerpts(p, last, from == 0 ? first_excerpts(u->T) : MAX_EXCERPTS - p->n_excerpts);
     }
@@ -296,8 +298,32 @@ static int make_piece(pieces *p, size_t from, size_t to)
     return status;
 }
 
+/* Lengths that grow; more excerpts in the second run. */
+static size_t grown_length(pieces *p, size_t from, size_t before)
+{
+    p->refines = from > 0 && before == FIRST;
+    if (from == 0)
+        return p->u->T < SHORTEST ? p->u->T : FIRST;
+    const size_t length = before == FIRST ? SECOND : before + before / 2;
+    return length < LONGEST ? length : LONGEST;
+}
+
+/* As long as the listener's need, told by the caller, leaves time for. */
+static size_t wished_length(pieces *p, const kk_piece_plan *plan, size_t from)
+{
+    const size_t rest = p->u->T - from;
+    const kk_piece_wish wish =
+        plan->next_piece(plan->user, from * ROW_SAMPLES, p->u->T * ROW_SAMPLES);
+    p->refines = from > 0 && wish.refines && !p->has_refined;
+    p->has_refined = p->has_refined || p->refines;
+    if (from == 0 && p->u->T < SHORTEST)
+        return rest;
+    const size_t length = wish.n_samples / ROW_SAMPLES;
+    return length < rest ? (length > SHORTEST_PIECE ? length : SHORTEST_PIECE) : rest;
+}
+
 int kk_speak_pieces(const kk_ops *ops, const kk_generator_weights *w, const kk_utterance *u,
-                    float *audio, kk_piece_fn *fn, void *user)
+                    float *audio, const kk_piece_plan *plan)
 {
     const kk_mark mark = kk_workspace_mark(ops->ws);
     pieces p = {.ops = ops, .w = w, .u = u, .audio = audio};
@@ -307,20 +333,20 @@ int kk_speak_pieces(const kk_ops *ops, const kk_generator_weights *w, const kk_u
         return KOKORO_NO_MEMORY;
     memset(p.norms.sums, 0, n_sums * sizeof(*p.norms.sums));
     int status = sum_traits(&p);
-    size_t from = 0, length = u->T < SHORTEST ? u->T : FIRST;
+    size_t from = 0, length = 0;
     while (from < u->T && status == KOKORO_OK) {
         const size_t rest = u->T - from;
+        length = plan->next_piece != NULL ? wished_length(&p, plan, from)
+                                          : grown_length(&p, from, length);
         const size_t to = rest < length + LEAST_REST ? u->T : from + length;
         status = make_piece(&p, from, to);
         if (status == KOKORO_OK && kk_pool_cancelled(ops->pool))
             break;
-        if (status == KOKORO_OK &&
-            fn(user, audio + from * ROW_SAMPLES, (to - from) * ROW_SAMPLES, to == u->T) != 0) {
+        if (status == KOKORO_OK && plan->give(plan->user, audio + from * ROW_SAMPLES,
+                                              (to - from) * ROW_SAMPLES, to == u->T) != 0) {
             kk_pool_cancel(ops->pool);
             break;
         }
-        length = from == 0 ? SECOND : length + length / 2;
-        length = length < LONGEST ? length : LONGEST;
         from = to;
     }
     kk_workspace_release(ops->ws, mark);
