@@ -1,12 +1,9 @@
 /*
  * output.c - samples to bytes to their place.
  *
- *     file     header with zero sizes, samples ..., header with the sizes, rename
- *     stream   one chunk: header, samples.   more: held back until the sizes are known
- *     player   one chunk: header, samples.   more: header with the streaming sentinel, samples ...
- *
- * That holds for WAV, whose sizes stand in front. The samples of a WAV are those of the codec pcm;
- * any other codec writes its own bytes in order.
+ *     file     the encoder's bytes ..., the head once more as all samples are known, rename
+ *     stream   the encoder's bytes; a WAV whose length is unknown is held back until it is known
+ *     player   a WAV, with the streaming sentinel where the length is unknown
  */
 #define _XOPEN_SOURCE 700 /* realpath */
 #include "output.h"
@@ -31,10 +28,10 @@ struct kk_output {
     enum kind kind;
     const char *name; /* for messages; a player's is what is run */
     char *path;       /* owned; NULL for standard output and players */
-    bool is_wav, is_started, is_held;
-    const kk_codec *codec; /* of the samples */
+    bool is_started, is_held;
+    const kk_codec *codec;
+    kk_encoding encoding;
     kk_encoder *encoder;
-    uint64_t n_samples;
     kk_writer writer; /* TO_FILE; fd -1 once it is committed */
     int fd;           /* TO_STREAM, TO_PLAYER; -1: none */
     pid_t player;     /* 0: not running */
@@ -42,14 +39,14 @@ struct kk_output {
     int saved_errno;  /* of the first write that failed */
 };
 
-static kk_output *new_output(enum kind kind, const kk_codec *codec)
+static kk_output *new_output(enum kind kind, const kk_codec *codec, const kk_encoding *encoding)
 {
     kk_output *output = kk_calloc(1, sizeof(*output));
     if (output == NULL)
         return NULL;
     output->kind = kind;
-    output->is_wav = strcmp(codec->name, "wav") == 0;
-    output->codec = output->is_wav ? kk_codec_find("pcm") : codec;
+    output->codec = codec;
+    output->encoding = *encoding;
     output->writer.fd = -1;
     output->fd = -1;
     kk_spool_init(&output->spool);
@@ -73,13 +70,14 @@ static int open_file(kk_output *output, kokoro_error *err)
     return status;
 }
 
-int kk_output_open(kk_output **out, const char *path, const kk_codec *codec, kokoro_error *err)
+int kk_output_open(kk_output **out, const char *path, const kk_codec *codec,
+                   const kk_encoding *encoding, kokoro_error *err)
 {
     struct stat st;
     bool is_standard = strcmp(path, "-") == 0;
     bool exists = !is_standard && stat(path, &st) == 0;
     bool is_stream = is_standard || (exists && !S_ISREG(st.st_mode));
-    kk_output *output = new_output(is_stream ? TO_STREAM : TO_FILE, codec);
+    kk_output *output = new_output(is_stream ? TO_STREAM : TO_FILE, codec, encoding);
     *out = NULL;
     if (output == NULL)
         return kk_fail_memory(err);
@@ -102,7 +100,7 @@ int kk_output_open(kk_output **out, const char *path, const kk_codec *codec, kok
     return status;
 }
 
-int kk_output_open_player(kk_output **out, kokoro_error *err)
+int kk_output_open_player(kk_output **out, const kk_encoding *encoding, kokoro_error *err)
 {
     *out = NULL;
     const char *name = kk_player_find();
@@ -110,7 +108,7 @@ int kk_output_open_player(kk_output **out, kokoro_error *err)
         return kk_fail(err, KOKORO_NOT_FOUND,
                        "nothing to play with: none of %s is in PATH; keep the sound with -o FILE",
                        kk_player_names());
-    kk_output *output = new_output(TO_PLAYER, kk_codec_find("wav"));
+    kk_output *output = new_output(TO_PLAYER, kk_codec_find("wav"), encoding);
     if (output == NULL)
         return kk_fail_memory(err);
     output->name = name;
@@ -157,14 +155,10 @@ static int start(kk_output *output, uint64_t n_samples, kokoro_error *err)
         if (status != KOKORO_OK)
             return status;
     }
-    if (output->is_wav) {
-        unsigned char header[KK_WAV_HEADER_LEN];
-        output->is_held = output->kind == TO_STREAM && n_samples == KK_SAMPLES_UNKNOWN;
-        kk_wav_header(header, n_samples);
-        if (!output->is_held && put(output, header, sizeof(header)) != 0)
-            return explain(output, KOKORO_IO, err);
-    }
-    int status = kk_encoder_open(&output->encoder, output->codec, n_samples, sink, output, err);
+    output->is_held = output->kind == TO_STREAM && n_samples == KK_SAMPLES_UNKNOWN &&
+                      strcmp(output->codec->name, "wav") == 0;
+    int status = kk_encoder_open(&output->encoder, output->codec, &output->encoding, n_samples,
+                                 sink, output, err);
     return explain(output, status, err);
 }
 
@@ -176,21 +170,20 @@ int kk_output_write(kk_output *output, const float *samples, size_t n, uint64_t 
         status = start(output, n_total, err);
     if (status != KOKORO_OK)
         return status;
-    output->n_samples += n;
     return explain(output, kk_encoder_write(output->encoder, samples, n, err), err);
 }
 
-/* All samples are known now: the header that says how many. */
-static void settle_header(kk_output *output)
+/* All samples are known now, and what the beginning says of them. */
+static void settle_head(kk_output *output)
 {
-    unsigned char header[KK_WAV_HEADER_LEN];
-    kk_wav_header(header, output->n_samples);
-    if (output->kind == TO_FILE) {
-        kk_writer_rewrite(&output->writer, 0, header, sizeof(header));
+    unsigned char head[KK_HEAD_MAX];
+    const size_t len = kk_encoder_head(output->encoder, head);
+    if (output->kind == TO_FILE && len > 0) {
+        kk_writer_rewrite(&output->writer, 0, head, len);
     } else if (output->is_held) {
         output->is_held = false;
-        if (put(output, header, sizeof(header)) == 0)
-            output->saved_errno = kk_spool_drain(&output->spool, output->fd);
+        if (put(output, head, len) == 0)
+            output->saved_errno = kk_spool_drain(&output->spool, len, output->fd);
     }
 }
 
@@ -201,8 +194,8 @@ int kk_output_finish(kk_output *output, kokoro_error *err)
         status = start(output, 0, err);
     if (status == KOKORO_OK)
         status = explain(output, kk_encoder_finish(output->encoder, err), err);
-    if (status == KOKORO_OK && output->is_wav)
-        settle_header(output);
+    if (status == KOKORO_OK)
+        settle_head(output);
     status = explain(output, status, err);
     if (status == KOKORO_OK && output->kind == TO_FILE)
         status = kk_doomed_commit(&output->writer, err);

@@ -16,10 +16,12 @@ typedef struct kk_output kk_output;
  * Open `path`; "-" is standard output. A regular or new file is made beside its place and renamed
  * when it is whole; anything else (pipe, device) is written in order. IO, NOT_FOUND, NO_MEMORY.
  */
-int kk_output_open(kk_output **out, const char *path, const kk_codec *codec, kokoro_error *err);
+int kk_output_open(kk_output **out, const char *path, const kk_codec *codec,
+                   const kk_encoding *encoding, kokoro_error *err);
 
-/* The first of pw-play, aplay and ffplay in PATH. NOT_FOUND names them. */
-int kk_output_open_player(kk_output **out, kokoro_error *err);
+/* The first of pw-play, aplay and ffplay in PATH. NOT_FOUND names them. It gets a WAV: a bitrate
+ * has no place in `encoding`. */
+int kk_output_open_player(kk_output **out, const kk_encoding *encoding, kokoro_error *err);
 
 /* n_total: samples of the whole sound, so that its sizes are known; else KK_SAMPLES_UNKNOWN. */
 int kk_output_write(kk_output *output, const float *samples, size_t n, uint64_t n_total,

@@ -23,6 +23,7 @@ typedef struct say {
     kk_app *app;
     kokoro_engine *engine;
     kokoro_request request;
+    kk_encoding encoding;
     kk_buf text;
     kk_output *outputs[MAX_OUTPUTS]; /* a file or stream, a player */
     size_t n_outputs;
@@ -86,6 +87,21 @@ static const char *ending_of(const char *path)
     return dot != NULL && dot != name ? dot + 1 : "";
 }
 
+/* A format by its name or the usual ending of its files. */
+static const kk_codec *codec_of(const char *name)
+{
+    static const char *const endings[][2] = {{"ogg", "opus"}, {"oga", "opus"}};
+    for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
+        if (kk_slice_equal_nocase(kk_slice_of(endings[i][0]), kk_slice_of(name)))
+            name = endings[i][1];
+    }
+    for (const kk_codec *codec = kk_codecs; codec->name != NULL; codec++) {
+        if (kk_slice_equal_nocase(kk_slice_of(codec->name), kk_slice_of(name)))
+            return codec;
+    }
+    return NULL;
+}
+
 /* By --format, else by the ending of the file, else wav. NULL and a message for one not made. */
 static const kk_codec *choose_codec(const char *format, const char *path)
 {
@@ -93,17 +109,54 @@ static const kk_codec *choose_codec(const char *format, const char *path)
         return kk_codec_find("wav");
     const char *ending = path != NULL ? ending_of(path) : "";
     const char *wanted = format != NULL ? format : ending[0] != '\0' ? ending : "wav";
-    for (const kk_codec *codec = kk_codecs; codec->name != NULL; codec++) {
-        if (kk_slice_equal_nocase(kk_slice_of(codec->name), kk_slice_of(wanted)))
-            return codec;
-    }
-    if (format != NULL)
+    const kk_codec *codec = codec_of(wanted);
+    kokoro_error error;
+    if (codec != NULL && kk_codec_is_there(codec, &error) == KOKORO_OK)
+        return codec;
+    if (codec != NULL)
+        kk_complain("%s", error.message);
+    else if (format != NULL)
         kk_complain("--format '%.40s' is not made; made are %s", format, kk_codec_names());
     else
         kk_complain("the ending .%.40s is no format that is made; use one of %s, or name one "
                     "with --format",
                     wanted, kk_codec_names());
     return NULL;
+}
+
+/* An option that is a whole number above 0. */
+static bool read_count(const say *s, enum kk_say_option index, int *out)
+{
+    const char *name = s->app->command->options[index].name, *text = option(s, index);
+    long long number = 0;
+    if (text != NULL && (!kk_parse_int(text, &number) || number < 1 || number > 1000000)) {
+        kk_complain("--%s must be a whole number from 1 to 1000000, not '%.40s'", name, text);
+        return false;
+    }
+    *out = (int)number;
+    return true;
+}
+
+static int read_encoding(say *s, const kk_codec *codec)
+{
+    static const enum kk_say_option options[] = {[KK_ENCODING_SAMPLE_RATE] = KK_SAY_SAMPLE_RATE,
+                                                 [KK_ENCODING_BITRATE] = KK_SAY_BITRATE,
+                                                 [KK_ENCODING_VOLUME] = KK_SAY_VOLUME};
+    const char *volume = option(s, KK_SAY_VOLUME);
+    enum kk_encoding_field wrong;
+    s->encoding = (kk_encoding)KK_ENCODING_INIT;
+    if (!read_count(s, KK_SAY_SAMPLE_RATE, &s->encoding.sample_rate_hz) ||
+        !read_count(s, KK_SAY_BITRATE, &s->encoding.bitrate_kbps))
+        return KK_EXIT_USAGE;
+    if (volume != NULL && !kk_parse_real(volume, &s->encoding.volume)) {
+        kk_complain("--volume must be a number from 0 to %g, not '%.40s'", KK_VOLUME_MAX, volume);
+        return KK_EXIT_USAGE;
+    }
+    if (kk_codec_check(codec, &s->encoding, &wrong, &s->error) != KOKORO_OK) {
+        kk_complain("--%s: %s", s->app->command->options[options[wrong]].name, s->error.message);
+        return KK_EXIT_USAGE;
+    }
+    return KK_EXIT_OK;
 }
 
 static int add_output(say *s, int status, kk_output *output)
@@ -121,7 +174,7 @@ static int open_outputs(say *s)
     bool plays = option(s, KK_SAY_PLAY) != NULL;
     kk_output *output = NULL;
     const kk_codec *codec = choose_codec(option(s, KK_SAY_FORMAT), path);
-    if (codec == NULL)
+    if (codec == NULL || read_encoding(s, codec) != KK_EXIT_OK)
         return KK_EXIT_USAGE;
     if (path == NULL && !plays && isatty(STDOUT_FILENO)) {
         if (kk_player_find() == NULL) {
@@ -136,11 +189,13 @@ static int open_outputs(say *s)
     }
     int status = KK_EXIT_OK;
     if (path != NULL) {
-        int opened = kk_output_open(&output, path, codec, &s->error);
+        int opened = kk_output_open(&output, path, codec, &s->encoding, &s->error);
         status = add_output(s, opened, output);
     }
     if (status == KK_EXIT_OK && plays) {
-        int opened = kk_output_open_player(&output, &s->error);
+        kk_encoding encoding = s->encoding;
+        encoding.bitrate_kbps = 0;
+        int opened = kk_output_open_player(&output, &encoding, &s->error);
         status = add_output(s, opened, output);
     }
     return status;

@@ -38,11 +38,13 @@ int kk_spool_add(kk_spool *spool, const void *data, size_t len)
     return spool->memory.failed ? ENOMEM : 0;
 }
 
-int kk_spool_drain(kk_spool *spool, int fd)
+int kk_spool_drain(kk_spool *spool, size_t skip, int fd)
 {
+    if (spool->fd < 0 && spool->memory.len <= skip)
+        return 0;
     if (spool->fd < 0)
-        return kk_write_all(fd, spool->memory.data, spool->memory.len);
-    if (lseek(spool->fd, 0, SEEK_SET) < 0)
+        return kk_write_all(fd, spool->memory.data + skip, spool->memory.len - skip);
+    if (lseek(spool->fd, (off_t)skip, SEEK_SET) < 0)
         return errno;
     for (;;) {
         char block[65536];

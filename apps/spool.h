@@ -17,8 +17,8 @@ typedef struct kk_spool {
 void kk_spool_init(kk_spool *spool);
 /* 0 or an errno. */
 int kk_spool_add(kk_spool *spool, const void *data, size_t len);
-/* Write all to `fd`: 0 or an errno. */
-int kk_spool_drain(kk_spool *spool, int fd);
+/* Write all but the first `skip` bytes to `fd`: 0 or an errno. */
+int kk_spool_drain(kk_spool *spool, size_t skip, int fd);
 void kk_spool_fini(kk_spool *spool);
 
 #endif

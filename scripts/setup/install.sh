@@ -5,9 +5,11 @@
 # shellcheck disable=SC2154,SC2034 # common.sh assigns and reads what looks unassigned and unused here
 
 packages_build=(gcc libc6-dev cmake ninja-build pkg-config libmicrohttpd-dev libjansson-dev libutf8proc-dev
-    libxxhash-dev libespeak-ng-dev espeak-ng-data libsqlite3-dev libkissfft-dev)
+    libxxhash-dev libespeak-ng-dev espeak-ng-data libsqlite3-dev libkissfft-dev libflac-dev libmp3lame-dev
+    libopusenc-dev libopus-dev libogg-dev libsoxr-dev)
 packages_fetch=(ca-certificates python3 python3-pip)
-packages_test=(clang-format clang-tidy shellcheck python3-venv git procps python-is-python3 curl jq)
+packages_test=(clang-format clang-tidy shellcheck python3-venv git procps python-is-python3 curl jq
+    libavcodec59 ffmpeg) # the encoder of aac, and what decodes every format
 data_mb=700  # downloads 180, data 240, packed model 230
 openvino_mb=250  # download 60, library 93, and both once more while it is unpacked
 build_mb=60  # the release build; tests take 1600 more
@@ -49,7 +51,7 @@ install_packages() {
     fi
     if [ -n "${KOKORO_SETUP_TESTS-}" ]; then wanted+=("${packages_test[@]}"); fi
     if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
-        tell "this is not Debian: gcc, cmake, ninja, pkg-config and the libraries libmicrohttpd, jansson, utf8proc, xxhash, sqlite3, kissfft and espeak-ng (with headers) must be there already"
+        tell "this is not Debian: gcc, cmake, ninja, pkg-config and the libraries libmicrohttpd, jansson, utf8proc, xxhash, sqlite3, kissfft, flac, lame, opusenc, soxr and espeak-ng (with headers) must be there already"
         return 0
     fi
     missing_packages

@@ -29,7 +29,7 @@ static void put_u32(unsigned char *dst, uint32_t value)
     put_u16(dst + 2, value >> 16);
 }
 
-int kk_pcm_write(kk_encoder *encoder, const float *samples, size_t n, kokoro_error *err)
+static int pcm_write(kk_encoder *encoder, const float *samples, size_t n, kokoro_error *err)
 {
     unsigned char piece[PIECE_SAMPLES * BYTES_PER_SAMPLE];
     int status = KOKORO_OK;
@@ -51,7 +51,7 @@ static int nothing(kk_encoder *encoder, kokoro_error *err)
     return KOKORO_OK;
 }
 
-void kk_wav_header(unsigned char dst[KK_WAV_HEADER_LEN], uint64_t n_samples)
+void kk_wav_header(unsigned char dst[KK_WAV_HEADER_LEN], int sample_rate_hz, uint64_t n_samples)
 {
     enum { IN_FRONT = KK_WAV_HEADER_LEN - 8 }; /* of the data, counted by the RIFF size */
     uint32_t riff_len = UINT32_MAX, data_len = UINT32_MAX;
@@ -65,8 +65,8 @@ void kk_wav_header(unsigned char dst[KK_WAV_HEADER_LEN], uint64_t n_samples)
     put_u32(dst + 16, 16); /* length of what follows up to "data" */
     put_u16(dst + 20, 1);  /* integer PCM */
     put_u16(dst + 22, 1);  /* channels */
-    put_u32(dst + 24, KOKORO_SAMPLE_RATE_HZ);
-    put_u32(dst + 28, KOKORO_SAMPLE_RATE_HZ * BYTES_PER_SAMPLE);
+    put_u32(dst + 24, (uint32_t)sample_rate_hz);
+    put_u32(dst + 28, (uint32_t)sample_rate_hz * BYTES_PER_SAMPLE);
     put_u16(dst + 32, BYTES_PER_SAMPLE);
     put_u16(dst + 34, 8 * BYTES_PER_SAMPLE);
     memcpy(dst + 36, "data", 4);
@@ -76,9 +76,16 @@ void kk_wav_header(unsigned char dst[KK_WAV_HEADER_LEN], uint64_t n_samples)
 static int wav_begin(kk_encoder *encoder, kokoro_error *err)
 {
     unsigned char header[KK_WAV_HEADER_LEN];
-    kk_wav_header(header, encoder->n_samples);
+    kk_wav_header(header, encoder->sample_rate_hz, encoder->n_samples);
     return kk_encoder_push(encoder, header, sizeof(header), err);
 }
 
-const struct kk_codec_ops kk_pcm_ops = {nothing, kk_pcm_write, nothing};
-const struct kk_codec_ops kk_wav_ops = {wav_begin, kk_pcm_write, nothing};
+static size_t wav_head(const kk_encoder *encoder, unsigned char dst[KK_HEAD_MAX])
+{
+    kk_wav_header(dst, encoder->sample_rate_hz, encoder->n_given);
+    return KK_WAV_HEADER_LEN;
+}
+
+const struct kk_codec_ops kk_pcm_ops = {.begin = nothing, .write = pcm_write, .finish = nothing};
+const struct kk_codec_ops kk_wav_ops = {
+    .begin = wav_begin, .write = pcm_write, .finish = nothing, .head = wav_head};

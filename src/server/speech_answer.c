@@ -53,8 +53,8 @@ static int begin(kk_speech_answer *answer, const kokoro_chunk *chunk)
         answer->is_sending = true;
         kk_http_begin(answer->exchange, &answer->response, KK_HTTP_LENGTH_UNKNOWN);
     }
-    return kk_encoder_open(&answer->encoder, answer->request->codec, n_samples, take_bytes, answer,
-                           &answer->problem);
+    return kk_encoder_open(&answer->encoder, answer->request->codec, &answer->request->encoding,
+                           n_samples, take_bytes, answer, &answer->problem);
 }
 
 int kk_speech_answer_add(kk_speech_answer *answer, const kokoro_chunk *chunk)
@@ -81,12 +81,13 @@ bool kk_speech_answer_is_out_of_memory(const kk_speech_answer *answer)
     return answer->problem.status == KOKORO_NO_MEMORY || answer->response.body.failed;
 }
 
-/* The sizes in front of a WAV that was collected are known only now. */
-static void finish_sizes(kk_speech_answer *answer)
+/* What stands at the beginning and is known only now, as the sizes of a WAV that was collected. */
+static void finish_head(kk_speech_answer *answer)
 {
-    if (strcmp(answer->request->codec->name, "wav") == 0 &&
-        answer->response.body.len >= KK_WAV_HEADER_LEN)
-        kk_wav_header((unsigned char *)answer->response.body.data, answer->n_samples);
+    unsigned char head[KK_HEAD_MAX];
+    const size_t len = answer->encoder != NULL ? kk_encoder_head(answer->encoder, head) : 0;
+    if (len > 0 && len <= answer->response.body.len)
+        memcpy(answer->response.body.data, head, len);
 }
 
 void kk_speech_answer_end(kk_speech_answer *answer, int status, const kokoro_stats *stats,
@@ -97,7 +98,7 @@ void kk_speech_answer_end(kk_speech_answer *answer, int status, const kokoro_sta
         return;
     }
     if (status == KOKORO_OK) {
-        finish_sizes(answer);
+        finish_head(answer);
         add_timing(answer, stats);
     } else {
         kk_api_error error;

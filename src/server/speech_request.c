@@ -7,19 +7,20 @@
 #include "base/utf8.h"
 #include "server/json.h"
 
+#include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* The fields whose names and defaults differ between the two forms. */
 typedef struct form {
     const char *text, *format;
     const char *default_format;
-    const char *pcm_type; /* what its clients expect of raw samples */
+    bool names_pcm_rate; /* its clients expect audio/L16 of raw samples */
     bool default_stream;
 } form;
 
-/* OpenAI's default format, mp3, is not made here; wav comes nearest. */
-static const form openai_form = {"input", "response_format", "wav", "audio/pcm", true};
-static const form guide_form = {"text", "format", "pcm", "audio/L16;rate=24000;channels=1", false};
+static const form openai_form = {"input", "response_format", "mp3", false, true};
+static const form guide_form = {"text", "format", "pcm", true, false};
 
 /* What is handed from field to field. */
 typedef struct parse {
@@ -173,10 +174,11 @@ static int take_speed(const parse *p)
     return 0;
 }
 
-static int take_format(const parse *p)
+static int take_codec(const parse *p)
 {
     const char *format;
     char shown[40];
+    kokoro_error problem;
     int status = take_string(p, p->form->format, &format);
     if (status != 0)
         return status;
@@ -187,9 +189,72 @@ static int take_format(const parse *p)
         return kk_api_fail(p->error, 400, p->form->format, "unsupported_format",
                            "the format '%s' is not made here; those that are: %s",
                            kk_api_shown(shown, sizeof(shown), format), kk_codec_names());
-    p->out->content_type =
-        strcmp(p->out->codec->name, "pcm") == 0 ? p->form->pcm_type : p->out->codec->content_type;
+    if (kk_codec_is_there(p->out->codec, &problem) != KOKORO_OK)
+        return kk_api_fail(p->error, 400, p->form->format, "unsupported_format", "%s",
+                           problem.message);
     return 0;
+}
+
+/* A whole number above 0; 0 when it is absent. What fits a format is seen later. */
+static int take_count(const parse *p, const char *name, int *out)
+{
+    const json_t *value = field(p, name);
+    if (value == NULL)
+        return 0;
+    if (!json_is_number(value))
+        return wrong_type(p, name, "a whole number", value);
+    const double number = json_number_value(value);
+    if (!(number >= 1.0 && number <= 1e6) || number != floor(number))
+        return kk_api_fail(p->error, 400, name, "invalid_value",
+                           "'%s' must be a whole number from 1 to 1000000, not %g", name, number);
+    *out = (int)number;
+    return 0;
+}
+
+static int take_volume(const parse *p)
+{
+    const json_t *value = field(p, "volume");
+    if (value == NULL)
+        return 0;
+    if (!json_is_number(value))
+        return wrong_type(p, "volume", "a number", value);
+    p->out->encoding.volume = json_number_value(value);
+    return 0;
+}
+
+/* Raw samples say nothing of themselves, so that the type must. */
+static int set_content_type(const parse *p)
+{
+    p->out->content_type = p->out->codec->content_type;
+    if (!p->form->names_pcm_rate || strcmp(p->out->codec->name, "pcm") != 0)
+        return 0;
+    char type[64];
+    (void)snprintf(type, sizeof(type), "audio/L16;rate=%d;channels=1",
+                   kk_codec_rate_hz(p->out->codec, &p->out->encoding));
+    p->out->content_type = kk_arena_strdup(&p->out->arena, type);
+    return p->out->content_type != NULL ? 0 : no_memory(p);
+}
+
+/* The format and how it is to be made. */
+static int take_format(const parse *p)
+{
+    static const char *const names[] = {[KK_ENCODING_SAMPLE_RATE] = "sample_rate",
+                                        [KK_ENCODING_BITRATE] = "bitrate",
+                                        [KK_ENCODING_VOLUME] = "volume"};
+    enum kk_encoding_field wrong;
+    kokoro_error problem;
+    int status = take_codec(p);
+    if (status == 0)
+        status = take_count(p, names[KK_ENCODING_SAMPLE_RATE], &p->out->encoding.sample_rate_hz);
+    if (status == 0)
+        status = take_count(p, names[KK_ENCODING_BITRATE], &p->out->encoding.bitrate_kbps);
+    if (status == 0)
+        status = take_volume(p);
+    if (status != 0)
+        return status;
+    if (kk_codec_check(p->out->codec, &p->out->encoding, &wrong, &problem) != KOKORO_OK)
+        return kk_api_fail(p->error, 400, names[wrong], "invalid_value", "%s", problem.message);
+    return set_content_type(p);
 }
 
 static int take_stream(const parse *p)
@@ -269,7 +334,8 @@ int kk_speech_request_parse(kk_speech_request *out, kk_slice body, const kk_spee
                             kk_api_error *error)
 {
     json_t *root = NULL;
-    *out = (kk_speech_request){.arena = KK_ARENA_INIT, .text_param = "input"};
+    *out = (kk_speech_request){
+        .arena = KK_ARENA_INIT, .encoding = KK_ENCODING_INIT, .text_param = "input"};
     kokoro_request_init(&out->speak);
     int status = load(body, &root, error);
     parse p = {.out = out, .body = root, .limits = limits, .error = error};

@@ -13,7 +13,8 @@
 
 typedef struct kk_speech_request {
     kokoro_request speak;     /* its strings lie in the arena */
-    const kk_codec *codec;    /* wav unless asked for ("input"); pcm ("text") */
+    const kk_codec *codec;    /* mp3 unless asked for ("input"); pcm ("text") */
+    kk_encoding encoding;     /* sample rate, bitrate, volume */
     const char *content_type; /* of the answer */
     bool is_streamed;         /* true unless asked for ("input"); false ("text") */
     bool no_cache;            /* the sound must be made anew */

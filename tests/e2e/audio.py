@@ -34,6 +34,23 @@ def check_whole_wav(data):
         return sound.getnframes() / 24000
 
 
+# kbit/s of MPEG 2 layer III, which 16000 to 24000 Hz are.
+_MP3_KBPS = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
+
+
+def check_whole_mp3(data):
+    """Bare frames of 24 kHz mono from the first byte to the last; the seconds a decoder gives."""
+    at = frames = 0
+    while at < len(data):
+        head = struct.unpack(">I", data[at:at + 4])[0]
+        assert head >> 17 == 0x7FF9, f"no frame of MPEG 2 layer III at {at}"
+        assert head >> 10 & 3 == 1 and head >> 6 & 3 == 3, "not 24 kHz mono"
+        at += 72 * 1000 * _MP3_KBPS[head >> 12 & 15] // 24000 + (head >> 9 & 1)
+        frames += 1
+    assert at == len(data), "the last frame is cut"
+    return frames * 576 / 24000
+
+
 def loudness(pcm):
     """Largest sample of 16-bit little-endian PCM."""
     return max(abs(value) for (value,) in struct.iter_unpack("<h", pcm))

@@ -114,7 +114,8 @@ def test_a_full_queue_refuses(server):
 def test_term_finishes_what_runs(needs_data, start):
     server = start("--port", "0").wait_ready()
     results = []
-    threads = [speak_in_thread(server, {"input": LONG, "stream": False, **FAST}, results) for _ in range(2)]
+    threads = [speak_in_thread(server, {"input": LONG, "response_format": "wav", "stream": False, **FAST},
+                               results) for _ in range(2)]
     wait_running(server, 2)
     assert server.stop() == 0
     for thread in threads:

@@ -2,7 +2,7 @@
 
 import openai
 import pytest
-from audio import LONG, LONG_S, SHORT, check_whole_wav, loudness
+from audio import LONG, LONG_S, SHORT, check_whole_mp3, check_whole_wav, loudness
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def test_create_with_every_option(client):
 
 
 def test_default_format(client):
-    check_whole_wav(client.audio.speech.create(model="kokoro", voice="af_heart", input=SHORT).content)
+    check_whole_mp3(client.audio.speech.create(model="kokoro", voice="af_heart", input=SHORT).content)
 
 
 def test_streaming(client):

@@ -147,7 +147,7 @@ def test_the_guide_asks(server, path):
 
 def test_a_good_request(server):
     before = server.status()["performance"]
-    answer = server.post({"input": SHORT, "stream": False})
+    answer = server.post({"input": SHORT, "response_format": "wav", "stream": False})
     length = check_whole_wav(answer.content)
     after = server.status()["performance"]
     assert after["total_inferences"] == before["total_inferences"] + 1

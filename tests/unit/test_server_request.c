@@ -27,8 +27,11 @@ TEST(openai_defaults)
     CHECK_STR(r.speak.voice, "af_heart");
     CHECK(r.speak.language == NULL);
     CHECK_NEAR(r.speak.speed, 1.0, 0.0);
-    CHECK_STR(r.codec->name, "wav");
-    CHECK_STR(r.content_type, "audio/wav");
+    CHECK_STR(r.codec->name, "mp3");
+    CHECK_STR(r.content_type, "audio/mpeg");
+    CHECK_INT(r.encoding.sample_rate_hz, 0);
+    CHECK_INT(r.encoding.bitrate_kbps, 0);
+    CHECK_NEAR(r.encoding.volume, 1.0, 0.0);
     CHECK(r.is_streamed);
     CHECK(!r.no_cache);
     CHECK_STR(r.text_param, "input");
@@ -72,17 +75,40 @@ TEST(every_field)
     kk_speech_request_fini(&r);
 }
 
+TEST(how_a_format_is_made)
+{
+    kk_speech_request r;
+    kk_api_error error;
+    CHECK_INT(parse(&r,
+                    "{\"input\":\"Hi.\",\"response_format\":\"mp3\",\"bitrate\":128.0,"
+                    "\"sample_rate\":44100,\"volume\":0}",
+                    &error),
+              0);
+    CHECK_INT(r.encoding.bitrate_kbps, 128);
+    CHECK_INT(r.encoding.sample_rate_hz, 44100);
+    CHECK_NEAR(r.encoding.volume, 0.0, 0.0);
+    kk_speech_request_fini(&r);
+    /* Raw samples do not say their rate. */
+    CHECK_INT(parse(&r, "{\"text\":\"Hi.\",\"sample_rate\":8000,\"volume\":2}", &error), 0);
+    CHECK_STR(r.content_type, "audio/L16;rate=8000;channels=1");
+    kk_speech_request_fini(&r);
+    CHECK_INT(parse(&r, "{\"input\":\"Hi.\",\"response_format\":\"opus\"}", &error), 0);
+    CHECK_STR(r.content_type, "audio/ogg");
+    kk_speech_request_fini(&r);
+}
+
 TEST(null_is_absent)
 {
     kk_speech_request r;
     kk_api_error error;
     CHECK_INT(parse(&r,
                     "{\"input\":\"Hi.\",\"text\":null,\"model\":null,\"voice\":null,\"speed\":null,"
-                    "\"response_format\":null,\"stream\":null,\"lang\":null,\"no_cache\":null}",
+                    "\"response_format\":null,\"bitrate\":null,\"sample_rate\":null,"
+                    "\"volume\":null,\"stream\":null,\"lang\":null,\"no_cache\":null}",
                     &error),
               0);
     CHECK_STR(r.speak.voice, "af_heart");
-    CHECK_STR(r.codec->name, "wav");
+    CHECK_STR(r.codec->name, "mp3");
     kk_speech_request_fini(&r);
 }
 
@@ -134,10 +160,30 @@ TEST(bad_bodies)
         {"{\"input\":\"a\",\"speed\":0.2499}", 400, "speed", "invalid_speed", "0.25 to 4"},
         {"{\"input\":\"a\",\"speed\":4.01}", 400, "speed", "invalid_speed", "4.01"},
         {"{\"input\":\"a\",\"speed\":-1}", 400, "speed", "invalid_speed", "-1"},
-        {"{\"input\":\"a\",\"response_format\":\"mp3\"}", 400, "response_format",
-         "unsupported_format", "wav, pcm"},
+        {"{\"input\":\"a\",\"response_format\":\"MP3\"}", 400, "response_format",
+         "unsupported_format", "mp3, opus, aac, flac, wav, pcm"},
         {"{\"input\":\"a\",\"response_format\":1}", 400, "response_format", "invalid_type", ""},
         {"{\"text\":\"a\",\"format\":\"ogg\"}", 400, "format", "unsupported_format", "wav, pcm"},
+        {"{\"input\":\"a\",\"bitrate\":\"128k\"}", 400, "bitrate", "invalid_type",
+         "a whole number"},
+        {"{\"input\":\"a\",\"bitrate\":63.5}", 400, "bitrate", "invalid_value", "63.5"},
+        {"{\"input\":\"a\",\"bitrate\":0}", 400, "bitrate", "invalid_value", "whole number from 1"},
+        {"{\"input\":\"a\",\"bitrate\":65}", 400, "bitrate", "invalid_value",
+         "mp3 at 24000 Hz must be 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144 or 160"},
+        {"{\"input\":\"a\",\"bitrate\":80,\"sample_rate\":8000}", 400, "bitrate", "invalid_value",
+         "mp3 at 8000 Hz must be 8, 16, 24, 32, 40, 48, 56 or 64 kbit/s, not 80"},
+        {"{\"input\":\"a\",\"bitrate\":5,\"response_format\":\"opus\"}", 400, "bitrate",
+         "invalid_value", "from 6 to 256"},
+        {"{\"text\":\"a\",\"bitrate\":64}", 400, "bitrate", "invalid_value", "pcm has no bitrate"},
+        {"{\"input\":\"a\",\"sample_rate\":[]}", 400, "sample_rate", "invalid_type", "an array"},
+        {"{\"input\":\"a\",\"sample_rate\":1e9}", 400, "sample_rate", "invalid_value", "1e+09"},
+        {"{\"input\":\"a\",\"sample_rate\":11025}", 400, "sample_rate", "invalid_value",
+         "8000, 12000, 16000, 22050, 24000, 32000, 44100 or 48000 Hz, not 11025"},
+        {"{\"input\":\"a\",\"sample_rate\":44100,\"response_format\":\"opus\"}", 400, "sample_rate",
+         "invalid_value", "opus must be 8000, 12000, 16000, 24000 or 48000 Hz"},
+        {"{\"input\":\"a\",\"volume\":\"loud\"}", 400, "volume", "invalid_type", "a number"},
+        {"{\"input\":\"a\",\"volume\":-0.1}", 400, "volume", "invalid_value", "from 0 to 2"},
+        {"{\"input\":\"a\",\"volume\":2.01}", 400, "volume", "invalid_value", "2.01"},
         {"{\"input\":\"a\",\"stream\":\"yes\"}", 400, "stream", "invalid_type", "true or false"},
         {"{\"input\":\"a\",\"stream_format\":\"sse\"}", 400, "stream_format",
          "unsupported_stream_format", "audio"},
@@ -342,7 +388,8 @@ TEST(origins)
     }
 }
 
-TEST_MAIN(T(openai_defaults), T(guide_defaults), T(every_field), T(null_is_absent), T(bad_bodies),
-          T(characters_are_counted_not_bytes), T(deep_nesting_is_refused), T(names_of_openai),
-          T(memory_may_be_out_anywhere), T(errors_have_four_keys), T(statuses_of_the_engine),
+TEST_MAIN(T(openai_defaults), T(guide_defaults), T(every_field), T(how_a_format_is_made),
+          T(null_is_absent), T(bad_bodies), T(characters_are_counted_not_bytes),
+          T(deep_nesting_is_refused), T(names_of_openai), T(memory_may_be_out_anywhere),
+          T(errors_have_four_keys), T(statuses_of_the_engine),
           T(shown_text_is_cut_between_characters), T(hosts), T(origins))
