@@ -1,7 +1,7 @@
 /*
  * benchmark_child.c - `kokoro benchmark-child`: one way to run the model in a process of its own,
- * asked line by line by `kokoro benchmark` (the questions: bench/lane.h). It uses nothing that
- * keeps results, and ends with its parent.
+ * asked line by line by `kokoro benchmark` (the questions: bench/lane.h, bench/providers.h). It
+ * uses nothing that keeps results, and ends with its parent.
  */
 #define _GNU_SOURCE /* prctl */
 #include "cli.h"
@@ -123,26 +123,71 @@ static json_t *speak(child *c, const json_t *question)
     return spoken_answer(&s, &stats);
 }
 
+/* Those of the question, and what it leaves open by this process's settings. */
+static void take_options(const child *c, const json_t *question, kokoro_options *options)
+{
+    kk_app_engine_options(c->config, options);
+    const struct {
+        const char *name;
+        const char **field;
+    } texts[] = {
+        {"model_path", &options->model_path},     {"voices_path", &options->voices_path},
+        {"lexicon_path", &options->lexicon_path}, {"espeak_helper", &options->espeak_helper},
+        {"ort_library", &options->ort_library},   {"openvino_library", &options->openvino_library},
+        {"cache_dir", &options->cache_dir},       {"cpu_mask", &options->cpu_mask},
+        {"provider", &options->provider},         {"precision", &options->precision}};
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        if (text_of(question, texts[i].name) != NULL)
+            *texts[i].field = text_of(question, texts[i].name);
+    }
+}
+
+static void take_provider(void *user, const kokoro_provider *provider)
+{
+    *(json_t **)user = json_pack("{s:b, s:s, s:s, s:s}", "available", provider->available,
+                                 "version", provider->version, "execution_providers",
+                                 provider->execution_providers, "reason", provider->reason);
+}
+
+static json_t *describe(const child *c, const json_t *question)
+{
+    kokoro_options options;
+    kokoro_error error;
+    json_t *answer = NULL;
+    take_options(c, question, &options);
+    if (kokoro_describe_provider(&options, text_of(question, "name"), take_provider, &answer,
+                                 &error) != KOKORO_OK)
+        return error_answer(error.message);
+    return answer;
+}
+
+static void add_cached(void *user, const kokoro_cached *cached)
+{
+    (void)json_array_append_new(user, json_pack("{s:s, s:s, s:s?, s:s?}", "provider",
+                                                cached->provider, "folder", cached->folder, "path",
+                                                cached->path, "reason", cached->reason));
+}
+
+static json_t *list_cached(const child *c, const json_t *question)
+{
+    kokoro_options options;
+    kokoro_error error;
+    json_t *list = json_array();
+    take_options(c, question, &options);
+    if (kokoro_list_cached(&options, add_cached, list, &error) != KOKORO_OK) {
+        json_decref(list);
+        return error_answer(error.message);
+    }
+    return json_pack("{s:o}", "cached", list);
+}
+
 /* The cost of asking for the placement is no part of the load time: it has a question of its own.
  */
 static json_t *open_engine(child *c, const json_t *question, bool wants_placement)
 {
     kokoro_options options;
     kokoro_error error;
-    kk_app_engine_options(c->config, &options);
-    const struct {
-        const char *name;
-        const char **field;
-    } texts[] = {
-        {"model_path", &options.model_path},     {"voices_path", &options.voices_path},
-        {"lexicon_path", &options.lexicon_path}, {"espeak_helper", &options.espeak_helper},
-        {"ort_library", &options.ort_library},   {"openvino_library", &options.openvino_library},
-        {"cache_dir", &options.cache_dir},       {"cpu_mask", &options.cpu_mask},
-        {"provider", &options.provider},         {"precision", &options.precision}};
-    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        if (text_of(question, texts[i].name) != NULL)
-            *texts[i].field = text_of(question, texts[i].name);
-    }
+    take_options(c, question, &options);
     options.n_threads = (int)json_integer_value(json_object_get(question, "threads"));
     options.wants_placement = wants_placement;
     kokoro_close(&c->engine);
@@ -169,6 +214,10 @@ static json_t *answer_of(child *c, const char *line, size_t len)
         answer = open_engine(c, question, false);
     else if (strcmp(what, "place") == 0)
         answer = open_engine(c, question, true);
+    else if (strcmp(what, "provider") == 0)
+        answer = describe(c, question);
+    else if (strcmp(what, "cached") == 0)
+        answer = list_cached(c, question);
     else if (strcmp(what, "speak") == 0)
         answer = speak(c, question);
     else if (strcmp(what, "quit") == 0)

@@ -135,7 +135,7 @@ static int find_program(session *s)
                        strerror(errno));
     s->program[len] = '\0';
     s->command[0] = s->program;
-    s->command[1] = "benchmark-child";
+    s->command[1] = KK_CHILD_COMMAND;
     s->command[2] = NULL;
     return KOKORO_OK;
 }

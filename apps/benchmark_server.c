@@ -113,7 +113,7 @@ static int wait_until_well(kk_benchmark_server *server, const kk_bench_watch *wa
 static int start_server(kk_benchmark_server *server, const kk_app *app, const kk_way *way,
                         kokoro_error *err)
 {
-    const char *arguments[MAX_ARGUMENTS] = {"kokoro", "benchmark-child", "serve"};
+    const char *arguments[MAX_ARGUMENTS] = {"kokoro", KK_CHILD_COMMAND, "serve"};
     kk_arena arena = KK_ARENA_INIT;
     int number = ENOMEM;
     server->target = (kk_stream_target){.host = "127.0.0.1", .port = free_port()};

@@ -2,6 +2,7 @@
  * doctor.c - `kokoro doctor`: every part tried once, in the order in which a sound needs them, each
  * with what to do when it fails.
  */
+#include "bench/providers.h"
 #include "cli.h"
 #include "frequency.h"
 #include "options.h"
@@ -225,7 +226,7 @@ static void tell_provider(void *user, const kokoro_provider *provider)
 static void check_providers(doctor *d)
 {
     kokoro_error error;
-    if (kokoro_list_providers(&d->options, tell_provider, d, &error) != KOKORO_OK)
+    if (kk_bench_list_own_providers(&d->options, tell_provider, d, &error) != KOKORO_OK)
         tell(d, FAIL, "provider", "", "%s", error.message);
 }
 

@@ -5,6 +5,7 @@
 #include "cli.h"
 
 #include "base/clock.h"
+#include "bench/child.h"
 #include "options.h"
 
 #include <errno.h>
@@ -138,7 +139,7 @@ static const kk_command commands[] = {
      "threads' processor time, beside what the registers of the CPU do in the same moment.\n"
      "KOKORO_CPU_MASK chooses a lower instruction set.",
      OPTIONS(benchmark_options), kk_app_benchmark},
-    {"benchmark-child", "", "", "", NULL, 0, kk_app_benchmark_child},
+    {KK_CHILD_COMMAND, "", "", "", NULL, 0, kk_app_benchmark_child},
     {"benchmark-frequency", "[--show-current | --frequency FREQUENCY]",
      "Choose how long the result of a benchmark is good",
      "Without an option it explains the choices, recommends one for this machine and asks.\n"

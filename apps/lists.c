@@ -3,6 +3,7 @@
  */
 #include "cli.h"
 
+#include "bench/providers.h"
 #include "options.h"
 
 #include <jansson.h>
@@ -87,7 +88,7 @@ int kk_app_providers(kk_app *app)
         return KK_EXIT_USAGE;
     json_t *list = app->values[KK_LIST_JSON] != NULL ? json_array() : NULL;
     kk_app_engine_options(&app->config, &options);
-    if (kokoro_list_providers(&options, show_provider, list, &error) != KOKORO_OK) {
+    if (kk_bench_list_own_providers(&options, show_provider, list, &error) != KOKORO_OK) {
         json_decref(list);
         return kk_complain_of(&error);
     }

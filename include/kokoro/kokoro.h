@@ -371,7 +371,17 @@ typedef struct kokoro_provider {
     const char *reason;              /* why not available, and what would help; "" else */
 } kokoro_provider;
 
-/* Every provider this build knows, present or not. Strings are valid during the call. */
+/* Names of the providers that this build knows, best first; NULL behind the last. */
+KOKORO_API const char *kokoro_provider_name(size_t index);
+
+/*
+ * A provider, present or not; strings are valid during the call. Its library is loaded for that,
+ * and one that crashes then takes this process with it. INVALID: there is none of that name.
+ */
+KOKORO_API int kokoro_describe_provider(const kokoro_options *options, const char *name,
+                                        void (*fn)(void *user, const kokoro_provider *provider),
+                                        void *user, kokoro_error *err);
+/* The same of each of them. */
 KOKORO_API int kokoro_list_providers(const kokoro_options *options,
                                      void (*fn)(void *user, const kokoro_provider *provider),
                                      void *user, kokoro_error *err);

@@ -32,20 +32,21 @@ unsigned kk_watch_continued(const kk_bench_watch *watch)
     return watch != NULL && watch->continued != NULL ? watch->continued(watch->user) : 0;
 }
 
-int kk_child_start(kk_child *child, const char *const *command, kokoro_error *err)
+int kk_child_start(kk_child *child, const char *const *command, bool needs_file, kokoro_error *err)
 {
     int input[2] = {-1, -1}, output[2] = {-1, -1}, talk[2] = {-1, -1};
     *child = (kk_child)KK_CHILD_INIT;
-    child->file = kk_file_unnamed();
-    int number = child->file < 0 ? errno : kk_spawn_pipe(input);
+    child->file = needs_file ? kk_file_unnamed() : -1;
+    int number = needs_file && child->file < 0 ? errno : kk_spawn_pipe(input);
     if (number == 0)
         number = kk_spawn_pipe(output);
     if (number == 0)
         number = kk_spawn_pipe(talk);
     if (number == 0) {
-        const kk_spawn spawn = {.program = command[0],
-                                .arguments = command,
-                                .fds = {input[0], output[1], talk[1], child->file}};
+        const kk_spawn spawn = {
+            .program = command[0],
+            .arguments = command,
+            .fds = {input[0], output[1], talk[1], needs_file ? child->file : KK_SPAWN_NUL}};
         number = kk_spawn_start(&child->pid, &spawn);
     }
     kk_spawn_close(&input[0]);

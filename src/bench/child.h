@@ -21,6 +21,9 @@
 
 enum { KK_CHILD_FILE = 3, KK_CHILD_TAIL = 1024 };
 
+/* The subcommand of this program that is such a child. */
+#define KK_CHILD_COMMAND "benchmark-child"
+
 /* What the owner of the run wants to be asked while it waits; both may be NULL. */
 typedef struct kk_bench_watch {
     void *user;
@@ -44,8 +47,9 @@ typedef struct kk_child {
         .pid = 0, .to = -1, .from = -1, .talk = -1, .file = -1, .line = KK_BUF_INIT                \
     }
 
-/* Start a program: its path and arguments, ended by NULL. IO. */
-int kk_child_start(kk_child *child, const char *const *command, kokoro_error *err);
+/* Start a program: its path and arguments, ended by NULL. Where it needs no file for sound, its
+ * descriptor KK_CHILD_FILE is /dev/null. IO. */
+int kk_child_start(kk_child *child, const char *const *command, bool needs_file, kokoro_error *err);
 
 /*
  * Send a question and wait for its answer, a JSON object that the caller releases. PROVIDER: it

@@ -50,12 +50,9 @@ static int fail_nonsense(kk_lane *lane, const char *what, kokoro_error *err)
     return kk_fail(err, KOKORO_PROVIDER, "its answer about %s makes no sense", what);
 }
 
-static json_t *open_question(const kk_lane *lane, const char *what, const kokoro_options *options)
+json_t *kk_lane_question(const char *what, const kokoro_options *options)
 {
-    const kk_way *way = &lane->way->way;
-    json_t *question =
-        json_pack("{s:s, s:s, s:s, s:i}", "do", what, "provider", way->provider, "precision",
-                  lane->in_auto ? "auto" : way->precision, "threads", way->n_threads);
+    json_t *question = json_pack("{s:s}", "do", what);
     const struct {
         const char *name, *value;
     } paths[] = {
@@ -70,6 +67,20 @@ static json_t *open_question(const kk_lane *lane, const char *what, const kokoro
             question = NULL;
         }
     }
+    return question;
+}
+
+static json_t *open_question(const kk_lane *lane, const char *what, const kokoro_options *options)
+{
+    const kk_way *way = &lane->way->way;
+    json_t *question = kk_lane_question(what, options);
+    json_t *choice = json_pack("{s:s, s:s, s:i}", "provider", way->provider, "precision",
+                               lane->in_auto ? "auto" : way->precision, "threads", way->n_threads);
+    if (question != NULL && (choice == NULL || json_object_update(question, choice) != 0)) {
+        json_decref(question);
+        question = NULL;
+    }
+    json_decref(choice);
     return question;
 }
 
@@ -97,7 +108,7 @@ static int read_opened(kk_lane *lane, const kk_lane_context *context, const json
 int kk_lane_open(kk_lane *lane, const kk_lane_context *context, double limit_s, kokoro_error *err)
 {
     json_t *answer = NULL;
-    int status = kk_child_start(&lane->child, context->command, err);
+    int status = kk_child_start(&lane->child, context->command, true, err);
     if (status != KOKORO_OK)
         return status;
     json_t *question = open_question(lane, "open", context->options);

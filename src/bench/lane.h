@@ -60,6 +60,9 @@ typedef struct kk_lane_sample {
     bool is_partial;
 } kk_lane_sample;
 
+/* {"do": what} and the paths of the options; NULL when memory is out. */
+json_t *kk_lane_question(const char *what, const kokoro_options *options);
+
 typedef struct kk_lane_request {
     const char *text;
     bool pieces, keep;

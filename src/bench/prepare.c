@@ -2,6 +2,7 @@
 #include "bench/run.h"
 
 #include "base/status.h"
+#include "bench/providers.h"
 #include "bench/texts.h"
 #include "kernels/kernels.h"
 
@@ -36,8 +37,6 @@ static void on_provider(void *user, const kokoro_provider *provider)
     finder *f = user;
     kk_bench_result *result = f->result;
     kk_way ways[2];
-    if (f->wanted != NULL && strcmp(f->wanted, provider->name) != 0)
-        return;
     f->is_known = true;
     if (!provider->available) {
         add_absent(f, provider);
@@ -57,7 +56,8 @@ static int find_ways(finder *f, kokoro_error *err)
     const kokoro_options *options = f->request->options;
     f->result->n_ways = 0;
     f->result->n_absent = 0;
-    int status = kokoro_list_providers(options, on_provider, f, err);
+    int status = kk_bench_list_providers(options, f->wanted, f->request->command, f->request->watch,
+                                         on_provider, f, err);
     if (status != KOKORO_OK)
         return status;
     if (f->out_of_memory)

@@ -215,22 +215,40 @@ int kokoro_get_voice(const kokoro_engine *engine, size_t index, kokoro_voice *ou
     return KOKORO_OK;
 }
 
+const char *kokoro_provider_name(size_t index)
+{
+    return index < kk_n_providers ? kk_providers[index]->name : NULL;
+}
+
+int kokoro_describe_provider(const kokoro_options *options, const char *name,
+                             void (*fn)(void *user, const kokoro_provider *provider), void *user,
+                             kokoro_error *err)
+{
+    kokoro_options copy;
+    kokoro_provider provider;
+    kk_arena arena = KK_ARENA_INIT;
+    const kk_provider *known = name != NULL ? kk_provider_find(name) : NULL;
+    int status = copy_options(&copy, options, err);
+    if (status != KOKORO_OK)
+        return status;
+    if (known == NULL)
+        return kk_fail(err, KOKORO_INVALID, "unknown provider '%.40s'", name != NULL ? name : "");
+    const kk_model_options model = {.library = copy.ort_library,
+                                    .openvino_library = copy.openvino_library,
+                                    .cpu_mask = copy.cpu_mask};
+    known->describe(&arena, &model, &provider);
+    fn(user, &provider);
+    kk_arena_fini(&arena);
+    return KOKORO_OK;
+}
+
 int kokoro_list_providers(const kokoro_options *options,
                           void (*fn)(void *user, const kokoro_provider *provider), void *user,
                           kokoro_error *err)
 {
-    kokoro_options copy;
-    int status = copy_options(&copy, options, err);
-    for (size_t i = 0; status == KOKORO_OK && i < kk_n_providers; i++) {
-        kk_arena arena = KK_ARENA_INIT;
-        kokoro_provider provider;
-        const kk_model_options model = {.library = copy.ort_library,
-                                        .openvino_library = copy.openvino_library,
-                                        .cpu_mask = copy.cpu_mask};
-        kk_providers[i]->describe(&arena, &model, &provider);
-        fn(user, &provider);
-        kk_arena_fini(&arena);
-    }
+    int status = KOKORO_OK;
+    for (size_t i = 0; status == KOKORO_OK && i < kk_n_providers; i++)
+        status = kokoro_describe_provider(options, kk_providers[i]->name, fn, user, err);
     return status;
 }
 

@@ -1,6 +1,7 @@
 #include "server/cache_rules.h"
 
 #include "base/status.h"
+#include "bench/providers.h"
 
 #include <string.h>
 
@@ -48,7 +49,7 @@ int kk_cache_rules_init(kk_cache_rules *out, const kk_config *config, bool is_ag
         out->foreign[out->rules.n_foreign++] = kk_config_text(config, foreign[i]);
     kokoro_options options;
     kk_config_engine_options(config, &options);
-    if (!asks_providers || kokoro_list_cached(&options, add_current, out, NULL) != KOKORO_OK)
+    if (!asks_providers || kk_bench_list_own_cached(&options, add_current, out, NULL) != KOKORO_OK)
         keep_newest(out);
     for (size_t i = 0; i < out->rules.n_current; i++) {
         if (out->current[i].folder[0] == '\0') {

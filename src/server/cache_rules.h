@@ -18,7 +18,7 @@ typedef struct kk_cache_rules {
 
 /*
  * Fill *out; it must not be moved, and the settings must outlive it. Without `asks_providers` the
- * runtimes are not loaded, and of each kind of model the newest counts as needed. NO_MEMORY.
+ * runtimes are not asked, and of each kind of model the newest counts as needed. NO_MEMORY.
  */
 int kk_cache_rules_init(kk_cache_rules *out, const kk_config *config, bool is_aggressive,
                         bool asks_providers, kokoro_error *err);

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/status.h"
+#include "bench/providers.h"
 #include "server/json.h"
 
 #include <stdarg.h>
@@ -121,7 +122,7 @@ static int load(kk_server *server, kokoro_engine **engine, kokoro_error *err)
     }
     server->providers = json_array();
     if (status == KOKORO_OK)
-        (void)kokoro_list_providers(&options, add_provider, server->providers, NULL);
+        (void)kk_bench_list_own_providers(&options, add_provider, server->providers, NULL);
     return status;
 }
 

@@ -197,35 +197,80 @@ class Failures(Benchmark):
         (self.dir / "text").write_text("\n")
         self.assertIn("no line with text", self.short().stderr)
 
-    def test_a_provider_that_crashes_ends_the_run_or_not(self):
+    def library(self, text, *flags):
+        """A shared library of that C, in ONNX Runtime's place."""
         compiler = shutil.which("cc")
         if compiler is None:
             self.skipTest("no compiler")
-        # ONNX Runtime, but for the child of a benchmark, where it falls.
         library = self.dir / "libonnxruntime.so"
-        source = self.dir / "crash.c"
-        source.write_text("""
-            #define _GNU_SOURCE
+        source = self.dir / "library.c"
+        source.write_text(text)
+        subprocess.run([compiler, "-shared", "-fPIC", *flags, "-o", library, source, "-ldl"],
+                       check=True)
+        self.env["KOKORO_ORT_LIBRARY"] = str(library)
+
+    def check_left_out(self, words):
+        """Whoever asks what there is goes on without ONNX Runtime, and says why."""
+        listed = self.run_kokoro("providers", "--json")
+        self.assertEqual(listed.returncode, 0, listed.stderr)
+        found = {row["name"]: row for row in json.loads(listed.stdout)}
+        self.assertTrue(found["native"]["available"])
+        self.assertFalse(found["onnxruntime"]["available"])
+        self.assertIn(words, found["onnxruntime"]["reason"])
+        self.assertIn("openvino", found)
+
+    def test_a_library_that_crashes_when_it_is_loaded_is_left_out(self):
+        self.library("""
+            #include <stdio.h>
+            #include <stdlib.h>
+            __attribute__((constructor)) static void fall(void)
+            {
+                fputs("no such moon\\n", stderr);
+                abort();
+            }""")
+        self.check_left_out("signal 6 (Aborted); it said: no such moon")
+        doctor = self.run_kokoro("doctor")
+        self.assertEqual(doctor.returncode, 0, doctor.stdout)
+        self.assertIn(b"no such moon", doctor.stdout)
+        self.assertEqual(self.run_kokoro("cleanup-cache").returncode, 0)
+        done = self.short("--runs", "1", "--json", provider="auto")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        absent = {row["provider"]: row["reason"] for row in json.loads(done.stdout)["absent"]}
+        self.assertIn("signal 6", absent["onnxruntime"])
+        self.assertEqual(json.loads(self.record().read_text())["recommended_provider"], "native")
+        done = self.short("--runs", "1", provider="onnxruntime")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("onnxruntime is not available: ", done.stderr)
+        self.assertIn("no such moon", done.stderr)
+
+    def test_a_library_that_hangs_when_it_is_loaded_is_left_out(self):
+        self.library("""
+            #include <unistd.h>
+            __attribute__((constructor)) static void hang(void)
+            {
+                for (;;)
+                    pause();
+            }""")
+        self.check_left_out("no answer within")
+
+    def test_a_provider_that_crashes_ends_the_run_or_not(self):
+        # ONNX Runtime, but where it is to speak: there the third file is one for sound.
+        real = self.home / "lib" / "libonnxruntime.so"
+        self.library("""
             #include <dlfcn.h>
             #include <stdio.h>
             #include <stdlib.h>
-            #include <string.h>
+            #include <sys/stat.h>
             const void *OrtGetApiBase(void)
             {
-                char line[4096] = "";
-                FILE *file = fopen("/proc/self/cmdline", "r");
-                size_t n = file ? fread(line, 1, sizeof(line), file) : 0;
-                if (memmem(line, n, "benchmark-child", 15) != NULL) {
+                struct stat st;
+                if (fstat(3, &st) == 0 && S_ISREG(st.st_mode)) {
                     fputs("no more memory on the moon\\n", stderr);
                     abort();
                 }
                 void *real = dlopen(REAL, RTLD_NOW);
                 return ((const void *(*)(void))dlsym(real, "OrtGetApiBase"))();
-            }""")
-        real = self.home / "lib" / "libonnxruntime.so"
-        subprocess.run([compiler, "-shared", "-fPIC", f'-DREAL="{real}"', "-o", library, source,
-                        "-ldl"], check=True)
-        self.env["KOKORO_ORT_LIBRARY"] = str(library)
+            }""", f'-DREAL="{real}"')
         done = self.short("--runs", "1", provider="auto")
         self.assertEqual(done.returncode, 1, done.stderr)
         self.assertIn("onnxruntime file", done.stderr)

@@ -2,10 +2,13 @@
 
 import json
 import re
+import shutil
+import subprocess
 import time
 from pathlib import Path
 
 import httpx
+import pytest
 from conftest import SLOW, error_of, start_in, wait_until
 
 SENTENCE = "The quick brown fox jumps over the lazy dog, and then it runs back into the forest."
@@ -149,3 +152,19 @@ def test_settings_are_followed(start, place):
     dotenv.write_text("KOKORO_BENCHMARK_FREQUENCY=monthly\nKOKORO_THREADS=1\n")
     wait_until(lambda: server.status()["providers"]["threads"], lambda n: n == 1, 10, "threads")
     assert server.stop() == 0
+
+
+def test_a_library_that_crashes_when_it_is_loaded_leaves_the_server_alone(start, place):
+    work, _ = place
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("no compiler")
+    (work / "fall.c").write_text(
+        "#include <stdlib.h>\n__attribute__((constructor)) static void fall(void) { abort(); }\n")
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", work / "fall.so", work / "fall.c"],
+                   check=True)
+    server = start_in(start, place, KOKORO_ORT_LIBRARY=str(work / "fall.so")).wait_ready()
+    found = {provider["name"]: provider for provider in server.status()["providers"]["known"]}
+    assert found["native"]["available"] and not found["onnxruntime"]["available"]
+    assert "signal 6" in found["onnxruntime"]["reason"]
+    assert server.post({"input": "Still there.", "response_format": "pcm"}).status_code == 200

@@ -3,6 +3,7 @@
  * babbles or goes. The children are shell scripts.
  */
 #include "bench/lane.h"
+#include "bench/providers.h"
 #include "check.h"
 
 #include <signal.h>
@@ -16,7 +17,7 @@ static int ask(const char *script, double limit_s, const kk_bench_watch *watch, 
     const char *const command[] = {"/bin/sh", "-c", script, NULL};
     json_t *question = json_pack("{s:s}", "do", "open");
     kk_child child = KK_CHILD_INIT;
-    CHECK_INT(kk_child_start(&child, command, err), KOKORO_OK);
+    CHECK_INT(kk_child_start(&child, command, true, err), KOKORO_OK);
     const pid_t pid = child.pid;
     const int status = kk_child_ask(&child, question, limit_s, watch, answer, err);
     if (is_alive != NULL)
@@ -98,7 +99,7 @@ TEST(a_program_that_is_not_there)
     const char *const command[] = {"/nowhere/kokoro", NULL};
     kk_child child;
     kokoro_error err;
-    CHECK_INT(kk_child_start(&child, command, &err), KOKORO_IO);
+    CHECK_INT(kk_child_start(&child, command, true, &err), KOKORO_IO);
     CHECK_HAS(err.message, "/nowhere/kokoro");
     kk_child_end(&child);
 }
@@ -210,7 +211,7 @@ TEST(time_in_which_we_were_stopped_does_not_count)
     json_t *question = json_pack("{s:s}", "do", "open"), *answer = NULL;
     kk_child child = KK_CHILD_INIT;
     kokoro_error err;
-    CHECK_INT(kk_child_start(&child, command, &err), KOKORO_OK);
+    CHECK_INT(kk_child_start(&child, command, true, &err), KOKORO_OK);
     CHECK_INT(kk_child_ask(&child, question, 30.0, &watch, &answer, &err), KOKORO_OK);
     CHECK(child.away_s > 0.0);
     kk_child_end(&child);
@@ -225,7 +226,7 @@ TEST(a_question_to_a_child_that_is_gone)
     kk_child child = KK_CHILD_INIT;
     kokoro_error err;
     (void)signal(SIGPIPE, SIG_IGN);
-    CHECK_INT(kk_child_start(&child, command, &err), KOKORO_OK);
+    CHECK_INT(kk_child_start(&child, command, true, &err), KOKORO_OK);
     CHECK_INT(kk_child_ask(&child, question, 10.0, NULL, &answer, &err), KOKORO_PROVIDER);
     CHECK_HAS(err.message, "status 4");
     CHECK_INT(kk_child_ask(&child, question, 10.0, NULL, &answer, &err), KOKORO_PROVIDER);
@@ -234,9 +235,64 @@ TEST(a_question_to_a_child_that_is_gone)
     json_decref(question);
 }
 
+/* What was told of providers, a line each. */
+static void note_provider(void *user, const kokoro_provider *provider)
+{
+    kk_buf_appendf(user, "%s %s %s: %s\n", provider->name, provider->available ? "there" : "absent",
+                   provider->version, provider->reason);
+}
+
+static int list(const char *script, const char *only, const kk_bench_watch *watch, kk_buf *text,
+                kokoro_error *err)
+{
+    const char *const command[] = {"/bin/sh", "-c", script, NULL};
+    kokoro_options options;
+    kokoro_options_init(&options);
+    kk_buf_clear(text);
+    return kk_bench_list_providers(&options, only, command, watch, note_provider, text, err);
+}
+
+/* The first word of a question is "do", the name of the provider comes last. */
+#define ANSWER_BUT(name, deed)                                                                     \
+    "while read line; do case \"$line\" in *" name "*) " deed ";; *) echo "                        \
+    "'{\"available\": true, \"version\": \"7\", \"reason\": \"\"}';; esac; done"
+
+TEST(a_library_that_crashes_costs_its_provider_alone)
+{
+    kk_buf text = KK_BUF_INIT;
+    kokoro_error err;
+    CHECK_INT(
+        list(ANSWER_BUT("onnxruntime", "echo ouch >&2; kill -ABRT $$"), NULL, NULL, &text, &err),
+        KOKORO_OK);
+    CHECK_HAS(kk_buf_str(&text), "native there 7: \n");
+    CHECK_HAS(kk_buf_str(&text), "onnxruntime absent : ");
+    CHECK_HAS(kk_buf_str(&text), "signal 6 (Aborted); it said: ouch\n");
+    CHECK_HAS(kk_buf_str(&text), "openvino there 7: \n");
+    CHECK_INT(
+        list(ANSWER_BUT("openvino", "echo '{\"error\": \"no\"}'"), "openvino", NULL, &text, &err),
+        KOKORO_OK);
+    CHECK_STR(kk_buf_str(&text),
+              "openvino absent : a process that asked it for its version failed: no\n");
+    CHECK_INT(list("exit 0", "nothing", NULL, &text, &err), KOKORO_OK);
+    CHECK_STR(kk_buf_str(&text), "");
+    kk_buf_fini(&text);
+}
+
+TEST(who_asks_for_providers_can_be_stopped)
+{
+    watcher w = {.stop_at = 2};
+    const kk_bench_watch watch = {.user = &w, .stopped = is_stopped};
+    kk_buf text = KK_BUF_INIT;
+    kokoro_error err;
+    CHECK_INT(list("exec sleep 60", NULL, &watch, &text, &err), KOKORO_CANCELLED);
+    kk_buf_fini(&text);
+}
+
 TEST_MAIN(T(a_question_to_a_child_that_is_gone), T(an_answer_comes_back),
           T(an_answer_in_parts_is_one), T(a_refusal_leaves_the_child_alive),
           T(a_crash_is_named_with_its_last_words), T(a_child_that_hangs_is_ended),
           T(babble_is_no_answer), T(a_program_that_is_not_there), T(who_waits_can_be_stopped),
           T(a_lane_opens_and_speaks), T(nonsense_in_an_answer_is_a_failure),
-          T(time_in_which_we_were_stopped_does_not_count))
+          T(time_in_which_we_were_stopped_does_not_count),
+          T(a_library_that_crashes_costs_its_provider_alone),
+          T(who_asks_for_providers_can_be_stopped))

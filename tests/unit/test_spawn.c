@@ -199,7 +199,7 @@ TEST(out_of_descriptors)
     CHECK_INT(setrlimit(RLIMIT_NOFILE, &none), 0);
     CHECK_INT(kk_spawn_pipe(ends), EMFILE);
     CHECK(ends[0] == -1 && ends[1] == -1);
-    CHECK_INT(kk_child_start(&child, command, &err), KOKORO_IO);
+    CHECK_INT(kk_child_start(&child, command, true, &err), KOKORO_IO);
     CHECK_HAS(err.message, "Too many open files");
     kk_child_end(&child);
     none.rlim_cur = 0;
@@ -209,13 +209,13 @@ TEST(out_of_descriptors)
     for (rlim_t n = 3; n < 12; n++) {
         none.rlim_cur = n;
         CHECK_INT(setrlimit(RLIMIT_NOFILE, &none), 0);
-        if (kk_child_start(&child, command, &err) != KOKORO_OK)
+        if (kk_child_start(&child, command, true, &err) != KOKORO_OK)
             CHECK_INT(child.pid, 0);
         kk_child_end(&child);
         CHECK(child.to == -1 && child.from == -1 && child.talk == -1 && child.file == -1);
     }
     CHECK_INT(setrlimit(RLIMIT_NOFILE, &before), 0);
-    CHECK_INT(kk_child_start(&child, command, &err), KOKORO_OK);
+    CHECK_INT(kk_child_start(&child, command, true, &err), KOKORO_OK);
     kk_child_end(&child);
     const int after = lowest_free();
     CHECK_INT(after, free_before); /* nothing was left open */
