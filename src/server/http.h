@@ -5,6 +5,10 @@
  *     later     hold the exchange, return KK_HTTP_LATER, and from another thread
  *               kk_http_begin, kk_http_write ..., kk_http_end, kk_http_release
  *
+ * and one way to answer while the body still arrives: a route whose check gives KK_HTTP_STREAM is
+ * handled at the first byte of its body, names with kk_http_take_body who gets the bytes, and
+ * answers later like any other.
+ *
  * Only http_mhd.c knows which library does the work.
  */
 #ifndef KK_SERVER_HTTP_H
@@ -35,6 +39,7 @@ typedef struct kk_http_request {
     kk_slice body;
     char id[KK_HTTP_ID_LEN + 1]; /* X-Request-Id, the client's or made here */
     double start_s;              /* kk_now_s when its first line came */
+    uint64_t group;              /* of one key, for a fair share of the model; 0: no keys are set */
 } kk_http_request;
 
 /* First value of a header (its name in any case) or query; NULL when it is absent. */
@@ -63,15 +68,17 @@ void kk_http_add_header(kk_http_response *response, const char *name, const char
 /* One request and its answer, counted by reference. */
 typedef struct kk_http_exchange kk_http_exchange;
 
-enum kk_http_verdict { KK_HTTP_NOW, KK_HTTP_LATER };
+enum kk_http_verdict { KK_HTTP_NOW, KK_HTTP_LATER, KK_HTTP_STREAM };
 
 /* What the endpoints give to the connection's side; all run on its thread and must not wait. */
 typedef struct kk_http_handler {
     void *user;
-    /* Headers are there, the body is not. Sets request->id. KK_HTTP_LATER reads the body,
-     * KK_HTTP_NOW sends the response filled in and closes. */
+    /* Headers are there, the body is not. Sets request->id. KK_HTTP_LATER reads the body first,
+     * KK_HTTP_STREAM calls handle at its first byte, KK_HTTP_NOW sends the response filled in and
+     * closes. */
     enum kk_http_verdict (*check)(void *user, kk_http_request *request, kk_http_response *response);
-    /* The whole request. For KK_HTTP_LATER it has called kk_http_hold. */
+    /* The whole request, without its body after KK_HTTP_STREAM. For KK_HTTP_LATER it has called
+     * kk_http_hold. */
     enum kk_http_verdict (*handle)(void *user, kk_http_exchange *exchange,
                                    const kk_http_request *request, kk_http_response *response);
     /* The answer is over or was cut: `status` 499 when the client went away before its end. */
@@ -86,6 +93,7 @@ typedef struct kk_http_limits {
     unsigned max_connections;
     unsigned idle_s;    /* a connection on which nothing moves is closed */
     unsigned request_s; /* a request must have come whole within this time */
+    unsigned stream_s;  /* a body that is answered while it arrives, within this */
     size_t buffer_len;  /* bytes made and not yet sent, for one answer */
 } kk_http_limits;
 
@@ -101,8 +109,19 @@ void kk_http_begin(kk_http_exchange *exchange, kk_http_response *response, uint6
 int kk_http_write(kk_http_exchange *exchange, const void *data, size_t len);
 /* The last call. Without `is_whole` the connection is cut, so that the client sees a failure. */
 void kk_http_end(kk_http_exchange *exchange, bool is_whole);
-/* The client closed its side, or the connection broke. */
-bool kk_http_is_gone(kk_http_exchange *exchange);
+/* The client closed its side, the connection broke, or it takes too little for too long. Reads a
+ * flag. */
+bool kk_http_is_gone(const kk_http_exchange *exchange);
+/* Be told so, once and at once, until kk_http_end: from another thread and under the exchange's
+ * lock, so `fn` may only signal. It runs at once when the client is gone already; a NULL takes it
+ * back, and when that returns it does not run any more. */
+typedef void kk_http_gone_fn(void *user);
+void kk_http_on_gone(kk_http_exchange *exchange, kk_http_gone_fn *fn, void *user);
+/* Of a streamed body, within handle: `fn` gets its bytes as they come, on the connection's thread
+ * and under the exchange's lock, so it may only keep them and signal. len 0 is the end. A NULL
+ * drops what else comes. A body over max_body_len cuts the connection. */
+typedef void kk_http_take_fn(void *user, const char *data, size_t len);
+void kk_http_take_body(kk_http_exchange *exchange, kk_http_take_fn *fn, void *user);
 /* For the log. */
 void kk_http_set_audio(kk_http_exchange *exchange, double audio_s);
 

@@ -1,19 +1,20 @@
 /* http_exchange.c - requests and responses as values, and the buffer between two threads. */
-#define _GNU_SOURCE /* POLLRDHUP */
 #include "server/http_exchange.h"
 
 #include "base/alloc.h"
 #include "base/clock.h"
 
-#include <errno.h>
-#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
+#include <sys/socket.h>
 
-/* A client must take at least this much in idle_s, an eighth of the speed of 16-bit speech. */
-enum { MIN_BYTES_PER_S = 6000, KEEP_LEN = 1 << 20 };
+/* What a client must take while bytes wait for it, on the average of idle_s: half the speed of the
+ * slowest encoded speech; and when its buffer is full and a worker waits with it, who has others to
+ * serve, an eighth of the speed of 16-bit speech. */
+enum { MIN_BYTES_PER_S = 500, MIN_FULL_BYTES_PER_S = 6000, KEEP_LEN = 1 << 20 };
+/* Time for a client to close after all of an answer was written and its body goes on. */
+static const double linger_s = 2.0;
 
 static bool is_same_name(const char *a, const char *b)
 {
@@ -65,17 +66,10 @@ kk_http_exchange *kk_exchange_create(size_t buffer_len, unsigned idle_s, int fd,
                                      void (*wake)(void *connection))
 {
     kk_http_exchange *exchange = kk_calloc(1, sizeof(*exchange));
-    pthread_condattr_t attributes;
     if (exchange == NULL)
         return NULL;
     bool has_mutex = pthread_mutex_init(&exchange->mutex, NULL) == 0;
-    bool has_room = false;
-    if (has_mutex && pthread_condattr_init(&attributes) == 0) {
-        has_room = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC) == 0 &&
-                   pthread_cond_init(&exchange->has_room, &attributes) == 0;
-        (void)pthread_condattr_destroy(&attributes);
-    }
-    if (!has_room) {
+    if (!has_mutex || pthread_cond_init(&exchange->has_room, NULL) != 0) {
         if (has_mutex)
             (void)pthread_mutex_destroy(&exchange->mutex);
         kk_free(exchange);
@@ -88,6 +82,7 @@ kk_http_exchange *kk_exchange_create(size_t buffer_len, unsigned idle_s, int fd,
     exchange->connection = connection;
     exchange->wake = wake;
     exchange->request.start_s = kk_now_s();
+    exchange->looked_s = exchange->request.start_s;
     return exchange;
 }
 
@@ -110,17 +105,33 @@ void kk_http_release(kk_http_exchange *exchange)
     kk_buf_fini(&exchange->body);
     kk_buf_fini(&exchange->response.body);
     kk_buf_fini(&exchange->out);
+    kk_buf_fini(&exchange->wire);
     kk_arena_fini(&exchange->arena);
     kk_free(exchange);
 }
 
-/* Under the lock. */
-static void wake_if_parked(kk_http_exchange *exchange)
+/* There is something new to send or to end. */
+void kk_exchange_wake(kk_http_exchange *exchange)
 {
-    if (exchange->is_parked) {
+    if (exchange->is_parked && (!exchange->is_own || exchange->is_gone)) {
         exchange->is_parked = false;
         exchange->wake(exchange->connection);
     }
+    if (exchange->is_own)
+        kk_own_pump(exchange);
+}
+
+void kk_exchange_set_gone(kk_http_exchange *exchange)
+{
+    if (exchange->is_gone)
+        return;
+    exchange->is_gone = true;
+    (void)pthread_cond_broadcast(&exchange->has_room);
+    if (exchange->on_gone != NULL)
+        exchange->on_gone(exchange->gone_user);
+    if (exchange->fd >= 0)
+        (void)shutdown(exchange->fd, SHUT_RDWR); /* the connection's thread sees the end too */
+    kk_exchange_wake(exchange);
 }
 
 void kk_http_begin(kk_http_exchange *exchange, kk_http_response *response, uint64_t length)
@@ -133,30 +144,17 @@ void kk_http_begin(kk_http_exchange *exchange, kk_http_response *response, uint6
     response->body = (kk_buf)KK_BUF_INIT;
     exchange->response.body = (kk_buf)KK_BUF_INIT;
     exchange->is_begun = true;
-    wake_if_parked(exchange);
+    kk_exchange_wake(exchange);
     (void)pthread_mutex_unlock(&exchange->mutex);
 }
 
-/* Under the lock: wait until there is room. A client that takes next to nothing is as good as gone,
- * and its worker has others to serve. */
+/* Under the lock: wait until there is room. The watching thread sees to it that this ends. */
 static bool wait_for_room(kk_http_exchange *exchange)
 {
-    double since_s = kk_now_s();
-    size_t waiting = exchange->out.len - exchange->taken;
-    while (!exchange->is_gone && exchange->out.len - exchange->taken >= exchange->buffer_len) {
-        struct timespec until;
-        (void)clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_sec += 1;
-        (void)pthread_cond_timedwait(&exchange->has_room, &exchange->mutex, &until);
-        double elapsed_s = kk_now_s() - since_s;
-        if (elapsed_s > (double)exchange->idle_s) {
-            size_t now = exchange->out.len - exchange->taken;
-            if ((double)(waiting - now) < MIN_BYTES_PER_S * elapsed_s)
-                exchange->is_gone = true;
-            since_s = kk_now_s();
-            waiting = now;
-        }
-    }
+    exchange->has_writer_waiting = true;
+    while (!exchange->is_gone && exchange->out.len - exchange->taken >= exchange->buffer_len)
+        (void)pthread_cond_wait(&exchange->has_room, &exchange->mutex);
+    exchange->has_writer_waiting = false;
     return !exchange->is_gone;
 }
 
@@ -177,7 +175,7 @@ int kk_http_write(kk_http_exchange *exchange, const void *data, size_t len)
         kk_buf_append(&exchange->out, data, len);
         is_well = !exchange->out.failed;
     }
-    wake_if_parked(exchange);
+    kk_exchange_wake(exchange);
     (void)pthread_mutex_unlock(&exchange->mutex);
     return is_well ? 0 : -1;
 }
@@ -187,26 +185,34 @@ void kk_http_end(kk_http_exchange *exchange, bool is_whole)
     (void)pthread_mutex_lock(&exchange->mutex);
     exchange->is_ended = true;
     exchange->is_whole = is_whole;
-    wake_if_parked(exchange);
+    exchange->was_lost = exchange->is_gone;
+    exchange->on_gone = NULL;
+    exchange->on_body = NULL;
+    kk_exchange_wake(exchange);
     (void)pthread_mutex_unlock(&exchange->mutex);
 }
 
-/*
- * A parked connection is not watched by its thread, so it is looked at here. A client that closes
- * and one that only shuts its sending side look the same; both are taken as gone, as most servers
- * do, because a client that waits for speech keeps its side open.
- */
-bool kk_http_is_gone(kk_http_exchange *exchange)
+bool kk_http_is_gone(const kk_http_exchange *exchange)
+{
+    return exchange->is_gone;
+}
+
+void kk_http_on_gone(kk_http_exchange *exchange, kk_http_gone_fn *fn, void *user)
 {
     (void)pthread_mutex_lock(&exchange->mutex);
-    if (!exchange->is_gone && exchange->fd >= 0) {
-        struct pollfd fd = {.fd = exchange->fd, .events = POLLRDHUP};
-        if (poll(&fd, 1, 0) > 0 && (fd.revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL)) != 0)
-            exchange->is_gone = true;
-    }
-    bool is_gone = exchange->is_gone;
+    exchange->on_gone = fn;
+    exchange->gone_user = user;
+    if (exchange->is_gone && fn != NULL)
+        fn(user);
     (void)pthread_mutex_unlock(&exchange->mutex);
-    return is_gone;
+}
+
+void kk_http_take_body(kk_http_exchange *exchange, kk_http_take_fn *fn, void *user)
+{
+    (void)pthread_mutex_lock(&exchange->mutex);
+    exchange->on_body = fn;
+    exchange->body_user = user;
+    (void)pthread_mutex_unlock(&exchange->mutex);
 }
 
 void kk_http_set_audio(kk_http_exchange *exchange, double audio_s)
@@ -228,11 +234,27 @@ static void park_connection(kk_http_exchange *exchange, void (*park)(void *conne
 bool kk_exchange_is_begun_or_park(kk_http_exchange *exchange, void (*park)(void *connection))
 {
     (void)pthread_mutex_lock(&exchange->mutex);
-    bool is_begun = exchange->is_begun;
-    if (!is_begun && !exchange->is_ended)
+    bool is_begun = exchange->is_begun && !exchange->is_own;
+    bool is_over = exchange->is_own ? exchange->written_s > 0.0 : exchange->is_ended;
+    if (!is_begun && !is_over && !exchange->is_gone)
         park_connection(exchange, park);
     (void)pthread_mutex_unlock(&exchange->mutex);
     return is_begun;
+}
+
+size_t kk_exchange_take(kk_http_exchange *exchange, char *dst, size_t max)
+{
+    size_t waiting = exchange->out.len - exchange->taken;
+    size_t len = waiting < max ? waiting : max;
+    memcpy(dst, exchange->out.data + exchange->taken, len);
+    exchange->taken += len;
+    exchange->n_taken += len;
+    if (exchange->taken == exchange->out.len && exchange->out.capacity > KEEP_LEN) {
+        kk_buf_fini(&exchange->out);
+        exchange->taken = 0;
+    }
+    (void)pthread_cond_signal(&exchange->has_room);
+    return len;
 }
 
 long kk_exchange_read(kk_http_exchange *exchange, char *dst, size_t max,
@@ -240,19 +262,10 @@ long kk_exchange_read(kk_http_exchange *exchange, char *dst, size_t max,
 {
     long result;
     (void)pthread_mutex_lock(&exchange->mutex);
-    size_t waiting = exchange->out.len - exchange->taken;
     if (exchange->is_gone) {
         result = KK_EXCHANGE_CUT;
-    } else if (waiting > 0) {
-        size_t len = waiting < max ? waiting : max;
-        memcpy(dst, exchange->out.data + exchange->taken, len);
-        exchange->taken += len;
-        result = (long)len;
-        if (exchange->taken == exchange->out.len && exchange->out.capacity > KEEP_LEN) {
-            kk_buf_fini(&exchange->out);
-            exchange->taken = 0;
-        }
-        (void)pthread_cond_signal(&exchange->has_room);
+    } else if (exchange->out.len > exchange->taken) {
+        result = (long)kk_exchange_take(exchange, dst, max);
     } else if (exchange->is_ended) {
         result = exchange->is_whole ? KK_EXCHANGE_END : KK_EXCHANGE_CUT;
     } else {
@@ -266,9 +279,21 @@ long kk_exchange_read(kk_http_exchange *exchange, char *dst, size_t max,
 bool kk_exchange_is_cut(kk_http_exchange *exchange)
 {
     (void)pthread_mutex_lock(&exchange->mutex);
-    bool is_cut = exchange->is_ended && !exchange->is_begun;
+    bool is_cut = exchange->is_own
+                      ? exchange->written_s > 0.0 || exchange->is_gone
+                      : !exchange->is_begun && (exchange->is_ended || exchange->is_gone);
     (void)pthread_mutex_unlock(&exchange->mutex);
     return is_cut;
+}
+
+void kk_exchange_give_body(kk_http_exchange *exchange, const char *data, size_t len)
+{
+    (void)pthread_mutex_lock(&exchange->mutex);
+    exchange->has_body = exchange->has_body || len == 0;
+    exchange->body_len += len;
+    if (exchange->on_body != NULL)
+        exchange->on_body(exchange->body_user, data, len);
+    (void)pthread_mutex_unlock(&exchange->mutex);
 }
 
 int kk_exchange_close(kk_http_exchange *exchange, bool is_sent)
@@ -276,14 +301,57 @@ int kk_exchange_close(kk_http_exchange *exchange, bool is_sent)
     enum { CLIENT_CLOSED_REQUEST = 499, INTERNAL_ERROR = 500 };
     (void)pthread_mutex_lock(&exchange->mutex);
     int status = exchange->status;
-    bool was_cut_here = exchange->is_ended && !exchange->is_whole && !exchange->is_gone;
+    bool was_cut_here = exchange->is_ended && !exchange->is_whole && !exchange->was_lost;
+    if (exchange->is_own)
+        is_sent = exchange->is_whole && exchange->written_s > 0.0;
     if (status == 0 || (!is_sent && exchange->is_begun))
         status = was_cut_here ? INTERNAL_ERROR : CLIENT_CLOSED_REQUEST;
-    exchange->is_gone = true;
     exchange->connection = NULL;
     exchange->is_parked = false;
     exchange->fd = -1;
-    (void)pthread_cond_signal(&exchange->has_room);
+    kk_exchange_set_gone(exchange);
     (void)pthread_mutex_unlock(&exchange->mutex);
     return status;
+}
+
+/* --- the watching thread's side --- */
+
+void kk_exchange_lose(kk_http_exchange *exchange)
+{
+    (void)pthread_mutex_lock(&exchange->mutex);
+    kk_exchange_set_gone(exchange);
+    (void)pthread_mutex_unlock(&exchange->mutex);
+}
+
+void kk_exchange_pump(kk_http_exchange *exchange)
+{
+    (void)pthread_mutex_lock(&exchange->mutex);
+    kk_own_pump(exchange);
+    (void)pthread_mutex_unlock(&exchange->mutex);
+}
+
+/* A client that takes next to nothing is as good as gone. */
+static bool is_too_slow(kk_http_exchange *exchange, double now_s)
+{
+    bool has_waiting = exchange->out.len > exchange->taken || exchange->has_writer_waiting ||
+                       exchange->wire.len > exchange->wire_sent;
+    double elapsed_s = now_s - exchange->looked_s;
+    if (has_waiting && elapsed_s <= (double)exchange->idle_s)
+        return false;
+    double taken = (double)(exchange->n_taken - exchange->n_taken_then);
+    double least = exchange->has_writer_waiting ? MIN_FULL_BYTES_PER_S : MIN_BYTES_PER_S;
+    exchange->looked_s = now_s;
+    exchange->n_taken_then = exchange->n_taken;
+    return has_waiting && taken < least * elapsed_s;
+}
+
+void kk_exchange_look(kk_http_exchange *exchange, double now_s)
+{
+    (void)pthread_mutex_lock(&exchange->mutex);
+    bool lingers = exchange->written_s > 0.0 && now_s - exchange->written_s > linger_s;
+    bool is_endless = exchange->is_streaming && !exchange->has_body &&
+                      now_s - exchange->request.start_s > (double)exchange->stream_s;
+    if (is_too_slow(exchange, now_s) || lingers || is_endless)
+        kk_exchange_set_gone(exchange);
+    (void)pthread_mutex_unlock(&exchange->mutex);
 }

@@ -4,11 +4,12 @@
  * taken up again when there are bytes for it.
  *
  * What the library leaves to its user is done here: a suspended connection is not watched (see
- * kk_http_is_gone), all must be resumed before the end, and its time limit is one of silence, so
- * that one byte every few seconds holds a connection for ever (see kk_http_tick).
+ * http_watch.h), all must be resumed before the end, and its time limit is one of silence, so that
+ * one byte every few seconds holds a connection for ever (see kk_http_tick).
  */
 #define _GNU_SOURCE /* POLLRDHUP */
 #include "server/http_exchange.h"
+#include "server/http_watch.h"
 #include "server/listen.h"
 
 #include "base/alloc.h"
@@ -41,6 +42,7 @@ struct kk_http {
     kk_http_handler handler;
     kk_http_limits limits;
     kk_listener listener;
+    kk_watch *watch;
     bool is_accepting;
     pthread_mutex_t mutex; /* of the links and the count */
     kk_link *links;
@@ -277,10 +279,40 @@ static enum MHD_Result on_headers(kk_http *http, kk_http_exchange *exchange,
     (void)pthread_mutex_unlock(&http->mutex);
     if (!fill_request(exchange, connection, url, method))
         return MHD_NO;
-    if (http->handler.check(http->handler.user, &exchange->request, &response) == KK_HTTP_LATER)
+    enum kk_http_verdict verdict =
+        http->handler.check(http->handler.user, &exchange->request, &response);
+    exchange->is_streaming = verdict == KK_HTTP_STREAM;
+    if (verdict != KK_HTTP_NOW)
         return MHD_YES;
     set_reading(http, connection, false);
     return answer_now(exchange, connection, &response);
+}
+
+/* The first of a body that is answered while it comes, behind the library's own 100 Continue. */
+static void on_stream(kk_http *http, kk_http_exchange *exchange, struct MHD_Connection *connection)
+{
+    kk_http_response response = {.status = 200};
+    exchange->is_handled = true;
+    exchange->is_own = true;
+    exchange->stream_s = http->limits.stream_s;
+    set_reading(http, connection, false);
+    kk_watch_add(http->watch, exchange);
+    if (http->handler.handle(http->handler.user, exchange, &exchange->request, &response) !=
+        KK_HTTP_NOW)
+        return;
+    bool is_whole = !response.body.failed;
+    kk_http_begin(exchange, &response, response.body.len);
+    kk_http_end(exchange, is_whole);
+}
+
+static enum MHD_Result on_streamed_body(kk_http *http, kk_http_exchange *exchange, const char *data,
+                                        size_t *len)
+{
+    if (*len > http->limits.max_body_len - exchange->body_len)
+        return MHD_NO;
+    kk_exchange_give_body(exchange, data, *len);
+    *len = 0;
+    return kk_http_is_gone(exchange) ? MHD_NO : MHD_YES;
 }
 
 static enum MHD_Result on_body(kk_http *http, kk_http_exchange *exchange, const char *data,
@@ -296,6 +328,14 @@ static enum MHD_Result on_body(kk_http *http, kk_http_exchange *exchange, const 
     return exchange->body.failed ? MHD_NO : MHD_YES;
 }
 
+/* The request is whole: send what there is of the answer, or wait for it. */
+static enum MHD_Result go_on(kk_http_exchange *exchange, struct MHD_Connection *connection)
+{
+    if (kk_exchange_is_begun_or_park(exchange, park))
+        return queue_response(exchange, connection);
+    return kk_exchange_is_cut(exchange) ? MHD_NO : MHD_YES;
+}
+
 static enum MHD_Result on_whole(kk_http *http, kk_http_exchange *exchange,
                                 struct MHD_Connection *connection)
 {
@@ -306,9 +346,8 @@ static enum MHD_Result on_whole(kk_http *http, kk_http_exchange *exchange,
     if (http->handler.handle(http->handler.user, exchange, &exchange->request, &response) ==
         KK_HTTP_NOW)
         return answer_now(exchange, connection, &response);
-    if (kk_exchange_is_begun_or_park(exchange, park))
-        return queue_response(exchange, connection);
-    return MHD_YES;
+    kk_watch_add(http->watch, exchange);
+    return go_on(exchange, connection);
 }
 
 /* The library calls this for the headers, for each piece of body, for its end, and again when a
@@ -319,18 +358,22 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *connection,
 {
     kk_http *http = user;
     kk_http_exchange *exchange = *context;
-    (void)version;
     if (exchange == NULL)
         return MHD_NO; /* memory was out at the first line */
+    exchange->is_http_1_0 = strcmp(version, "HTTP/1.0") == 0;
     if (!exchange->is_checked)
         return on_headers(http, exchange, connection, url, method);
+    if (exchange->is_streaming && !exchange->is_handled)
+        on_stream(http, exchange, connection);
+    if (*len > 0 && exchange->is_streaming)
+        return on_streamed_body(http, exchange, data, len);
     if (*len > 0)
         return on_body(http, exchange, data, len);
     if (!exchange->is_handled)
         return on_whole(http, exchange, connection);
-    if (kk_exchange_is_begun_or_park(exchange, park))
-        return queue_response(exchange, connection);
-    return kk_exchange_is_cut(exchange) ? MHD_NO : MHD_YES;
+    if (exchange->is_streaming && !exchange->has_body)
+        kk_exchange_give_body(exchange, "", 0);
+    return go_on(exchange, connection);
 }
 
 static void on_completed(void *user, struct MHD_Connection *connection, void **context,
@@ -343,6 +386,7 @@ static void on_completed(void *user, struct MHD_Connection *connection, void **c
         return;
     *context = NULL;
     bool is_sent = code == MHD_REQUEST_TERMINATED_COMPLETED_OK;
+    kk_watch_remove(exchange);
     int status = kk_exchange_close(exchange, is_sent);
     if (exchange->is_checked) {
         (void)pthread_mutex_lock(&http->mutex);
@@ -392,7 +436,9 @@ int kk_http_start(kk_http **out, const char *host, int port, const kk_http_limit
         kk_free(http);
         return kk_fail_memory(err);
     }
-    int status = kk_listen(&http->listener, host, port, err);
+    int status = kk_watch_start(&http->watch, err);
+    if (status == KOKORO_OK)
+        status = kk_listen(&http->listener, host, port, err);
     if (status == KOKORO_OK) {
         http->is_accepting = true;
         *is_loopback = http->listener.is_loopback;
@@ -442,6 +488,7 @@ void kk_http_stop(kk_http **http_ptr)
         MHD_stop_daemon(http->daemon); /* closes the listening socket too */
     else if (http->listener.fd >= 0)
         (void)close(http->listener.fd);
+    kk_watch_stop(&http->watch);
     (void)pthread_mutex_destroy(&http->mutex);
     kk_free(http);
 }

@@ -14,7 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { GET = 1, POST = 2, NO_STORE = 4 };
+/* STREAM: a POST that is handled at the first byte of its body (KK_HTTP_STREAM). */
+enum { GET = 1, POST = 2, NO_STORE = 4, STREAM = 8 };
 
 /* A path that ends in / takes one more part. */
 static const struct route {
@@ -180,10 +181,15 @@ enum kk_http_verdict kk_route_check(void *user, kk_http_request *request,
 {
     (void)user;
     kk_api_error error;
+    const char *rest;
+    const struct route *route = find_route(request->path, &rest);
     identify(request);
     int status = check_framing(request, &error);
     if (status == 0)
         status = check_length(request, &error);
+    if (status == 0 && route != NULL && (route->flags & STREAM) != 0 &&
+        strcmp(request->method, "POST") == 0)
+        return KK_HTTP_STREAM;
     if (status == 0)
         return KK_HTTP_LATER;
     kk_http_add_header(response, "X-Request-Id", "%s", request->id);

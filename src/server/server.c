@@ -241,6 +241,7 @@ static int start_http(kk_server *server, kokoro_error *err)
                                    .max_connections = KK_SERVER_MAX_CONNECTIONS,
                                    .idle_s = KK_SERVER_IDLE_S,
                                    .request_s = KK_SERVER_REQUEST_S,
+                                   .stream_s = KK_SERVER_STREAM_S,
                                    .buffer_len = KK_SERVER_BUFFER};
     const kk_http_handler handler = {.user = server,
                                      .check = kk_route_check,

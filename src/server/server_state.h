@@ -27,6 +27,7 @@ enum {
     KK_SERVER_MAX_CONNECTIONS = 512,
     KK_SERVER_IDLE_S = 120,
     KK_SERVER_REQUEST_S = 30,
+    KK_SERVER_STREAM_S = 600,
     /* Sound made ahead of its listener: six minutes. */
     KK_SERVER_BUFFER = 16 << 20
 };

@@ -2,10 +2,12 @@
 #include "base/alloc.h"
 #include "check.h"
 #include "server/http_exchange.h"
+#include "server/http_watch.h"
 #include "server/jobs.h"
 #include "server/listen.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -225,29 +227,102 @@ TEST(a_worker_stops_when_the_connection_closes)
     kk_http_release(exchange);
 }
 
+static void *look_later(void *user)
+{
+    kk_http_exchange *exchange = user;
+    while (!kk_http_is_gone(exchange))
+        kk_exchange_look(exchange, exchange->request.start_s + 10.0); /* with a limit of 1 s */
+    return NULL;
+}
+
 TEST(a_client_that_takes_nothing_is_gone)
 {
-    kk_http_exchange *exchange = new_exchange(4, -1); /* with a limit of 1 s */
+    pthread_t thread;
+    kk_http_exchange *exchange = new_exchange(4, -1);
     kk_http_response response = {.status = 200};
     kk_http_begin(exchange, &response, KK_HTTP_LENGTH_UNKNOWN);
     CHECK_INT(kk_http_write(exchange, "abcd", 4), 0);
+    CHECK_INT(pthread_create(&thread, NULL, look_later, exchange), 0);
     CHECK_INT(kk_http_write(exchange, "e", 1), -1);
+    CHECK(kk_http_is_gone(exchange));
+    (void)pthread_join(thread, NULL);
+    kk_http_release(exchange);
+}
+
+TEST(a_client_that_takes_enough_stays)
+{
+    char dst[4096];
+    kk_http_exchange *exchange = new_exchange(1 << 20, -1);
+    kk_http_response response = {.status = 200};
+    double start_s = exchange->request.start_s;
+    kk_http_begin(exchange, &response, KK_HTTP_LENGTH_UNKNOWN);
+    CHECK_INT(kk_http_write(exchange, (char[20000]){0}, 20000), 0);
+    for (int i = 1; i <= 4; i++) { /* 4096 bytes in 2 s are enough, as no worker waits */
+        CHECK_INT(kk_exchange_read(exchange, dst, sizeof(dst), park), 4096);
+        kk_exchange_look(exchange, start_s + 2.0 * i);
+        CHECK(!kk_http_is_gone(exchange));
+    }
+    kk_exchange_look(exchange, start_s + 10.0);
     CHECK(kk_http_is_gone(exchange));
     kk_http_release(exchange);
 }
 
-TEST(a_closed_socket_is_seen)
+/* --- watched sockets --- */
+
+static void post_gone(void *user)
+{
+    (void)sem_post(user);
+}
+
+TEST(a_client_that_leaves_is_told_at_once)
 {
     int fds[2];
+    sem_t gone;
+    kk_watch *watch = NULL;
+    CHECK_INT(sem_init(&gone, 0, 0), 0);
+    CHECK_INT(kk_watch_start(&watch, NULL), KOKORO_OK);
     CHECK_INT(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
     kk_http_exchange *exchange = new_exchange(4, fds[0]);
-    CHECK(!kk_http_is_gone(exchange));
+    CHECK(!kk_exchange_is_begun_or_park(exchange, park));
+    kk_watch_add(watch, exchange);
+    kk_http_on_gone(exchange, post_gone, &gone);
     CHECK_INT(write(fds[1], "x", 1), 1);
     CHECK(!kk_http_is_gone(exchange));
     (void)close(fds[1]);
+    CHECK_INT(sem_wait(&gone), 0);
     CHECK(kk_http_is_gone(exchange));
+    kk_watch_remove(exchange);
+    CHECK_INT(n_woken, 1);
+    CHECK_INT(kk_exchange_close(exchange, false), 499);
+    CHECK_INT(sem_trywait(&gone), -1); /* once */
+    kk_http_on_gone(exchange, post_gone, &gone);
+    CHECK_INT(sem_trywait(&gone), 0);
     kk_http_release(exchange);
     (void)close(fds[0]);
+    kk_watch_stop(&watch);
+    CHECK(watch == NULL);
+    (void)sem_destroy(&gone);
+}
+
+TEST(all_clients_can_be_let_go)
+{
+    int fds[2];
+    kk_watch *watch = NULL;
+    CHECK_INT(kk_watch_start(&watch, NULL), KOKORO_OK);
+    CHECK_INT(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    kk_http_exchange *exchange = new_exchange(4, fds[0]);
+    kk_watch_add(watch, exchange);
+    kk_watch_lose_all(watch);
+    CHECK(kk_http_is_gone(exchange));
+    kk_watch_remove(exchange);
+    kk_http_release(exchange);
+    (void)close(fds[0]);
+    (void)close(fds[1]);
+    kk_watch_stop(&watch);
+    kk_alloc_fail_at(1, 1);
+    CHECK_INT(kk_watch_start(&watch, NULL), KOKORO_NO_MEMORY);
+    kk_alloc_fail_at(0, 0);
+    CHECK(watch == NULL);
 }
 
 TEST(headers_are_found_in_any_case)
@@ -304,5 +379,6 @@ TEST_MAIN(T(a_full_queue_refuses_and_a_stop_works_off), T(one_worker_keeps_the_o
           T(jobs_without_memory), T(a_connection_parks_until_there_are_bytes),
           T(a_whole_body_is_read_in_pieces), T(an_answer_that_failed_is_cut),
           T(two_threads_pass_every_byte_in_order), T(a_worker_stops_when_the_connection_closes),
-          T(a_client_that_takes_nothing_is_gone), T(a_closed_socket_is_seen),
+          T(a_client_that_takes_nothing_is_gone), T(a_client_that_takes_enough_stays),
+          T(a_client_that_leaves_is_told_at_once), T(all_clients_can_be_let_go),
           T(headers_are_found_in_any_case), T(too_long_headers_are_left_out), T(ports))
