@@ -48,6 +48,7 @@ extern "C" {
 #define KOKORO_MAX_PHONEMES 510
 #define KOKORO_SPEED_MIN 0.25
 #define KOKORO_SPEED_MAX 4.0
+#define KOKORO_PAUSE_MAX_S 10.0
 
 #if defined(__GNUC__)
 #define KOKORO_API __attribute__((visibility("default")))
@@ -211,12 +212,22 @@ typedef struct kokoro_request {
      * thread; true stops. NULL: never asked. */
     bool (*cancelled)(void *user);
     void *cancelled_user;
+    bool wants_words;         /* tell when each word is heard; not of phonemes */
+    double sentence_pause_s;  /* silence added between sentences, 0 to 10; each is then spoken for
+                                 itself */
+    double paragraph_pause_s; /* the same between paragraphs, where the longer of the two counts */
 } kokoro_request;
 
 KOKORO_API void kokoro_request_init(kokoro_request *request);
 
-/* One chunk of speech, or with `pieces` a part of one, in order. Memory is the library's, valid
- * during the call. */
+/* A word of the text and when it is heard. What is read as several words ("42") is one. */
+typedef struct kokoro_timed_word {
+    size_t offset, len;    /* bytes of the request's text */
+    double start_s, end_s; /* of the sound of the whole request as it is given out */
+} kokoro_timed_word;
+
+/* One chunk of speech, or with `pieces` a part of one, or a pause between two (which neither begins
+ * nor ends a chunk), in order. Memory is the library's, valid during the call. */
 typedef struct kokoro_chunk {
     const float *samples; /* [n_samples], 24 kHz mono */
     size_t n_samples;
@@ -227,6 +238,10 @@ typedef struct kokoro_chunk {
     size_t n_total;                /* samples that the whole request gives, when they are known: of
                                       one chunk; else 0 */
     bool begins_chunk, ends_chunk; /* both true without `pieces` */
+    const kokoro_timed_word
+        *words;     /* [n_words] that have been heard to their end with this; every */
+    size_t n_words; /* word of the text is told once, in order. With wants_words, where the model
+                       gives durations */
 } kokoro_chunk;
 
 /* Return 0 to go on, anything else to stop: the call then returns KOKORO_CANCELLED. */

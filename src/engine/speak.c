@@ -36,8 +36,11 @@ int kokoro_speak(kokoro_engine *engine, const kokoro_request *request, kokoro_ch
     s.stats->unknown_symbols = s.chunks.unknown_symbols;
     if (status == KOKORO_OK && s.chunks.n == 0)
         status = kk_fail(err, KOKORO_NO_SPEECH, "the text holds no word that can be spoken");
-    for (size_t i = 0; i < s.chunks.n && status == KOKORO_OK; i++)
+    for (size_t i = 0; i < s.chunks.n && status == KOKORO_OK; i++) {
         status = kk_speak_chunk(&s, i, err);
+        if (status == KOKORO_OK && i + 1 < s.chunks.n)
+            status = kk_speak_pause(&s, i, err);
+    }
 
     if (status == KOKORO_OK)
         kk_choice_used(&engine->choice, &engine->log);
@@ -62,6 +65,9 @@ static int check_request(kk_speech *s, kokoro_error *err)
     if (!(request->speed >= KOKORO_SPEED_MIN && request->speed <= KOKORO_SPEED_MAX))
         return kk_fail(err, KOKORO_SPEED, "speed must be %g to %g, not %g", KOKORO_SPEED_MIN,
                        KOKORO_SPEED_MAX, request->speed);
+    if (!(request->sentence_pause_s >= 0.0 && request->sentence_pause_s <= KOKORO_PAUSE_MAX_S &&
+          request->paragraph_pause_s >= 0.0 && request->paragraph_pause_s <= KOKORO_PAUSE_MAX_S))
+        return kk_fail(err, KOKORO_INVALID, "pauses must be 0 to %g seconds", KOKORO_PAUSE_MAX_S);
     const char *voice =
         request->voice != NULL && request->voice[0] != '\0' ? request->voice : "af_heart";
     int status = kk_blend_parse(s->engine->voices, voice, &s->voice, err);
@@ -95,7 +101,7 @@ static int read_phonemes(kk_speech *s, kokoro_error *err)
             phonemes[i] == '\t')
             phonemes[i] = ' ';
     }
-    s->utterances[0] = (kk_utterance){phonemes, true};
+    s->utterances[0] = (kk_utterance){.phonemes = phonemes, .ends_paragraph = true};
     s->n_utterances = 1;
     return KOKORO_OK;
 }
@@ -120,7 +126,12 @@ static int read_text(kk_speech *s, kokoro_error *err)
             if (spoken.words[k].source >= 0 && spoken.words[k].source < KOKORO_N_SOURCES)
                 s->stats->g2p_sources[spoken.words[k].source]++;
         }
-        s->utterances[i] = (kk_utterance){spoken.phonemes, text.sentences[i].ends_paragraph};
+        if (s->request->wants_words &&
+            kk_words_add(&s->words, &s->arena, &spoken, err) != KOKORO_OK)
+            return KOKORO_NO_MEMORY;
+        s->utterances[i] = (kk_utterance){.phonemes = spoken.phonemes,
+                                          .ends_paragraph = text.sentences[i].ends_paragraph,
+                                          .is_apart = s->request->sentence_pause_s > 0.0};
     }
     s->n_utterances = text.n_sentences;
     return KOKORO_OK;

@@ -6,6 +6,7 @@
 #define KK_ENGINE_SPEECH_H
 
 #include "engine/engine.h"
+#include "engine/words.h"
 
 #include "text/text.h"
 #include "token/token.h"
@@ -22,6 +23,7 @@ typedef struct kk_speech {
     kk_utterance *utterances;
     size_t n_utterances;
     kk_chunks chunks;
+    kk_words words; /* of the text; none where nobody wants them */
     double start_s;
     /* Of stream.c. */
     kk_turn turn;
@@ -32,5 +34,8 @@ typedef struct kk_speech {
 /* The model on chunk `index`, its sound to the caller's function. PROVIDER, CANCELLED, NO_MEMORY,
  * TOO_LONG. */
 int kk_speak_chunk(kk_speech *s, size_t index, kokoro_error *err);
+
+/* The silence that the request wants behind it, if any. CANCELLED. */
+int kk_speak_pause(kk_speech *s, size_t index, kokoro_error *err);
 
 #endif

@@ -153,7 +153,7 @@ static int give(delivery *d, const kokoro_chunk *chunk)
         pass_turn(d);
     const bool is_end = chunk->ends_chunk && chunk->index + 1 == chunk->n_chunks;
     int stop = 0;
-    if (chunk->n_samples > 0 || is_end) {
+    if (chunk->n_samples > 0 || chunk->n_words > 0 || is_end) {
         if (!s->has_sounded)
             s->stats->first_audio_ms = 1e3 * (begin_s - s->start_s);
         add_sound(s, chunk->n_samples);
@@ -203,15 +203,17 @@ static int deliver(void *user, const float *samples, size_t n_samples, bool is_f
     }
     /* Where nothing is out yet, what comes from here on is all. */
     const bool knows_total = s->chunks.n == 1 && !s->has_sounded;
-    const kokoro_chunk out = {.samples = samples + start,
-                              .n_samples = n,
-                              .durations = whole->durations,
-                              .n_durations = whole->n_durations,
-                              .index = d->index,
-                              .n_chunks = s->chunks.n,
-                              .n_total = knows_total ? whole->n_samples - offset - start : 0,
-                              .begins_chunk = is_first,
-                              .ends_chunk = is_last};
+    kokoro_chunk out = {.samples = samples + start,
+                        .n_samples = n,
+                        .durations = whole->durations,
+                        .n_durations = whole->n_durations,
+                        .index = d->index,
+                        .n_chunks = s->chunks.n,
+                        .n_total = knows_total ? whole->n_samples - offset - start : 0,
+                        .begins_chunk = is_first,
+                        .ends_chunk = is_last};
+    const kk_word_window window = {&chunks[d->index], whole, offset + start, n, is_first, is_last};
+    kk_words_hear(&s->words, &window, &out);
     return give(d, &out);
 }
 
@@ -264,4 +266,28 @@ int kk_speak_chunk(kk_speech *s, size_t index, kokoro_error *err)
         status = kk_fail(err, KOKORO_CANCELLED, "cancelled by the caller");
     kk_arena_fini(&arena);
     return status;
+}
+
+int kk_speak_pause(kk_speech *s, size_t index, kokoro_error *err)
+{
+    enum { PART_LEN = KOKORO_SAMPLE_RATE_HZ / 10 };
+    static const float silence[PART_LEN];
+    const kk_chunk *chunk = &s->chunks.items[index];
+    const double sentence_s = s->request->sentence_pause_s;
+    const double paragraph_s = chunk->ends_paragraph ? s->request->paragraph_pause_s : 0.0;
+    const double pause_s = paragraph_s > sentence_s ? paragraph_s : sentence_s;
+    if (!chunk->ends_sentence || pause_s <= 0.0)
+        return KOKORO_OK;
+    size_t n_left = (size_t)(pause_s * KOKORO_SAMPLE_RATE_HZ + 0.5);
+    kk_words_wait(&s->words, n_left);
+    add_sound(s, n_left);
+    while (n_left > 0) {
+        const size_t n = n_left < PART_LEN ? n_left : PART_LEN;
+        const kokoro_chunk out = {
+            .samples = silence, .n_samples = n, .index = index, .n_chunks = s->chunks.n};
+        if (s->fn(s->user, &out) != 0)
+            return kk_fail(err, KOKORO_CANCELLED, "cancelled by the caller");
+        n_left -= n;
+    }
+    return KOKORO_OK;
 }

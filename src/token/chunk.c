@@ -75,6 +75,7 @@ typedef struct builder {
     int64_t ids[KOKORO_MAX_PHONEMES]; /* the chunk in the making */
     size_t n;
     bool ends_paragraph; /* of the last utterance in it */
+    bool is_apart;
 } builder;
 
 static int flush(builder *b, bool ends_sentence, kokoro_error *err)
@@ -124,7 +125,8 @@ static int64_t *read_ids(kk_arena *arena, const char *phonemes, size_t *n_out, s
 static bool fits(const builder *b, size_t n)
 {
     size_t enough = b->out->n == 0 ? FIRST_ENOUGH : ENOUGH;
-    return b->n > 0 && b->n < enough && b->n + 1 + n <= JOINED_MAX && !b->ends_paragraph;
+    return b->n > 0 && b->n < enough && b->n + 1 + n <= JOINED_MAX && !b->ends_paragraph &&
+           !b->is_apart;
 }
 
 int kk_chunks_make(kk_arena *arena, const kk_utterance *utterances, size_t n, kk_chunks *out,
@@ -154,6 +156,7 @@ int kk_chunks_make(kk_arena *arena, const kk_utterance *utterances, size_t n, kk
                 return KOKORO_NO_MEMORY;
         }
         b.ends_paragraph = utterances[i].ends_paragraph;
+        b.is_apart = utterances[i].is_apart;
     }
     return flush(&b, true, err);
 }

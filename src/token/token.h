@@ -35,6 +35,7 @@ typedef struct kk_chunks {
 typedef struct kk_utterance {
     const char *phonemes;
     bool ends_paragraph;
+    bool is_apart; /* shares no chunk with what follows */
 } kk_utterance;
 
 /*

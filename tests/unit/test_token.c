@@ -45,8 +45,10 @@ TEST(vocabulary_has_the_models_ids)
 TEST(short_sentences_share_a_chunk)
 {
     kk_arena arena = KK_ARENA_INIT;
-    const kk_utterance utterances[] = {
-        {"həlˈO.", false}, {"wˈɜɹld.", false}, {"nˈɛkst.", true}, {"ˈɛnd.", true}};
+    const kk_utterance utterances[] = {{"həlˈO.", false, false},
+                                       {"wˈɜɹld.", false, false},
+                                       {"nˈɛkst.", true, false},
+                                       {"ˈɛnd.", true, false}};
     kk_chunks chunks;
     CHECK_INT(kk_chunks_make(&arena, utterances, 4, &chunks, NULL), KOKORO_OK);
     CHECK_INT(chunks.n, 2); /* a paragraph's end is kept as a seam */
@@ -56,10 +58,22 @@ TEST(short_sentences_share_a_chunk)
     kk_arena_fini(&arena);
 }
 
+TEST(sentences_that_stand_apart_share_no_chunk)
+{
+    kk_arena arena = KK_ARENA_INIT;
+    const kk_utterance utterances[] = {{"həlˈO.", false, true}, {"wˈɜɹld.", true, true}};
+    kk_chunks chunks;
+    CHECK_INT(kk_chunks_make(&arena, utterances, 2, &chunks, NULL), KOKORO_OK);
+    CHECK_INT(chunks.n, 2);
+    CHECK(chunks.items[0].ends_sentence && !chunks.items[0].ends_paragraph);
+    kk_arena_fini(&arena);
+}
+
 TEST(unknown_symbols_are_dropped_and_counted)
 {
     kk_arena arena = KK_ARENA_INIT;
-    const kk_utterance utterances[] = {{"  a#b\xF0\x9F\x98\x80 \xFF c  ", true}, {"@@@", true}};
+    const kk_utterance utterances[] = {{"  a#b\xF0\x9F\x98\x80 \xFF c  ", true, false},
+                                       {"@@@", true, false}};
     kk_chunks chunks;
     CHECK_INT(kk_chunks_make(&arena, utterances, 2, &chunks, NULL), KOKORO_OK);
     CHECK_INT(chunks.n, 1);
@@ -77,7 +91,7 @@ TEST(a_long_sentence_is_cut_behind_a_clause)
         text[i] = ' ';
     text[400] = ',';
     text[sizeof(text) - 1] = '\0';
-    const kk_utterance utterance = {text, true};
+    const kk_utterance utterance = {text, true, false};
     kk_chunks chunks;
     CHECK_INT(kk_chunks_make(&arena, &utterance, 1, &chunks, NULL), KOKORO_OK);
     CHECK(chunks.n >= 3);
@@ -110,8 +124,8 @@ TEST(no_symbol_is_lost_in_random_text)
                 if (c != ' ' && n_want < MAX)
                     want[n_want++] = kk_token_id(c);
             }
-            utterances[i] =
-                (kk_utterance){kk_arena_strdup(&arena, kk_buf_str(&text)), rand() % 4 == 0};
+            utterances[i] = (kk_utterance){kk_arena_strdup(&arena, kk_buf_str(&text)),
+                                           rand() % 4 == 0, rand() % 7 == 0};
             kk_buf_fini(&text);
         }
         kk_chunks chunks;
@@ -130,7 +144,7 @@ TEST(every_failed_allocation_is_reported)
     text[sizeof(text) - 1] = '\0';
     kk_utterance utterances[40];
     for (size_t i = 0; i < 40; i++)
-        utterances[i] = (kk_utterance){text, true};
+        utterances[i] = (kk_utterance){text, true, false};
     int status = KOKORO_NO_MEMORY;
     for (size_t k = 1; status != KOKORO_OK && k < 100; k++) {
         kk_arena arena = KK_ARENA_INIT;
@@ -146,5 +160,6 @@ TEST(every_failed_allocation_is_reported)
 }
 
 TEST_MAIN(T(vocabulary_has_the_models_ids), T(short_sentences_share_a_chunk),
-          T(unknown_symbols_are_dropped_and_counted), T(a_long_sentence_is_cut_behind_a_clause),
-          T(no_symbol_is_lost_in_random_text), T(every_failed_allocation_is_reported))
+          T(sentences_that_stand_apart_share_no_chunk), T(unknown_symbols_are_dropped_and_counted),
+          T(a_long_sentence_is_cut_behind_a_clause), T(no_symbol_is_lost_in_random_text),
+          T(every_failed_allocation_is_reported))
