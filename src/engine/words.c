@@ -4,7 +4,11 @@
 #include "base/status.h"
 #include "base/utf8.h"
 
-enum { SPACE_ID = 16 };
+/*
+ * The decoder looks ahead: a sound begins before the frames of its symbol do. Measured at the
+ * plosives that begin a word (13 words, four voices): 25 to 65 ms, 42 ms in the mean.
+ */
+enum { SPACE_ID = 16, AHEAD = KOKORO_SAMPLE_RATE_HZ * 40 / 1000 };
 static const double UNKNOWN_S = -1.0;
 
 /* A word, or a mark between words. */
@@ -110,6 +114,12 @@ static bool find_symbol(cursor *c)
     return c->at <= c->chunk->n_phonemes;
 }
 
+/* Where the sound of a symbol is that begins, or ended, there by the durations. */
+static size_t heard_at(size_t sample)
+{
+    return sample > AHEAD ? sample - AHEAD : 0;
+}
+
 /* Where in the chunk's sound its words and marks lie. The last may go on in the next chunk. */
 static void place(kk_words *words, const kk_chunk *chunk, const kk_pcm *whole)
 {
@@ -120,14 +130,14 @@ static void place(kk_words *words, const kk_chunk *chunk, const kk_pcm *whole)
         if (entry->n_symbols > 0 && !find_symbol(&c))
             return;
         if (!entry->has_begun)
-            entry->begin = c.sample;
+            entry->begin = heard_at(c.sample);
         entry->has_begun = true;
         for (; entry->n_symbols > 0; entry->n_symbols--) {
             if (!find_symbol(&c))
                 return;
             step(&c);
         }
-        entry->end = c.sample;
+        entry->end = heard_at(c.sample);
     }
 }
 

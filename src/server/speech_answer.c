@@ -2,6 +2,7 @@
 #include "server/speech_answer.h"
 
 #include "base/clock.h"
+#include "base/status.h"
 
 #include <string.h>
 
@@ -10,23 +11,53 @@ void kk_speech_answer_init(kk_speech_answer *answer, kk_http_exchange *exchange,
 {
     *answer = (kk_speech_answer){.exchange = exchange, .http = http, .request = request};
     answer->response.status = 200;
+    kk_frame_words_init(&answer->words, request);
     kk_http_add_header(&answer->response, "X-Request-Id", "%s", http->id);
+    if (request->has_instructions)
+        kk_http_add_header(&answer->response, "X-Kokoro-Ignored", "instructions");
 }
 
 void kk_speech_answer_fini(kk_speech_answer *answer)
 {
     kk_encoder_close(&answer->encoder);
+    kk_frame_words_fini(&answer->words);
+    kk_buf_fini(&answer->unframed);
     kk_buf_fini(&answer->response.body);
 }
 
-/* The one place through which encoded bytes pass. */
-static int take_bytes(void *user, const void *data, size_t len)
+/* The one place through which all bytes of a good answer pass. */
+static int send_bytes(kk_speech_answer *answer, const void *data, size_t len)
 {
-    kk_speech_answer *answer = user;
     if (answer->is_sending)
         return kk_http_write(answer->exchange, data, len);
     kk_buf_append(&answer->response.body, data, len);
     return answer->response.body.failed;
+}
+
+/* Of the encoder. */
+static int take_bytes(void *user, const void *data, size_t len)
+{
+    kk_speech_answer *answer = user;
+    if (answer->request->frame != KK_FRAME_EVENTS)
+        return send_bytes(answer, data, len);
+    kk_buf_append(&answer->unframed, data, len);
+    return answer->unframed.failed;
+}
+
+/* What the encoder gave since the last time, as events. OK, CANCELLED, NO_MEMORY. */
+static int send_events(kk_speech_answer *answer, kokoro_error *err)
+{
+    kk_buf events = KK_BUF_INIT;
+    int status = KOKORO_OK;
+    kk_frame_deltas(&events, (kk_slice){answer->unframed.data, answer->unframed.len},
+                    &answer->words);
+    kk_buf_clear(&answer->unframed);
+    if (events.failed)
+        status = kk_fail_memory(err);
+    else if (events.len > 0 && send_bytes(answer, events.data, events.len) != 0)
+        status = kk_fail(err, KOKORO_CANCELLED, "the client is gone");
+    kk_buf_fini(&events);
+    return status;
 }
 
 static void add_timing(kk_speech_answer *answer, const kokoro_stats *stats)
@@ -48,6 +79,10 @@ static int begin(kk_speech_answer *answer, const kokoro_chunk *chunk)
     const uint64_t n_samples = chunk->n_total > 0 ? chunk->n_total : KK_SAMPLES_UNKNOWN;
     answer->first_s = kk_now_s();
     answer->response.content_type = answer->request->content_type;
+    if (answer->request->frame == KK_FRAME_EVENTS) {
+        kk_http_add_header(&answer->response, "Cache-Control", "no-cache");
+        kk_http_add_header(&answer->response, "X-Accel-Buffering", "no"); /* of a proxy */
+    }
     if (answer->request->is_streamed && n_samples != chunk->n_samples) {
         add_timing(answer, NULL);
         answer->is_sending = true;
@@ -55,6 +90,12 @@ static int begin(kk_speech_answer *answer, const kokoro_chunk *chunk)
     }
     return kk_encoder_open(&answer->encoder, answer->request->codec, &answer->request->encoding,
                            n_samples, take_bytes, answer, &answer->problem);
+}
+
+/* Words alone wait for the bytes that an encoder still holds back. */
+static bool has_sound(const kk_speech_answer *answer)
+{
+    return answer->unframed.len > 0;
 }
 
 int kk_speech_answer_add(kk_speech_answer *answer, const kokoro_chunk *chunk)
@@ -68,17 +109,24 @@ int kk_speech_answer_add(kk_speech_answer *answer, const kokoro_chunk *chunk)
         status =
             kk_encoder_write(answer->encoder, chunk->samples, chunk->n_samples, &answer->problem);
     answer->n_samples += chunk->n_samples;
+    kk_frame_words_add(&answer->words, chunk);
+    if (status == KOKORO_OK && answer->request->frame == KK_FRAME_EVENTS && has_sound(answer))
+        status = send_events(answer, &answer->problem);
     return status;
 }
 
 int kk_speech_answer_finish(kk_speech_answer *answer, kokoro_error *err)
 {
-    return answer->encoder != NULL ? kk_encoder_finish(answer->encoder, err) : KOKORO_OK;
+    int status = answer->encoder != NULL ? kk_encoder_finish(answer->encoder, err) : KOKORO_OK;
+    if (status == KOKORO_OK && answer->request->frame == KK_FRAME_EVENTS)
+        status = send_events(answer, err);
+    return status;
 }
 
 bool kk_speech_answer_is_out_of_memory(const kk_speech_answer *answer)
 {
-    return answer->problem.status == KOKORO_NO_MEMORY || answer->response.body.failed;
+    return answer->problem.status == KOKORO_NO_MEMORY || answer->response.body.failed ||
+           answer->unframed.failed;
 }
 
 /* What stands at the beginning and is known only now, as the sizes of a WAV that was collected. */
@@ -86,23 +134,55 @@ static void finish_head(kk_speech_answer *answer)
 {
     unsigned char head[KK_HEAD_MAX];
     const size_t len = answer->encoder != NULL ? kk_encoder_head(answer->encoder, head) : 0;
-    if (len > 0 && len <= answer->response.body.len)
+    if (answer->request->frame != KK_FRAME_EVENTS && len > 0 && len <= answer->response.body.len)
         memcpy(answer->response.body.data, head, len);
+}
+
+/* The last event. */
+static void end_events(kk_speech_answer *answer, int status, const kokoro_stats *stats,
+                       const kk_api_error *error)
+{
+    kk_buf event = KK_BUF_INIT;
+    if (status == KOKORO_OK)
+        kk_frame_done(&event, stats, answer->n_samples);
+    else
+        kk_frame_error(&event, error);
+    if (event.failed)
+        answer->response.body.failed = true;
+    else
+        (void)send_bytes(answer, event.data, event.len);
+    kk_buf_fini(&event);
+}
+
+/* The sound that was collected becomes a part of the object. */
+static void make_object(kk_speech_answer *answer)
+{
+    kk_buf *body = &answer->response.body, object = KK_BUF_INIT;
+    kk_frame_object(&object, (kk_slice){body->data, body->len}, answer->request, &answer->words);
+    object.failed = object.failed || body->failed;
+    kk_buf_fini(body);
+    *body = object;
 }
 
 void kk_speech_answer_end(kk_speech_answer *answer, int status, const kokoro_stats *stats,
                           const kokoro_error *err)
 {
+    const bool has_events = answer->request->frame == KK_FRAME_EVENTS;
+    kk_api_error error;
+    if (status != KOKORO_OK)
+        kk_api_from_engine(&error, err, answer->request->text_param);
+    if (has_events && status != KOKORO_CANCELLED && (status == KOKORO_OK || answer->is_sending))
+        end_events(answer, status, stats, &error);
     if (answer->is_sending || status == KOKORO_CANCELLED) {
-        kk_http_end(answer->exchange, status == KOKORO_OK);
+        kk_http_end(answer->exchange, status == KOKORO_OK && !answer->response.body.failed);
         return;
     }
     if (status == KOKORO_OK) {
         finish_head(answer);
         add_timing(answer, stats);
+        if (answer->request->frame == KK_FRAME_OBJECT)
+            make_object(answer);
     } else {
-        kk_api_error error;
-        kk_api_from_engine(&error, err, answer->request->text_param);
         kk_buf_fini(&answer->response.body);
         kk_api_respond(&answer->response, &error);
     }

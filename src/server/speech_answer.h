@@ -6,13 +6,15 @@
  *     streamed, more to come      headers with the first sound, then piece by piece
  *     all there at once           one body, its length exact
  *
+ * and as the request wants it: bare, as server-sent events, or in a JSON object (speech_frame.h).
+ *
  * Used by the worker that speaks, from one thread.
  */
 #ifndef KK_SERVER_SPEECH_ANSWER_H
 #define KK_SERVER_SPEECH_ANSWER_H
 
 #include "codec/codec.h"
-#include "server/speech_request.h"
+#include "server/speech_frame.h"
 
 typedef struct kk_speech_answer {
     kk_http_exchange *exchange;
@@ -20,6 +22,8 @@ typedef struct kk_speech_answer {
     const kk_speech_request *request;
     kk_http_response response;
     kk_encoder *encoder;
+    kk_frame_words words;
+    kk_buf unframed;      /* encoded bytes that wait for their events */
     bool is_sending;      /* the headers of a streamed answer are out */
     kokoro_error problem; /* of the encoder, which the engine does not know */
     uint64_t n_samples;   /* taken so far */
@@ -43,7 +47,8 @@ int kk_speech_answer_finish(kk_speech_answer *answer, kokoro_error *err);
 bool kk_speech_answer_is_out_of_memory(const kk_speech_answer *answer);
 
 /* The end, once, whatever went before: the rest of the speech where `status` is OK, else the error
- * as its response where nothing is out yet, else the connection is cut. */
+ * as its response where nothing is out yet, else (after an event that tells it) the connection is
+ * cut. */
 void kk_speech_answer_end(kk_speech_answer *answer, int status, const kokoro_stats *stats,
                           const kokoro_error *err);
 

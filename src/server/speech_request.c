@@ -99,7 +99,8 @@ static int take_text(const parse *p)
     const json_t *value = field(p, name);
     if (!json_is_string(value))
         return wrong_type(p, name, "a string", value);
-    kk_slice text = kk_slice_trim((kk_slice){json_string_value(value), json_string_length(value)});
+    const kk_slice sent = {json_string_value(value), json_string_length(value)};
+    const kk_slice text = kk_slice_trim(sent);
     if (text.len == 0)
         return kk_api_fail(p->error, 400, name, "nothing_to_speak", "'%s' is empty", name);
     size_t n_chars = kk_utf8_count(text);
@@ -112,6 +113,7 @@ static int take_text(const parse *p)
         return no_memory(p);
     p->out->speak.text = copy;
     p->out->speak.text_len = text.len;
+    p->out->n_chars_in_front = (size_t)(text.data - sent.data); /* trimmed is ASCII only */
     return 0;
 }
 
@@ -257,6 +259,8 @@ static int take_format(const parse *p)
     return set_content_type(p);
 }
 
+/* Events for whoever asks for them, whatever the model's name: no client asks for events in the
+ * hope of a refusal. */
 static int take_stream(const parse *p)
 {
     const char *stream_format;
@@ -266,14 +270,53 @@ static int take_stream(const parse *p)
         status = take_string(p, "stream_format", &stream_format);
     if (status != 0 || stream_format == NULL || strcmp(stream_format, "audio") == 0)
         return status;
-    return kk_api_fail(p->error, 400, "stream_format", "unsupported_stream_format",
-                       "'stream_format' must be audio; no other is made here");
+    if (strcmp(stream_format, "sse") != 0)
+        return kk_api_fail(p->error, 400, "stream_format", "unsupported_stream_format",
+                           "'stream_format' must be audio or sse");
+    p->out->frame = KK_FRAME_EVENTS;
+    p->out->content_type = "text/event-stream";
+    return 0;
+}
+
+/* In events each comes with the sound of its word; else all stand beside the sound, in one object.
+ */
+static int take_timestamps(const parse *p)
+{
+    int status = take_bool(p, "timestamps", &p->out->speak.wants_words);
+    if (status != 0 || !p->out->speak.wants_words || p->out->frame == KK_FRAME_EVENTS)
+        return status;
+    p->out->frame = KK_FRAME_OBJECT;
+    p->out->content_type = KK_JSON_TYPE;
+    p->out->is_streamed = false;
+    return 0;
+}
+
+static int take_pause(const parse *p, const char *name, double *out)
+{
+    const json_t *value = field(p, name);
+    if (value == NULL)
+        return 0;
+    if (!json_is_number(value))
+        return wrong_type(p, name, "a number", value);
+    *out = json_number_value(value);
+    if (!(*out >= 0.0 && *out <= KOKORO_PAUSE_MAX_S))
+        return kk_api_fail(p->error, 400, name, "invalid_pause",
+                           "'%s' must be from 0 to %g seconds, not %g", name, KOKORO_PAUSE_MAX_S,
+                           *out);
+    return 0;
+}
+
+/* Taken and told of as ignored: the model has no way to follow them. */
+static int take_instructions(const parse *p)
+{
+    const char *instructions;
+    int status = take_string(p, "instructions", &instructions);
+    p->out->has_instructions = status == 0 && instructions != NULL && instructions[0] != '\0';
+    return status;
 }
 
 static int take_fields(parse *p)
 {
-    /* Only checked: the model has no way to follow instructions. */
-    const char *instructions;
     int status = choose_form(p);
     if (status == 0)
         status = take_model(p);
@@ -290,7 +333,13 @@ static int take_fields(parse *p)
     if (status == 0)
         status = take_stream(p);
     if (status == 0)
-        status = take_string(p, "instructions", &instructions);
+        status = take_timestamps(p);
+    if (status == 0)
+        status = take_pause(p, "sentence_pause", &p->out->speak.sentence_pause_s);
+    if (status == 0)
+        status = take_pause(p, "paragraph_pause", &p->out->speak.paragraph_pause_s);
+    if (status == 0)
+        status = take_instructions(p);
     if (status == 0)
         status = take_bool(p, "no_cache", &p->out->no_cache);
     p->out->skips_silence = p->out->is_streamed && p->limits->skips_silence;

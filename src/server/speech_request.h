@@ -11,15 +11,20 @@
 
 #include <stdbool.h>
 
+/* What stands around the encoded bytes (speech_frame.h). */
+enum kk_speech_frame { KK_FRAME_NONE, KK_FRAME_EVENTS, KK_FRAME_OBJECT };
+
 typedef struct kk_speech_request {
     kokoro_request speak;     /* its strings lie in the arena */
     const kk_codec *codec;    /* mp3 unless asked for ("input"); pcm ("text") */
     kk_encoding encoding;     /* sample rate, bitrate, volume */
     const char *content_type; /* of the answer */
-    bool is_streamed;         /* true unless asked for ("input"); false ("text") */
-    bool no_cache;            /* the sound must be made anew */
-    bool skips_silence;       /* before the first sound; the default unless asked for */
-    const char *text_param;   /* "input" or "text" */
+    enum kk_speech_frame frame;
+    bool is_streamed;        /* true unless asked for ("input"); false ("text", one object) */
+    bool has_instructions;   /* which the model cannot follow */
+    size_t n_chars_in_front; /* white space that the client's text had before speak.text */
+    bool no_cache;           /* the sound must be made anew */
+    bool skips_silence;      /* before the first sound; the default unless asked for */
     kk_arena arena;
 } kk_speech_request;
 

@@ -211,7 +211,7 @@ def test_fields_of_clients(server):
     ({"text": SHORT, "bitrate": 64}, "bitrate"),
     ({"input": SHORT, "sample_rate": 11025}, "sample_rate"),
     ({"input": SHORT, "volume": 2.5}, "volume"),
-    ({"input": SHORT, "stream_format": "sse"}, "stream_format"),
+    ({"input": SHORT, "stream_format": "ws"}, "stream_format"),
     ({"input": "word " * 25000}, "input"),
 ])
 def test_bad_speech(server, body, param):

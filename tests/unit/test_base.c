@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/arena.h"
+#include "base/base64.h"
 #include "base/file.h"
 #include "base/str.h"
 #include "base/utf8.h"
@@ -142,6 +143,31 @@ TEST(status_has_a_text)
     CHECK_STR(kokoro_status_text(12345), "unknown status");
 }
 
-TEST_MAIN(T(alloc_fails_where_it_is_told), T(arena_aligns_and_grows), T(buf_keeps_its_failure),
-          T(utf8_takes_only_the_shortest_form), T(numbers_are_read_whole_or_not),
-          T(writer_leaves_all_or_nothing), T(status_has_a_text))
+TEST(base64_of_every_length)
+{
+    /* RFC 4648, section 10. */
+    static const char *const coded[] = {"",         "Zg==",     "Zm8=",    "Zm9v",
+                                        "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy"};
+    kk_buf buf = KK_BUF_INIT;
+    for (size_t len = 0; len <= 6; len++) {
+        kk_buf_clear(&buf);
+        kk_base64_append(&buf, "foobar", len);
+        CHECK_STR(kk_buf_str(&buf), coded[len]);
+    }
+    unsigned char bytes[2000];
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (unsigned char)(i % 251 ^ 0xA5);
+    kk_buf whole = KK_BUF_INIT;
+    kk_base64_append(&whole, bytes, sizeof(bytes));
+    CHECK_INT(whole.len, (sizeof(bytes) + 2) / 3 * 4);
+    kk_buf_clear(&buf);
+    kk_base64_append(&buf, bytes, 999);
+    kk_base64_append(&buf, bytes + 999, sizeof(bytes) - 999);
+    CHECK_STR(kk_buf_str(&buf), kk_buf_str(&whole));
+    kk_buf_fini(&buf);
+    kk_buf_fini(&whole);
+}
+
+TEST_MAIN(T(base64_of_every_length), T(alloc_fails_where_it_is_told), T(arena_aligns_and_grows),
+          T(buf_keeps_its_failure), T(utf8_takes_only_the_shortest_form),
+          T(numbers_are_read_whole_or_not), T(writer_leaves_all_or_nothing), T(status_has_a_text))
