@@ -28,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             if (sentence->tokens[k].offset + sentence->tokens[k].len > size)
                 abort();
         }
-        const kk_utterance utterance = {spoken.phonemes, sentence->ends_paragraph};
+        const kk_utterance utterance = {spoken.phonemes, sentence->ends_paragraph, false};
         kk_chunks chunks;
         if (kk_chunks_make(&arena, &utterance, 1, &chunks, NULL) != KOKORO_OK)
             abort();
