@@ -61,6 +61,9 @@
       "leave out the silence before the first sound of a streamed answer")                         \
     X(TRIM_AFTER_S, "KOKORO_TRIM_AFTER_S", "", REAL, 0, 86400, "", "30", true,                     \
       "seconds without speech after which the server gives memory back; 0: never")                 \
+    X(UNLOAD_AFTER_S, "KOKORO_UNLOAD_AFTER_S", "", REAL, 0, 100000000, "", "0", true,              \
+      "seconds without speech after which the server closes the model, until the next request; "   \
+      "0: never")                                                                                  \
     X(BENCHMARK_FREQUENCY, "KOKORO_BENCHMARK_FREQUENCY", "", CHOICE, 0, 0,                         \
       "daily weekly monthly manually|manual", "weekly", true,                                      \
       "how long the result of a benchmark is good: 24 hours, 7 days, 30 days, or until asked")     \
@@ -86,7 +89,11 @@
       "age over which a clean-up removes files of the cache that nothing needs")                   \
     X(CACHE_PATTERNS, "KOKORO_CACHE_PATTERNS", "", TEXT, 0, 0, "",                                 \
       "tmp* *.tmp *.log.* benchmark_*.log coreml_context_*", true,                                 \
-      "names of files that a clean-up of the cache removes, separated by spaces")
+      "names of files that a clean-up of the cache removes, separated by spaces")                  \
+    X(RESULT_CACHE_MEMORY_MB, "KOKORO_RESULT_CACHE_MEMORY_MB", "", INT, 0, 1000000, "", "32",      \
+      true, "memory for answers that may be asked for again, in MB; 0: none are kept there")       \
+    X(RESULT_CACHE_DISK_MB, "KOKORO_RESULT_CACHE_DISK_MB", "", INT, 0, 100000000, "", "0", true,   \
+      "room for them in the cache directory, where they outlive the server, in MB; 0: none")
 
 enum kk_setting_type {
     KK_SETTING_PATH,

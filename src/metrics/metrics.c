@@ -262,10 +262,18 @@ void kk_metrics_add_refusal(kk_metrics *metrics, enum kk_metrics_error error)
     end(metrics);
 }
 
-void kk_metrics_add_cache_look(kk_metrics *metrics, bool is_hit)
+void kk_metrics_add_cache_miss(kk_metrics *metrics)
 {
     begin(metrics);
-    add(is_hit ? &metrics->n_cache_hits : &metrics->n_cache_misses, 1);
+    add(&metrics->n_cache_misses, 1);
+    end(metrics);
+}
+
+void kk_metrics_add_cache_hit(kk_metrics *metrics)
+{
+    begin(metrics);
+    count_request(metrics, KK_METRICS_NO_ERROR, true, 0.0);
+    add(&metrics->n_cache_hits, 1);
     end(metrics);
 }
 

@@ -76,8 +76,11 @@ void kk_metrics_add_speech(kk_metrics *metrics, const kk_metrics_speech *speech)
 void kk_metrics_add_inference(kk_metrics *metrics, const char *provider, double model_s);
 /* A speech request that never reached the engine. */
 void kk_metrics_add_refusal(kk_metrics *metrics, enum kk_metrics_error error);
-/* A look into the cache of results. */
-void kk_metrics_add_cache_look(kk_metrics *metrics, bool is_hit);
+/* A look into the cache of results that found nothing. */
+void kk_metrics_add_cache_miss(kk_metrics *metrics);
+/* A speech request answered from it: a request that met its targets, and no more: no inference, no
+ * sound made, and none of the times, whose quantiles are of speech that was made. */
+void kk_metrics_add_cache_hit(kk_metrics *metrics);
 /* Any HTTP answer. */
 void kk_metrics_add_answer(kk_metrics *metrics, int http_status);
 /* A warning in the log. */

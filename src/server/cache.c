@@ -87,10 +87,26 @@ static int make_rules(kk_cache_rules *rules, const job *j, kokoro_error *err)
 {
     kk_server *server = j->keeper->server;
     int status = kk_cache_rules_init(rules, kk_server_config(server), j->is_aggressive,
-                                     kk_server_has_engine(server), err);
+                                     kk_server_is_ready(server), err);
     rules->rules.stopped = must_end;
     rules->rules.stopped_user = j->keeper;
     return status;
+}
+
+/* What is kept in memory too, and how often it was of use. */
+static json_t *results_json(kk_server *server)
+{
+    kk_speech_cache_view view;
+    kk_metrics_view *metrics = kk_calloc(1, sizeof(*metrics));
+    if (metrics == NULL)
+        return NULL;
+    kk_speech_cache_read(server->results, &view);
+    kk_metrics_read(server->metrics, metrics);
+    json_t *object = kk_speech_cache_json(&view);
+    (void)json_object_set_new(object, "hits", json_integer((json_int_t)metrics->n_cache_hits));
+    (void)json_object_set_new(object, "misses", json_integer((json_int_t)metrics->n_cache_misses));
+    kk_free(metrics);
+    return object;
 }
 
 static json_t *look(const job *j, kk_api_error *error)
@@ -108,6 +124,7 @@ static json_t *look(const job *j, kk_api_error *error)
                           "cleanup_recommendations", kk_cache_advice_json(statistics));
             kk_cache_add_details(object, statistics, rules.rules.patterns);
             (void)json_object_set_new(object, "cleanups", kk_cache_log_json(j->keeper->log));
+            (void)json_object_set_new(object, "results", results_json(j->keeper->server));
         }
         kk_cache_rules_fini(&rules);
     }
@@ -117,8 +134,9 @@ static json_t *look(const job *j, kk_api_error *error)
     return object;
 }
 
-/* KOKORO_OK, or why not. */
-static int clean(const job *j, kk_cleanup_result *result, kokoro_error *err)
+/* KOKORO_OK, or why not. Answers in memory are let go as files are by age; all, when it is
+ * aggressive. */
+static int clean(const job *j, kk_cleanup_result *result, uint64_t *freed_memory, kokoro_error *err)
 {
     kk_cache_rules rules;
     int status = make_rules(&rules, j, err);
@@ -127,6 +145,9 @@ static int clean(const job *j, kk_cleanup_result *result, kokoro_error *err)
     const unsigned number = kk_cache_log_begin(
         j->keeper->log, j->exchange != NULL ? "request" : "start", j->is_aggressive);
     status = kk_cleanup_run(result, &rules.rules, err);
+    const double max_age_s = rules.rules.max_age_s;
+    *freed_memory =
+        kk_speech_cache_trim(j->keeper->server->results, j->is_aggressive ? 0.0 : max_age_s);
     kk_cache_log_end(j->keeper->log, number, status == KOKORO_OK ? result : NULL, err->message);
     kk_cache_rules_fini(&rules);
     return status;
@@ -136,13 +157,16 @@ static json_t *clean_up(const job *j, kk_api_error *error)
 {
     kokoro_error err = {.status = KOKORO_NO_MEMORY, .message = "out of memory"};
     json_t *object = NULL;
+    uint64_t freed_memory = 0;
     kk_cleanup_result *result = kk_calloc(1, sizeof(*result));
-    int status = result != NULL ? clean(j, result, &err) : KOKORO_NO_MEMORY;
+    int status = result != NULL ? clean(j, result, &freed_memory, &err) : KOKORO_NO_MEMORY;
     if (status == KOKORO_OK) {
         char message[KK_CLEANUP_MESSAGE_SIZE];
         kk_cleanup_message(message, result);
-        object = json_pack("{s:b, s:o, s:s}", "success", 1, "cleanup_result",
-                           kk_cleanup_result_json(result), "message", message);
+        json_t *done = kk_cleanup_result_json(result);
+        (void)json_object_set_new(done, "freed_memory_mb", kk_json_real(kk_cache_mb(freed_memory)));
+        object =
+            json_pack("{s:b, s:o, s:s}", "success", 1, "cleanup_result", done, "message", message);
     } else if (status == KOKORO_BUSY) {
         (void)kk_api_fail(error, 409, NULL, "cleanup_running", "%s", err.message);
     } else if (status == KOKORO_INVALID) {
@@ -191,6 +215,7 @@ static void run_start(void *user)
     job *j = user;
     kokoro_error err = {.status = KOKORO_NO_MEMORY, .message = "out of memory"};
     const kk_log *log = &j->keeper->server->log;
+    uint64_t freed_memory = 0;
     kk_cache_rules rules;
     kk_cache_statistics *statistics = kk_calloc(1, sizeof(*statistics));
     kk_cleanup_result *result = kk_calloc(1, sizeof(*result));
@@ -203,7 +228,7 @@ static void run_start(void *user)
     }
     const bool is_needed = status == KOKORO_OK && statistics->needs_cleanup;
     if (is_needed)
-        status = clean(j, result, &err);
+        status = clean(j, result, &freed_memory, &err);
     if (is_needed && status == KOKORO_OK) {
         char message[KK_CLEANUP_MESSAGE_SIZE];
         kk_cleanup_message(message, result);
@@ -277,7 +302,7 @@ enum kk_http_verdict kk_post_cache_cleanup(const kk_call *call)
                           kk_api_shown(shown, sizeof(shown), word));
         return kk_answer_error(call, &error);
     }
-    if (!kk_server_has_engine(call->server))
+    if (!kk_server_is_ready(call->server))
         return kk_answer_not_ready(call);
     return answer_later(call, true, is_aggressive);
 }

@@ -19,7 +19,16 @@ static json_t *progress_object(const kk_progress *progress)
 enum kk_http_verdict kk_get_health(const kk_call *call)
 {
     kk_progress progress;
-    if (kk_server_has_engine(call->server))
+    kk_reload reload;
+    kk_server_reload_view(call->server, &reload);
+    /* Who waits for model_ready before he speaks must not wait for what only speaking brings. */
+    if (reload.is_unloaded)
+        return kk_answer_json(
+            call, 200,
+            json_pack("{s:s, s:b, s:b, s:s}", "status", "online", "model_ready", 1, "model_loaded",
+                      0, "message",
+                      "the model was closed because nobody spoke; the next request opens it"));
+    if (kk_server_is_ready(call->server))
         return kk_answer_json(call, 200,
                               json_pack("{s:s, s:b}", "status", "online", "model_ready", 1));
     kk_server_progress(call->server, &progress);

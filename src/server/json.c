@@ -34,12 +34,21 @@ static int append(const char *data, size_t len, void *user)
     return dst->failed ? -1 : 0;
 }
 
-void kk_json_write(kk_buf *dst, json_t *object)
+static void write_text(kk_buf *dst, json_t *object, size_t flags)
 {
-    if (object == NULL ||
-        json_dump_callback(object, append, dst, JSON_COMPACT | JSON_REAL_PRECISION(15)) != 0)
+    if (object == NULL || json_dump_callback(object, append, dst, JSON_COMPACT | flags) != 0)
         dst->failed = true;
     json_decref(object);
+}
+
+void kk_json_write(kk_buf *dst, json_t *object)
+{
+    write_text(dst, object, JSON_REAL_PRECISION(15));
+}
+
+void kk_json_write_sorted(kk_buf *dst, json_t *object)
+{
+    write_text(dst, object, JSON_SORT_KEYS | JSON_REAL_PRECISION(17));
 }
 
 json_t *kk_json_real(double value)

@@ -19,6 +19,9 @@ bool kk_json_take_no_memory(void);
 /* Append the object and give up the reference to it. Memory out (also an object that is NULL for
  * that reason) shows in dst->failed. */
 void kk_json_write(kk_buf *dst, json_t *object);
+/* The same with the keys in alphabetical order and numbers in full: equal objects give equal text.
+ */
+void kk_json_write_sorted(kk_buf *dst, json_t *object);
 
 /* A milli-unit is precise enough for what is measured here. */
 json_t *kk_json_real(double value);

@@ -200,7 +200,7 @@ static bool record_differs(kk_server *server, const kk_config *config)
     kk_way wanted;
     kk_record_way(&record, &options, &wanted);
     kokoro_engine *engine = kk_server_take_engine(server);
-    bool differs = engine == NULL;
+    bool differs = false; /* an unloaded one is opened as the record says then */
     if (engine != NULL) {
         kokoro_get_engine_info(engine, &info);
         kk_way now = {.n_threads = info.n_threads};

@@ -61,6 +61,33 @@ static void inferences(kk_buf *dst, const kk_status *s)
                          (double)m->n_cache_misses);
 }
 
+static void results(kk_buf *dst, const kk_status *s)
+{
+    static const char entries[] = "kokoro_cache_entries", bytes[] = "kokoro_cache_bytes",
+                      limit[] = "kokoro_cache_limit_bytes",
+                      evictions[] = "kokoro_cache_evictions_total";
+    const kk_results_view *memory = &s->results.memory;
+    const kk_results_disk_view *disk = &s->results.disk;
+    kk_prometheus_family(dst, entries, GAUGE, "Answers in the cache of results.");
+    kk_prometheus_sample(dst, entries, "place", "memory", (double)memory->n_entries);
+    kk_prometheus_sample(dst, entries, "place", "disk", (double)disk->n_entries);
+    kk_prometheus_family(dst, bytes, GAUGE, "What they take.");
+    kk_prometheus_sample(dst, bytes, "place", "memory", (double)memory->bytes);
+    kk_prometheus_sample(dst, bytes, "place", "disk", (double)disk->bytes);
+    kk_prometheus_family(dst, limit, GAUGE, "What they may take.");
+    kk_prometheus_sample(dst, limit, "place", "memory", (double)memory->max_bytes);
+    kk_prometheus_sample(dst, limit, "place", "disk", (double)disk->max_bytes);
+    kk_prometheus_family(dst, evictions, COUNTER, "Answers removed to make room.");
+    kk_prometheus_sample(dst, evictions, "place", "memory", (double)memory->n_evicted);
+    kk_prometheus_sample(dst, evictions, "place", "disk", (double)disk->n_evicted);
+    kk_prometheus_single(dst, "kokoro_model_unloads_total", COUNTER,
+                         "Times that the model was closed because nobody spoke.",
+                         (double)s->reload.n_unloads);
+    kk_prometheus_single(dst, "kokoro_model_reloads_total", COUNTER,
+                         "Times that it was opened again, or that this failed.",
+                         (double)s->reload.n_loads);
+}
+
 static void phonemes(kk_buf *dst, const kk_status *s)
 {
     static const char name[] = "kokoro_words_total";
@@ -171,7 +198,7 @@ static void hardware(kk_buf *dst, const kk_status *s)
 enum kk_http_verdict kk_get_metrics(const kk_call *call)
 {
     static void (*const parts[])(kk_buf * dst, const kk_status *s) = {
-        start, requests, inferences, phonemes, queue, http, memory, hardware};
+        start, requests, inferences, results, phonemes, queue, http, memory, hardware};
     kk_status s;
     kk_status_take(&s, call->server);
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)

@@ -351,7 +351,7 @@ static void consider(kk_scheduler *scheduler, const kk_config *config)
     }
     bool is_urgent = view->was_forced || scheduler->is_reminded;
     if (scheduler->n_speaking == 0 && (is_urgent || quiet_s >= idle_s) &&
-        !kk_server_is_draining(scheduler->server) && kk_server_has_engine(scheduler->server) &&
+        !kk_server_is_draining(scheduler->server) && kk_server_is_ready(scheduler->server) &&
         scheduler->is_lock_free)
         start(scheduler, config);
 }

@@ -136,6 +136,8 @@ static void *load_in_thread(void *user)
         status = kk_fail_memory(&err);
     if (status != KOKORO_OK)
         kokoro_close(&engine);
+    if (status == KOKORO_OK)
+        kk_speech_cache_begin(server->results);
     set_progress(server, status == KOKORO_OK ? "online" : "error", 100,
                  status == KOKORO_OK ? "ready" : err.message);
     (void)pthread_mutex_lock(&server->mutex);
@@ -156,16 +158,26 @@ const kk_config *kk_server_config(kk_server *server)
     return kk_live_config(server->live);
 }
 
+int kk_server_open(kk_server *server, kokoro_engine **engine, kokoro_error *err)
+{
+    kokoro_options options;
+    kk_config_engine_options(kk_server_config(server), &options);
+    options.log = write_log;
+    options.log_user = server;
+    return kokoro_open(engine, &options, err);
+}
+
 void kk_server_open_engine(kk_server *server)
 {
     kokoro_error err;
     kokoro_engine *engine = NULL;
     kokoro_engine_info info = {.struct_size = sizeof(info)};
-    kokoro_options options;
-    kk_config_engine_options(kk_server_config(server), &options);
-    options.log = write_log;
-    options.log_user = server;
-    int status = kokoro_open(&engine, &options, &err);
+    kk_reload reload;
+    /* Who needs it next opens it by the settings as they are then. */
+    kk_server_reload_view(server, &reload);
+    if (reload.is_unloaded)
+        return;
+    int status = kk_server_open(server, &engine, &err);
     if (status == KOKORO_OK)
         status = warm_up(server, engine, &err);
     if (status == KOKORO_OK) {
@@ -198,6 +210,7 @@ static void *keep_house(void *user)
         if (state == KK_SERVER_READY) {
             kk_live_tick(server->live, server);
             kk_scheduler_tick(server->scheduler);
+            kk_speech_cache_tick(server->results);
             kk_watchdog_tick(server);
             kk_runtime_report_tick(server);
         }
@@ -265,8 +278,9 @@ int kk_server_start(kk_server **out, const kk_server_options *options, kokoro_er
     server->options = *options;
     server->log = (kk_log){write_log, server};
     server->progress = (kk_progress){.status = "starting", .started_at_s = kk_wall_s()};
-    server->has_mutex =
-        pthread_mutex_init(&server->mutex, NULL) == 0 && pthread_cond_init(&server->end, NULL) == 0;
+    server->has_mutex = pthread_mutex_init(&server->mutex, NULL) == 0 &&
+                        pthread_mutex_init(&server->load_mutex, NULL) == 0 &&
+                        pthread_cond_init(&server->end, NULL) == 0;
     const kk_metrics_options metrics = {.rtf = KK_SERVER_RTF_TARGET,
                                         .efficiency = KK_SERVER_EFFICIENCY_TARGET};
     server->metrics = kk_metrics_create(&metrics);
@@ -279,6 +293,8 @@ int kk_server_start(kk_server **out, const kk_server_options *options, kokoro_er
         status = kk_scheduler_create(&server->scheduler, server, err);
     if (status == KOKORO_OK)
         status = kk_cache_keeper_create(&server->cache, server, err);
+    if (status == KOKORO_OK)
+        status = kk_speech_cache_create(&server->results, server, err);
     if (status == KOKORO_OK) {
         double start_s = kk_now_s();
         kk_json_use_kk_alloc();
@@ -346,16 +362,19 @@ void kk_server_stop(kk_server **server_ptr)
         (void)pthread_join(server->loader, NULL);
     if (server->http != NULL)
         kk_server_drain(server);
+    kk_speech_cache_stop(server->results);
     kk_jobs_stop(&server->jobs);
     kk_cache_keeper_destroy(&server->cache);
     kk_http_stop(&server->http);
     stop_housekeeping(server);
+    kk_speech_cache_destroy(&server->results);
     kk_server_close_engines(server);
     json_decref(server->providers);
     kk_metrics_destroy(&server->metrics);
     kk_live_destroy(&server->live);
     if (server->has_mutex) {
         (void)pthread_cond_destroy(&server->end);
+        (void)pthread_mutex_destroy(&server->load_mutex);
         (void)pthread_mutex_destroy(&server->mutex);
     }
     kk_free(server);

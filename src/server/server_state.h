@@ -15,6 +15,7 @@
 #include "server/origin.h"
 #include "server/scheduler.h"
 #include "server/server.h"
+#include "server/speech_cache.h"
 #include "server/watchdog.h"
 
 #include <pthread.h>
@@ -52,6 +53,15 @@ typedef struct kk_start_times {
 
 typedef struct kk_engine_slot kk_engine_slot;
 
+/* The model closed for want of use, and opened again. */
+typedef struct kk_reload {
+    bool is_unloaded;
+    uint64_t identity; /* kk_speech_identity of the last engine; 0: there never was one */
+    uint64_t n_unloads, n_loads, n_failed;
+    double took_s;      /* the last load */
+    kokoro_error error; /* of the last load */
+} kk_reload;
+
 /* Of runtime_report.c. */
 typedef struct kk_runtime_report {
     double written_at_s; /* kk_now_s */
@@ -69,28 +79,41 @@ struct kk_server {
     kk_live *live;
     kk_scheduler *scheduler;
     kk_cache_keeper *cache;
+    kk_speech_cache *results;
     kk_http *http;
     kk_runtime_report runtime_report; /* of the housekeeping thread */
     pthread_t loader, housekeeper;
     bool has_loader, has_housekeeper, has_mutex;
+    pthread_mutex_t load_mutex; /* who opens an engine that was unloaded; before the next */
 
     pthread_mutex_t mutex;
     enum kk_server_state state;
     kokoro_error load_error;
     kk_progress progress;
     kk_start_times times;
-    kk_engine_slot *engines;  /* the one in use first, then those that requests still hold */
+    kk_engine_slot *engines; /* the one in use first, then those that requests still hold */
+    kk_reload reload;
     struct json_t *providers; /* made before that; for the connections' thread alone */
     bool is_draining, must_end;
     kk_watchdog watchdog;
     pthread_cond_t end; /* must_end was set */
 };
 
-/* The engine in use, held until it is given back; NULL until one is loaded. Another may take its
- * place meanwhile. */
+/* The engine in use, held until it is given back; NULL until one is loaded, and while it is
+ * unloaded. Another may take its place meanwhile. */
 kokoro_engine *kk_server_take_engine(kk_server *server);
+/* The same, loaded first where it is unloaded: waits for that. NULL: *err says why it failed. */
+kokoro_engine *kk_server_need_engine(kk_server *server, kokoro_error *err);
 void kk_server_give_engine(kk_server *server, kokoro_engine *engine); /* NULL is allowed */
-bool kk_server_has_engine(kk_server *server);
+/* Speech can be asked for: an engine is loaded, or was unloaded for want of use. */
+bool kk_server_is_ready(kk_server *server);
+/* kk_speech_identity of an engine that is held; of NULL the last one's, 0 until there was one. */
+uint64_t kk_server_identity(kk_server *server, const kokoro_engine *engine);
+/* Close the engine until it is needed; false: somebody holds it. */
+bool kk_server_unload(kk_server *server);
+void kk_server_reload_view(kk_server *server, kk_reload *out);
+/* Open an engine by the settings as they are now. The statuses of kokoro_open. */
+int kk_server_open(kk_server *server, kokoro_engine **engine, kokoro_error *err);
 /* Put an engine, which is taken over, into use; the one before is closed when nobody holds it any
  * more. NO_MEMORY leaves all as it was, the engine with the caller. */
 int kk_server_set_engine(kk_server *server, kokoro_engine *engine);

@@ -1,6 +1,7 @@
 /*
- * speech.c - POST /v1/audio/speech. The connection's thread reads and checks the request and puts
- * it into the queue; a worker speaks it, and its answer (speech_answer.h) sends it.
+ * speech.c - POST /v1/audio/speech. The connection's thread reads and checks the request, looks
+ * whether its answer is kept (speech_cache.h), and else puts it into the queue; a worker speaks it,
+ * and its answer (speech_answer.h) sends it.
  *
  * Nothing is sent before the first sound is there, so that every failure up to it has its status.
  */
@@ -13,9 +14,11 @@
 
 typedef struct job {
     kk_server *server;
-    kokoro_engine *engine; /* held while the job lives */
+    kokoro_engine *engine; /* held while the job lives; NULL: unloaded when the request came */
+    kk_http_exchange *exchange;
     const kk_http_request *http;
     kk_speech_request request;
+    kk_speech_entry entry;
     kk_speech_answer answer;
     kk_speech_count count;
     const kokoro_stats *stats; /* as the engine goes on filling them */
@@ -24,6 +27,7 @@ typedef struct job {
 static void free_job(job *j)
 {
     kk_speech_answer_fini(&j->answer);
+    kk_speech_entry_drop(&j->entry);
     kk_speech_request_fini(&j->request);
     kk_server_give_engine(j->server, j->engine);
     kk_free(j);
@@ -50,6 +54,11 @@ static int speak(job *j, kokoro_stats *stats, kokoro_error *err)
 {
     if (is_gone(j))
         return KOKORO_CANCELLED;
+    if (j->engine == NULL)
+        j->engine = kk_server_need_engine(j->server, err);
+    if (j->engine == NULL)
+        return err->status;
+    j->count.engine = j->engine;
     j->request.speak.cancelled = is_gone;
     j->request.speak.cancelled_user = j;
     j->request.speak.skip_silence = j->request.skips_silence;
@@ -88,7 +97,8 @@ static void run_job(void *user)
     /* Counted before the answer ends: who has the answer finds it counted. */
     kk_speech_count_end(&j->count, status, &stats);
     kk_http_set_audio(j->answer.exchange, stats.audio_s);
-    kk_speech_answer_end(&j->answer, status, &stats, &err);
+    kk_speech_answer_end(&j->answer, status, &stats, kk_server_identity(j->server, j->engine),
+                         &err);
     kk_http_release(j->answer.exchange);
     free_job(j);
 }
@@ -115,44 +125,73 @@ static int read_request(job *j, const kk_call *call, kk_api_error *error)
                                      .skips_silence = kk_config_bool(config, KK_SET_SKIP_SILENCE)};
     kokoro_error err;
     int status = kk_speech_request_parse(&j->request, call->request->body, &limits, error);
-    if (status == 0 && kokoro_check_request(j->engine, &j->request.speak, &err) != KOKORO_OK) {
+    if (status == 0 && j->engine != NULL &&
+        kokoro_check_request(j->engine, &j->request.speak, &err) != KOKORO_OK) {
         kk_api_from_engine(error, &err, j->request.text_param);
         status = error->http_status;
     }
     return status;
 }
 
-static int queue_job(job *j, const kk_call *call, kk_api_error *error)
+static int queue_job(job *j, kk_api_error *error)
 {
-    j->http = call->request;
-    kk_speech_answer_init(&j->answer, call->exchange, call->request, &j->request);
-    j->count = (kk_speech_count){.server = j->server,
+    kk_server *server = j->server;
+    kk_speech_answer_init(&j->answer, j->exchange, j->http, &j->request, &j->entry);
+    j->count = (kk_speech_count){.server = server,
                                  .engine = j->engine,
-                                 .arrived_s = call->request->start_s,
+                                 .arrived_s = j->http->start_s,
                                  .queued_s = kk_now_s()};
-    kk_http_hold(call->exchange);
-    kk_scheduler_speech_begins(call->server->scheduler);
-    if (kk_jobs_add(call->server->jobs, run_job, j) == KOKORO_OK)
+    kk_http_hold(j->exchange);
+    kk_scheduler_speech_begins(server->scheduler);
+    if (kk_jobs_add(server->jobs, run_job, j) == KOKORO_OK)
         return 0;
-    kk_scheduler_speech_ends(call->server->scheduler);
-    kk_http_release(call->exchange);
+    kk_scheduler_speech_ends(server->scheduler);
+    kk_http_release(j->exchange);
     (void)kk_api_fail(error, 429, NULL, "queue_full", "%d requests wait already; try again",
                       KK_SERVER_MAX_QUEUE);
     error->retry_after_s = 2;
     return error->http_status;
 }
 
-/* A job that holds the engine. */
-static job *new_job(const kk_call *call, kokoro_engine *engine)
+/* The look took longer, and its end came on another thread. */
+static void after_look(void *user, bool is_answered)
+{
+    job *j = user;
+    kk_api_error error;
+    if (!is_answered && queue_job(j, &error) == 0)
+        return;
+    if (!is_answered) {
+        kk_http_response response = {.status = 200};
+        kk_http_add_header(&response, "X-Request-Id", "%s", j->http->id);
+        kk_api_respond(&response, &error);
+        kk_metrics_add_refusal(j->server->metrics, kk_speech_refusal_of(&error));
+        const bool is_whole = !response.body.failed;
+        if (is_whole)
+            kk_http_begin(j->exchange, &response, response.body.len);
+        kk_http_end(j->exchange, is_whole);
+        kk_buf_fini(&response.body);
+    }
+    free_job(j);
+}
+
+/* A job that holds the engine, where one is loaded. */
+static job *new_job(const kk_call *call)
 {
     job *j = kk_calloc(1, sizeof(*j));
-    if (j == NULL) {
-        kk_server_give_engine(call->server, engine);
+    if (j == NULL)
         return NULL;
-    }
     j->server = call->server;
-    j->engine = engine;
+    j->exchange = call->exchange;
+    j->http = call->request;
+    j->engine = kk_server_take_engine(call->server);
     return j;
+}
+
+static enum kk_speech_look look(job *j, const kk_call *call)
+{
+    return kk_speech_cache_look(j->server->results, &j->entry, j->exchange, j->http, &j->request,
+                                kk_server_identity(j->server, j->engine), call->response,
+                                after_look, j);
 }
 
 enum kk_http_verdict kk_post_speech(const kk_call *call)
@@ -160,13 +199,12 @@ enum kk_http_verdict kk_post_speech(const kk_call *call)
     kk_api_error error;
     job *j = NULL;
     int status = check_state(call, &error);
+    if (status == 0 && !kk_server_is_ready(call->server)) {
+        kk_metrics_add_refusal(call->server->metrics, KK_METRICS_NOT_READY);
+        return kk_answer_not_ready(call);
+    }
     if (status == 0) {
-        kokoro_engine *engine = kk_server_take_engine(call->server);
-        if (engine == NULL) {
-            kk_metrics_add_refusal(call->server->metrics, KK_METRICS_NOT_READY);
-            return kk_answer_not_ready(call);
-        }
-        j = new_job(call, engine);
+        j = new_job(call);
         if (j == NULL) {
             const kokoro_error err = {.status = KOKORO_NO_MEMORY, .message = "out of memory"};
             kk_api_from_engine(&error, &err, NULL);
@@ -175,8 +213,18 @@ enum kk_http_verdict kk_post_speech(const kk_call *call)
     }
     if (status == 0)
         status = read_request(j, call, &error);
-    if (status == 0)
-        status = queue_job(j, call, &error);
+    if (status == 0) {
+        switch (look(j, call)) {
+        case KK_LOOK_LATER:
+            return KK_HTTP_LATER;
+        case KK_LOOK_HIT:
+            free_job(j);
+            return KK_HTTP_NOW;
+        case KK_LOOK_MISS:
+            status = queue_job(j, &error);
+            break;
+        }
+    }
     if (status == 0)
         return KK_HTTP_LATER;
     if (j != NULL)

@@ -6,15 +6,28 @@
 
 #include <string.h>
 
-void kk_speech_answer_init(kk_speech_answer *answer, kk_http_exchange *exchange,
-                           const kk_http_request *http, const kk_speech_request *request)
+void kk_speech_answer_headers(kk_http_response *response, const kk_speech_request *request)
 {
-    *answer = (kk_speech_answer){.exchange = exchange, .http = http, .request = request};
+    if (request->has_instructions)
+        kk_http_add_header(response, "X-Kokoro-Ignored", "instructions");
+    if (request->frame == KK_FRAME_EVENTS) {
+        kk_http_add_header(response, "Cache-Control", "no-cache");
+        kk_http_add_header(response, "X-Accel-Buffering", "no"); /* of a proxy */
+    }
+}
+
+void kk_speech_answer_init(kk_speech_answer *answer, kk_http_exchange *exchange,
+                           const kk_http_request *http, const kk_speech_request *request,
+                           kk_speech_entry *entry)
+{
+    *answer =
+        (kk_speech_answer){.exchange = exchange, .http = http, .request = request, .entry = entry};
     answer->response.status = 200;
     kk_frame_words_init(&answer->words, request);
     kk_http_add_header(&answer->response, "X-Request-Id", "%s", http->id);
-    if (request->has_instructions)
-        kk_http_add_header(&answer->response, "X-Kokoro-Ignored", "instructions");
+    kk_speech_answer_headers(&answer->response, request);
+    if (entry->cache != NULL)
+        kk_http_add_header(&answer->response, "X-Cache", "miss");
 }
 
 void kk_speech_answer_fini(kk_speech_answer *answer)
@@ -28,8 +41,10 @@ void kk_speech_answer_fini(kk_speech_answer *answer)
 /* The one place through which all bytes of a good answer pass. */
 static int send_bytes(kk_speech_answer *answer, const void *data, size_t len)
 {
-    if (answer->is_sending)
+    if (answer->is_sending) {
+        kk_speech_entry_add(answer->entry, data, len);
         return kk_http_write(answer->exchange, data, len);
+    }
     kk_buf_append(&answer->response.body, data, len);
     return answer->response.body.failed;
 }
@@ -79,10 +94,6 @@ static int begin(kk_speech_answer *answer, const kokoro_chunk *chunk)
     const uint64_t n_samples = chunk->n_total > 0 ? chunk->n_total : KK_SAMPLES_UNKNOWN;
     answer->first_s = kk_now_s();
     answer->response.content_type = answer->request->content_type;
-    if (answer->request->frame == KK_FRAME_EVENTS) {
-        kk_http_add_header(&answer->response, "Cache-Control", "no-cache");
-        kk_http_add_header(&answer->response, "X-Accel-Buffering", "no"); /* of a proxy */
-    }
     if (answer->request->is_streamed && n_samples != chunk->n_samples) {
         add_timing(answer, NULL);
         answer->is_sending = true;
@@ -129,12 +140,17 @@ bool kk_speech_answer_is_out_of_memory(const kk_speech_answer *answer)
            answer->unframed.failed;
 }
 
-/* What stands at the beginning and is known only now, as the sizes of a WAV that was collected. */
+/* What stands at the beginning and is known only now, as the sizes of a WAV that was collected; of
+ * one that was sent only what is kept of it gets them. */
 static void finish_head(kk_speech_answer *answer)
 {
     unsigned char head[KK_HEAD_MAX];
     const size_t len = answer->encoder != NULL ? kk_encoder_head(answer->encoder, head) : 0;
-    if (answer->request->frame != KK_FRAME_EVENTS && len > 0 && len <= answer->response.body.len)
+    if (answer->request->frame == KK_FRAME_EVENTS)
+        return;
+    if (answer->is_sending)
+        kk_speech_entry_set_head(answer->entry, head, len);
+    else if (len > 0 && len <= answer->response.body.len)
         memcpy(answer->response.body.data, head, len);
 }
 
@@ -165,7 +181,7 @@ static void make_object(kk_speech_answer *answer)
 }
 
 void kk_speech_answer_end(kk_speech_answer *answer, int status, const kokoro_stats *stats,
-                          const kokoro_error *err)
+                          uint64_t identity, const kokoro_error *err)
 {
     const bool has_events = answer->request->frame == KK_FRAME_EVENTS;
     kk_api_error error;
@@ -173,8 +189,13 @@ void kk_speech_answer_end(kk_speech_answer *answer, int status, const kokoro_sta
         kk_api_from_engine(&error, err, answer->request->text_param);
     if (has_events && status != KOKORO_CANCELLED && (status == KOKORO_OK || answer->is_sending))
         end_events(answer, status, stats, &error);
+    const bool is_whole = status == KOKORO_OK && !answer->response.body.failed;
+    if (answer->is_sending && is_whole) {
+        finish_head(answer);
+        kk_speech_entry_keep(answer->entry, NULL, stats->audio_s, identity);
+    }
     if (answer->is_sending || status == KOKORO_CANCELLED) {
-        kk_http_end(answer->exchange, status == KOKORO_OK && !answer->response.body.failed);
+        kk_http_end(answer->exchange, is_whole);
         return;
     }
     if (status == KOKORO_OK) {
@@ -182,6 +203,8 @@ void kk_speech_answer_end(kk_speech_answer *answer, int status, const kokoro_sta
         add_timing(answer, stats);
         if (answer->request->frame == KK_FRAME_OBJECT)
             make_object(answer);
+        if (!answer->response.body.failed)
+            kk_speech_entry_keep(answer->entry, &answer->response.body, stats->audio_s, identity);
     } else {
         kk_buf_fini(&answer->response.body);
         kk_api_respond(&answer->response, &error);

@@ -14,12 +14,14 @@
 #define KK_SERVER_SPEECH_ANSWER_H
 
 #include "codec/codec.h"
+#include "server/speech_cache.h"
 #include "server/speech_frame.h"
 
 typedef struct kk_speech_answer {
     kk_http_exchange *exchange;
     const kk_http_request *http;
     const kk_speech_request *request;
+    kk_speech_entry *entry; /* gets the bytes too */
     kk_http_response response;
     kk_encoder *encoder;
     kk_frame_words words;
@@ -31,9 +33,13 @@ typedef struct kk_speech_answer {
     double first_s;       /* kk_now_s of the first samples; 0: none yet */
 } kk_speech_answer;
 
+/* Those that the request asks for, of a made answer and of a kept one. */
+void kk_speech_answer_headers(kk_http_response *response, const kk_speech_request *request);
+
 /* All are the caller's and outlive the answer. */
 void kk_speech_answer_init(kk_speech_answer *answer, kk_http_exchange *exchange,
-                           const kk_http_request *http, const kk_speech_request *request);
+                           const kk_http_request *http, const kk_speech_request *request,
+                           kk_speech_entry *entry);
 void kk_speech_answer_fini(kk_speech_answer *answer);
 
 /* The next sound. OK; CANCELLED when the client is gone, or out of memory (answer->problem). */
@@ -48,8 +54,8 @@ bool kk_speech_answer_is_out_of_memory(const kk_speech_answer *answer);
 
 /* The end, once, whatever went before: the rest of the speech where `status` is OK, else the error
  * as its response where nothing is out yet, else (after an event that tells it) the connection is
- * cut. */
+ * cut. `identity` of what spoke (kk_server_identity). */
 void kk_speech_answer_end(kk_speech_answer *answer, int status, const kokoro_stats *stats,
-                          const kokoro_error *err);
+                          uint64_t identity, const kokoro_error *err);
 
 #endif

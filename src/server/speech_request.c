@@ -224,17 +224,29 @@ static int take_volume(const parse *p)
     return 0;
 }
 
-/* Raw samples say nothing of themselves, so that the type must. */
+/* Raw samples say nothing of themselves, so that the type must. A type outlives its request: see
+ * kk_http_response. */
 static int set_content_type(const parse *p)
 {
+#define L16(rate)                                                                                  \
+    {                                                                                              \
+        rate, "audio/L16;rate=" #rate ";channels=1"                                                \
+    }
+    static const struct {
+        int rate_hz;
+        const char *type;
+    } types[] = {L16(8000),  L16(12000), L16(16000), L16(22050),
+                 L16(24000), L16(32000), L16(44100), L16(48000)};
+#undef L16
     p->out->content_type = p->out->codec->content_type;
     if (!p->form->names_pcm_rate || strcmp(p->out->codec->name, "pcm") != 0)
         return 0;
-    char type[64];
-    (void)snprintf(type, sizeof(type), "audio/L16;rate=%d;channels=1",
-                   kk_codec_rate_hz(p->out->codec, &p->out->encoding));
-    p->out->content_type = kk_arena_strdup(&p->out->arena, type);
-    return p->out->content_type != NULL ? 0 : no_memory(p);
+    const int rate_hz = kk_codec_rate_hz(p->out->codec, &p->out->encoding);
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        if (types[i].rate_hz == rate_hz)
+            p->out->content_type = types[i].type;
+    }
+    return 0;
 }
 
 /* The format and how it is to be made. */
@@ -348,6 +360,32 @@ static int take_fields(parse *p)
     return status;
 }
 
+/* What the request's value does not tell is kept as text, for those who compare requests: nothing
+ * that may change the answer is forgotten. A field stands here only when all of its meaning is in
+ * other members, or it has none for the sound. */
+static int take_others(const parse *p)
+{
+    static const char *const told[] = {"input",        "text",         "model",           "voice",
+                                       "lang",         "speed",        "response_format", "format",
+                                       "sample_rate",  "bitrate",      "volume",          "stream",
+                                       "skip_silence", "instructions", "no_cache"};
+    json_t *rest = json_copy((json_t *)(uintptr_t)p->body);
+    for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++)
+        (void)json_object_del(rest, told[i]);
+    p->out->others = "";
+    if (rest != NULL && json_object_size(rest) == 0) {
+        json_decref(rest);
+        return 0;
+    }
+    kk_buf text = KK_BUF_INIT;
+    kk_json_write_sorted(&text, rest); /* takes the reference */
+    if (!text.failed)
+        p->out->others = kk_arena_strndup(&p->out->arena, kk_buf_str(&text), text.len);
+    const bool is_well = !text.failed && p->out->others != NULL;
+    kk_buf_fini(&text);
+    return is_well ? 0 : no_memory(p);
+}
+
 static int load(kk_slice body, json_t **out, kk_api_error *error)
 {
     json_error_t problem;
@@ -390,6 +428,8 @@ int kk_speech_request_parse(kk_speech_request *out, kk_slice body, const kk_spee
     parse p = {.out = out, .body = root, .limits = limits, .error = error};
     if (status == 0)
         status = take_fields(&p);
+    if (status == 0)
+        status = take_others(&p);
     json_decref(root);
     return status;
 }

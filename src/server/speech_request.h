@@ -25,6 +25,7 @@ typedef struct kk_speech_request {
     size_t n_chars_in_front; /* white space that the client's text had before speak.text */
     bool no_cache;           /* the sound must be made anew */
     bool skips_silence;      /* before the first sound; the default unless asked for */
+    const char *others;      /* the fields that nothing above tells, as JSON; "" for none */
     const char *text_param;  /* "input" or "text" */
     kk_arena arena;
 } kk_speech_request;

@@ -60,6 +60,9 @@ void kk_status_take(kk_status *s, kk_server *server)
     kk_jobs_read(server->jobs, &s->jobs);
     kk_server_start_times(server, &s->times);
     kk_watchdog_read(server, &s->watchdog);
+    kk_server_reload_view(server, &s->reload);
+    if (server->results != NULL)
+        kk_speech_cache_read(server->results, &s->results);
 }
 
 void kk_status_give(kk_status *s)
@@ -71,6 +74,13 @@ void kk_status_give(kk_status *s)
 static json_t *model_loaded(const kk_status *s)
 {
     return json_boolean(s->engine != NULL);
+}
+
+static json_t *model_state(const kk_status *s)
+{
+    return json_string(s->engine != NULL       ? "loaded"
+                       : s->reload.is_unloaded ? "unloaded"
+                                               : "loading");
 }
 
 static json_t *uptime(const kk_status *s)
@@ -85,6 +95,7 @@ json_t *kk_status_make(const kk_status *s)
         json_t *(*make)(const kk_status *s);
     } sections[] = {
         {"model_loaded", model_loaded},
+        {"model_state", model_state},
         {"onnx_providers", kk_status_onnx_providers},
         {"performance", kk_status_performance},
         {"patch_status", kk_status_patches},

@@ -17,6 +17,8 @@ typedef struct kk_status {
     kk_jobs_view jobs;
     kk_start_times times;
     kk_watchdog_view watchdog;
+    kk_reload reload;
+    kk_speech_cache_view results;
 } kk_status;
 
 /* Taking holds the engine until it is given back. */

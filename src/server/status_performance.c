@@ -150,19 +150,22 @@ json_t *kk_status_performance(const kk_status *s)
     return NULL;
 }
 
-/* Phonemes are not kept, and sounds are not either: the counts say so. */
+/* Phonemes are not kept: the counts say so. */
 json_t *kk_status_tts_processing(const kk_status *s)
 {
     const char *helper = kk_config_text(kk_server_config(s->server), KK_SET_ESPEAK_HELPER);
     const uint64_t hits = s->metrics.n_cache_hits, looks = hits + s->metrics.n_cache_misses;
+    const kk_results_view *memory = &s->results.memory;
     json_t *phoneme_cache = json_pack(
         "{s:i, s:i, s:f, s:f, s:f, s:b, s:s, s:i}", "cache_size", 0, "max_cache_size", 0,
         "cache_hit_rate", 0.0, "hit_rate", 0.0, "efficiency", 0.0, "backend_available",
         helper[0] != '\0', "padding_token", "$", "max_phoneme_length", KOKORO_MAX_PHONEMES);
     json_t *inference_cache = json_pack(
-        "{s:i, s:i, s:i, s:f, s:o, s:o}", "total_entries", 0, "valid_entries", 0, "expired_entries",
-        0, "cache_size_mb", 0.0, "hit_rate", kk_json_real(kk_percent(hits, looks) / 100.0),
-        "miss_rate", kk_json_real(kk_percent(looks - hits, looks) / 100.0));
+        "{s:o, s:o, s:i, s:o, s:o, s:o}", "total_entries", kk_json_count(memory->n_entries),
+        "valid_entries", kk_json_count(memory->n_entries), "expired_entries", 0, "cache_size_mb",
+        kk_json_real((double)memory->bytes / 1048576.0), "hit_rate",
+        kk_json_real(kk_percent(hits, looks) / 100.0), "miss_rate",
+        kk_json_real(kk_percent(looks - hits, looks) / 100.0));
     return json_pack("{s:b, s:s, s:o, s:o}", "phoneme_preprocessing_enabled", 1, "active_provider",
                      kk_status_provider(s), "phoneme_cache", phoneme_cache, "inference_cache",
                      inference_cache);

@@ -112,11 +112,15 @@ json_t *kk_status_memory(const kk_status *s)
 json_t *kk_status_caches(const kk_status *s)
 {
     const char *directory = kk_config_text(kk_server_config(s->server), KK_SET_CACHE);
-    json_t *model = json_pack("{s:s, s:o}", "directory", directory, "made_in_s",
-                              kk_json_real(s->engine != NULL ? s->info.pack_ms / 1e3 : 0.0));
-    json_t *results =
-        json_pack("{s:b, s:o, s:o}", "enabled", 0, "hits", kk_json_count(s->metrics.n_cache_hits),
-                  "misses", kk_json_count(s->metrics.n_cache_misses));
+    json_t *model =
+        json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "directory", directory, "made_in_s",
+                  kk_json_real(s->engine != NULL ? s->info.pack_ms / 1e3 : 0.0), "unloads",
+                  kk_json_count(s->reload.n_unloads), "reloads", kk_json_count(s->reload.n_loads),
+                  "failed_reloads", kk_json_count(s->reload.n_failed), "last_reload_ms",
+                  kk_json_real(1e3 * s->reload.took_s));
+    json_t *results = kk_speech_cache_json(&s->results);
+    (void)json_object_set_new(results, "hits", kk_json_count(s->metrics.n_cache_hits));
+    (void)json_object_set_new(results, "misses", kk_json_count(s->metrics.n_cache_misses));
     return json_pack("{s:o, s:o}", "model", model, "results", results);
 }
 

@@ -1,6 +1,7 @@
 /* watchdog.c - see watchdog.h. */
 #include "server/watchdog.h"
 
+#include "base/alloc.h"
 #include "base/clock.h"
 #include "server/server_state.h"
 
@@ -41,6 +42,25 @@ static void trim(kk_server *server)
                  (double)event.before_bytes / 1048576.0, (double)event.after_bytes / 1048576.0);
 }
 
+/* A benchmark in a process of its own needs nothing of this engine; but it will have a result, for
+ * which another is opened, and it runs at all only because nobody speaks. */
+static void unload(kk_server *server, double limit_s)
+{
+    kk_scheduler_view *bench = kk_calloc(1, sizeof(*bench));
+    if (bench == NULL)
+        return;
+    kk_scheduler_read(server->scheduler, bench);
+    const bool is_measuring = bench->state == KK_BENCH_RUNNING || bench->state == KK_BENCH_PAUSED;
+    kk_free(bench);
+    if (is_measuring || kk_server_is_draining(server))
+        return;
+    const uint64_t before = kk_resident_bytes();
+    if (kk_server_unload(server))
+        kk_log_write(&server->log, KOKORO_LOG_INFO,
+                     "the model was closed after %g s without speech: %.0f MB before, %.0f after",
+                     limit_s, (double)before / 1048576.0, (double)kk_resident_bytes() / 1048576.0);
+}
+
 /* Nothing waits or runs, and nothing has come and gone since the last look. */
 static bool is_quiet(kk_server *server)
 {
@@ -54,7 +74,9 @@ static bool is_quiet(kk_server *server)
 void kk_watchdog_tick(kk_server *server)
 {
     kk_watchdog *w = &server->watchdog;
-    double limit_s = kk_config_real(kk_server_config(server), KK_SET_TRIM_AFTER_S);
+    const kk_config *config = kk_server_config(server);
+    double limit_s = kk_config_real(config, KK_SET_TRIM_AFTER_S);
+    double unload_s = kk_config_real(config, KK_SET_UNLOAD_AFTER_S);
     double share = fragmentation(), now_s = kk_now_s();
     bool quiet = is_quiet(server);
     (void)pthread_mutex_lock(&server->mutex);
@@ -65,6 +87,8 @@ void kk_watchdog_tick(kk_server *server)
         w->is_trimmed = false;
     } else if (!(w->idle_since_s > 0.0)) {
         w->idle_since_s = now_s;
+    } else if (unload_s > 0.0 && now_s - w->idle_since_s >= unload_s) {
+        unload(server, unload_s);
     } else if (limit_s > 0.0 && !w->is_trimmed && now_s - w->idle_since_s >= limit_s) {
         w->is_trimmed = true;
         trim(server);

@@ -1,7 +1,7 @@
 /*
  * watchdog.h - looks after memory: when nobody has spoken for KOKORO_TRIM_AFTER_S seconds, what the
  * last speech left behind goes back to the system, once until somebody speaks again. What that
- * freed is measured, not reckoned.
+ * freed is measured, not reckoned. After KOKORO_UNLOAD_AFTER_S the model is closed as a whole.
  */
 #ifndef KK_SERVER_WATCHDOG_H
 #define KK_SERVER_WATCHDOG_H

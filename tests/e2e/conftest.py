@@ -39,8 +39,14 @@ class Server:
             text=True,
             errors="replace",
             cwd=directory,
-            # A server that is busy with itself would disturb what most tests look at.
-            env={**os.environ, "KOKORO_SKIP_BENCHMARKING": "true", **(environment or {})},
+            # A server that is busy with itself would disturb what most tests look at, and so would
+            # an answer that an earlier test had made.
+            env={
+                **os.environ,
+                "KOKORO_SKIP_BENCHMARKING": "true",
+                "KOKORO_RESULT_CACHE_MEMORY_MB": "0",
+                **(environment or {}),
+            },
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

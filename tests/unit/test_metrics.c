@@ -170,8 +170,8 @@ TEST(inferences_are_booked_to_what_ran_them)
     kk_metrics_add_inference(metrics, "native", 0.2);
     kk_metrics_add_inference(metrics, "CoreMLExecutionProvider", 0.5);
     kk_metrics_add_inference(metrics, "native", 0.4);
-    kk_metrics_add_cache_look(metrics, true);
-    kk_metrics_add_cache_look(metrics, false);
+    kk_metrics_add_cache_hit(metrics);
+    kk_metrics_add_cache_miss(metrics);
     kk_metrics_read(metrics, &view);
     const kk_metrics_summary *all = &view.spans[KK_METRICS_SINCE_START].kinds[KK_METRICS_INFERENCE];
     CHECK_INT(view.n_providers, 2);

@@ -305,7 +305,7 @@ TEST(statuses_of_the_engine)
         {KOKORO_VOICE, 400, "voice"},    {KOKORO_LANGUAGE, 400, "lang"},
         {KOKORO_SPEED, 400, "speed"},    {KOKORO_NO_MEMORY, 503, "none"},
         {KOKORO_PROVIDER, 500, "none"},  {KOKORO_INVALID, 500, "none"},
-        {KOKORO_BAD_MODEL, 500, "none"}, {KOKORO_BUSY, 429, "none"},
+        {KOKORO_BAD_MODEL, 503, "none"}, {KOKORO_BUSY, 429, "none"},
         {KOKORO_TOO_LONG, 400, "text"},
     };
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
