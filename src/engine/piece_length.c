@@ -10,10 +10,10 @@ static const double FIRST_S = 0.55, SILENCE_S = 0.3;
 static const double LEAST_S = 0.4, MOST_LEAST_S = 1.5;
 /* Computed beside a piece: rows in front and behind (A in the header); and excerpts of the rest, in
  * the first piece of a chunk and in that which refines. */
-static const double AROUND_S = 0.3, EXCERPTS_S = 0.5, REFINING_S = 1.75;
+static const double AROUND_S = 0.3, EXCERPTS_S = 0.5, REFINING_S = 1.25;
 /* Of the time that there is, what may be planned with; rounds are taken for longer than they are.
  */
-static const double SHARE = 0.6, CAUTION = 1.15;
+static const double SHARE = 0.7, CAUTION = 1.15;
 /* A rest that is shorter joins the piece before. */
 static const double LEAST_REST_S = 0.5;
 

@@ -20,22 +20,24 @@
 
 enum {
     FIRST = 44,     /* rows of features, 80 a second: 0.55 s */
-    SECOND = 80,    /* 1 s; each further piece half as long again, */
-    LONGEST = 240,  /* up to 3 s */
+    SECOND = 36,    /* 0.45 s */
+    THIRD = 480,    /* 6 s; each further piece twice as long */
+    BACK = 6,       /* so many rows sooner a piece may end, where a joint is heard least */
     SHORTEST = 176, /* 2.2 s: less is made whole, it has too little to take excerpts of */
     LOOK_AHEAD = 8, /* as far as the joint needs it; 16 gave the same distance */
     CONTEXT = 16,
     SHORTEST_PIECE = 32, /* 0.4 s, of those that the caller wishes */
-    LEAST_REST = 40,     /* less is taken into the piece before */
+    LEAST_REST = 45,     /* less is taken into the piece before */
     EXCERPT = 7,
     FIRST_EXCERPTS = 4, /* in the first run, more of them in a longer utterance: */
     ROWS_AN_EXCERPT = 106,
     MOST_FIRST = 8,
-    MAX_EXCERPTS = 20, /* with those of the second run, when there is time */
+    MAX_EXCERPTS = 14, /* with those of the second run; 20 gave the same distance */
     STRATUM = 24,      /* an excerpt stands for no less */
     ROW_SAMPLES = 300,
     ROW_SPECTRA = 60,
-    FADE = 240, /* samples: 10 ms */
+    FADE = 240,  /* samples: 10 ms */
+    JOINT = 290, /* 12 ms, in which a joint can be heard */
     FEATURES = 512
 };
 
@@ -63,7 +65,8 @@ typedef struct pieces {
     double shares[MAX_EXCERPTS]; /* rows that each stands for */
     size_t n_excerpts, n_known;  /* of which so many have sums of an earlier run */
     bool refines, has_refined;   /* more excerpts in this run; in one before */
-    float tail[FADE];            /* of the piece before, beyond its end */
+    size_t at;        /* rows given out; those up to the piece in the making are made again */
+    float tail[FADE]; /* of the piece before, beyond its end */
 } pieces;
 
 static int sum_traits(pieces *p)
@@ -256,12 +259,50 @@ static size_t first_excerpts(size_t T)
     return n < FIRST_EXCERPTS ? FIRST_EXCERPTS : n > MOST_FIRST ? MOST_FIRST : n;
 }
 
-/* Sound of rows [from, to) into its place. */
+/* The largest step from sample to sample where a joint at row `t` would be. */
+static float roughness(const float *sound, size_t t)
+{
+    const float *x = sound + t * ROW_SAMPLES;
+    float most = 0.0f;
+    for (size_t i = 0; i < JOINT; i++)
+        most = fmaxf(most, fabsf(x[i] - x[i - 1]));
+    return most;
+}
+
+/* Where the piece that could end with row `to` ends: at the smoothest of the rows before. `sound`
+ * begins with row `first`. */
+static size_t choose_end(const float *sound, size_t first, size_t to)
+{
+    size_t best = to;
+    for (size_t t = to - BACK; t < to; t++) {
+        if (roughness(sound, t - first) < roughness(sound, best - first))
+            best = t;
+    }
+    return best;
+}
+
+/* Sound from row p->at to that before the end, near `to`, into its place; sets p->at. */
+static void place_sound(pieces *p, const float *sound, size_t first, size_t to)
+{
+    const size_t end = to < p->u->T ? choose_end(sound, first, to) : to;
+    const float *x = sound + (p->at - first) * ROW_SAMPLES;
+    float *dst = p->audio + p->at * ROW_SAMPLES;
+    memcpy(dst, x, (end - p->at) * ROW_SAMPLES * sizeof(*dst));
+    for (size_t i = 0; p->at > 0 && i < FADE; i++) {
+        const float share = ((float)i + 0.5f) / (float)FADE;
+        dst[i] = share * x[i] + (1.0f - share) * p->tail[i];
+    }
+    if (end < p->u->T)
+        memcpy(p->tail, sound + (end - first) * ROW_SAMPLES, sizeof(p->tail));
+    p->at = end;
+}
+
+/* The run whose statistics take in rows [from, to). */
 static int make_piece(pieces *p, size_t from, size_t to)
 {
     const kk_utterance *u = p->u;
     const kk_mark mark = kk_workspace_mark(p->ops->ws);
-    const size_t first = from > CONTEXT ? from - CONTEXT : 0;
+    const size_t first = p->at > CONTEXT ? p->at - CONTEXT : 0;
     const size_t last = u->T - to > LOOK_AHEAD ? to + LOOK_AHEAD : u->T;
     if (last < u->T && (from == 0 || p->refines)) {
         forget_excerpts(p);
@@ -283,17 +324,8 @@ static int make_piece(pieces *p, size_t from, size_t to)
                               from == 0 && to == u->T ? NULL : &p->norms);
     if (status == KOKORO_OK)
         status = kk_inverse_stft(p->ops, p->w, sound, post, n_post);
-    if (status == KOKORO_OK) {
-        const size_t n = (to - from) * ROW_SAMPLES;
-        sound += (from - first) * ROW_SAMPLES;
-        for (size_t i = 0; from > 0 && i < FADE; i++) {
-            const float share = ((float)i + 0.5f) / (float)FADE;
-            sound[i] = share * sound[i] + (1.0f - share) * p->tail[i];
-        }
-        memcpy(p->audio + from * ROW_SAMPLES, sound, n * sizeof(*sound));
-        if (to < u->T)
-            memcpy(p->tail, sound + n, sizeof(p->tail));
-    }
+    if (status == KOKORO_OK && !kk_pool_cancelled(p->ops->pool))
+        place_sound(p, sound, first, to);
     kk_workspace_release(p->ops->ws, mark);
     return status;
 }
@@ -304,8 +336,7 @@ static size_t grown_length(pieces *p, size_t from, size_t before)
     p->refines = from > 0 && before == FIRST;
     if (from == 0)
         return p->u->T < SHORTEST ? p->u->T : FIRST;
-    const size_t length = before == FIRST ? SECOND : before + before / 2;
-    return length < LONGEST ? length : LONGEST;
+    return before == FIRST ? SECOND : before == SECOND ? THIRD : 2 * before;
 }
 
 /* As long as the listener's need, told by the caller, leaves time for. */
@@ -339,11 +370,12 @@ int kk_speak_pieces(const kk_ops *ops, const kk_generator_weights *w, const kk_u
         length = plan->next_piece != NULL ? wished_length(&p, plan, from)
                                           : grown_length(&p, from, length);
         const size_t to = rest < length + LEAST_REST ? u->T : from + length;
+        const size_t at = p.at;
         status = make_piece(&p, from, to);
         if (status == KOKORO_OK && kk_pool_cancelled(ops->pool))
             break;
-        if (status == KOKORO_OK && plan->give(plan->user, audio + from * ROW_SAMPLES,
-                                              (to - from) * ROW_SAMPLES, to == u->T) != 0) {
+        if (status == KOKORO_OK && plan->give(plan->user, audio + at * ROW_SAMPLES,
+                                              (p.at - at) * ROW_SAMPLES, to == u->T) != 0) {
             kk_pool_cancel(ops->pool);
             break;
         }
