@@ -1,0 +1,228 @@
+/*
+ * Speech in pieces by the provider native, for a listener and for nobody: how far it is from the
+ * whole, what is left out in front, and that who waits for the model can leave.
+ */
+#include "check.h"
+#include "data.h"
+
+#include "bench/quality.h"
+#include "engine/engine.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+static const char *const texts[] = {
+    "The old mill by the river has been silent for years, but on windy nights its wheel still "
+    "turns.",
+    "Do you remember how we walked along the shore that winter, counting the lamps of the boats?",
+    "Short ones are made whole."};
+enum { N_TEXTS = 3 };
+
+static char model_path[512], voices_path[512], lexicon_path[512];
+static char cache_dir[] = "/tmp/kokoro-listening-XXXXXX";
+static kokoro_engine *engine;
+
+typedef struct sound {
+    float samples[12 * KOKORO_SAMPLE_RATE_HZ];
+    size_t n, n_pieces, n_total;
+} sound;
+
+static int keep(void *user, const kokoro_chunk *chunk)
+{
+    sound *s = user;
+    if (s->n + chunk->n_samples > sizeof(s->samples) / sizeof(s->samples[0]))
+        return -1;
+    if (s->n_pieces == 0)
+        s->n_total = chunk->n_total;
+    memcpy(s->samples + s->n, chunk->samples, chunk->n_samples * sizeof(float));
+    s->n += chunk->n_samples;
+    s->n_pieces++;
+    return 0;
+}
+
+static kokoro_request request_of(size_t text)
+{
+    kokoro_request request;
+    kokoro_request_init(&request);
+    request.text = texts[text];
+    request.text_len = strlen(texts[text]);
+    request.voice = text == 1 ? "bm_george" : "af_heart";
+    return request;
+}
+
+static int speak(const kokoro_request *request, sound *s)
+{
+    *s = (sound){.n = 0};
+    return kokoro_speak(engine, request, keep, s, NULL, NULL);
+}
+
+static bool open_engine(void)
+{
+    kokoro_options options;
+    kokoro_options_init(&options);
+    options.model_path = model_path;
+    options.voices_path = voices_path;
+    options.lexicon_path = lexicon_path;
+    options.cache_dir = mkdtemp(cache_dir);
+    options.provider = "native";
+    options.cpu_mask = getenv("KOKORO_CPU_MASK");
+    options.n_threads = 2;
+    options.n_at_once = 1;
+    return kokoro_open(&engine, &options, NULL) == KOKORO_OK;
+}
+
+#define NEED_ENGINE()                                                                              \
+    NEED(model_path, "model/kokoro-v1.0.int8.onnx");                                               \
+    NEED(voices_path, "voices/voices.pack");                                                       \
+    NEED(lexicon_path, "lexicon/english.pack");                                                    \
+    CHECK(engine != NULL || open_engine());                                                        \
+    if (engine == NULL)                                                                            \
+    return
+
+static double distance_db(const sound *whole, const sound *other)
+{
+    const kk_bench_sound a = {whole->samples, whole->n, NULL, 0},
+                         b = {other->samples, other->n, NULL, 0};
+    kk_bench_distance distance = {.log_mel_db = INFINITY};
+    CHECK_INT(kk_bench_distance_of(&a, &b, &distance, NULL), KOKORO_OK);
+    return distance.log_mel_db;
+}
+
+static sound whole, pieces, again;
+
+/* Measured on twelve sentences: 1.0 to 1.6 dB. */
+TEST(pieces_are_near_the_whole)
+{
+    NEED_ENGINE();
+    for (size_t i = 0; i < N_TEXTS; i++) {
+        kokoro_request request = request_of(i);
+        CHECK_INT(speak(&request, &whole), KOKORO_OK);
+        CHECK_INT(whole.n_pieces, 1);
+        request.pieces = true;
+        CHECK_INT(speak(&request, &pieces), KOKORO_OK);
+        CHECK(i == 2 ? pieces.n_pieces == 1 : pieces.n_pieces >= 3);
+        CHECK_INT(pieces.n, whole.n);
+        CHECK_INT(pieces.n_total, whole.n);
+        CHECK(distance_db(&whole, &pieces) < 2.0);
+        /* Nobody listens: always the same pieces. */
+        CHECK_INT(speak(&request, &again), KOKORO_OK);
+        CHECK_INT(again.n_pieces, pieces.n_pieces);
+        CHECK(memcmp(again.samples, pieces.samples, pieces.n * sizeof(float)) == 0);
+    }
+}
+
+TEST(a_listener_gets_the_same_speech)
+{
+    NEED_ENGINE();
+    for (size_t i = 0; i < N_TEXTS; i++) {
+        kokoro_request request = request_of(i);
+        CHECK_INT(speak(&request, &whole), KOKORO_OK);
+        request.pieces = true;
+        request.first_sound_within_s = 0.25;
+        CHECK_INT(speak(&request, &pieces), KOKORO_OK);
+        CHECK_INT(pieces.n, whole.n);
+        CHECK(distance_db(&whole, &pieces) < 3.5); /* pieces may be short on a slow machine */
+        /* Who has much to hear still gets it whole. */
+        request.buffered_s = 600.0;
+        CHECK_INT(speak(&request, &again), KOKORO_OK);
+        CHECK_INT(again.n_pieces, 1);
+        CHECK(again.n == whole.n &&
+              memcmp(again.samples, whole.samples, whole.n * sizeof(float)) == 0);
+    }
+}
+
+TEST(silence_in_front_is_left_out)
+{
+    NEED_ENGINE();
+    kokoro_request request = request_of(2);
+    CHECK_INT(speak(&request, &whole), KOKORO_OK);
+    request.skip_silence = true;
+    CHECK_INT(speak(&request, &again), KOKORO_OK);
+    const size_t left_out = whole.n - again.n;
+    CHECK(again.n < whole.n && left_out > KOKORO_SAMPLE_RATE_HZ / 10);
+    CHECK_INT(again.n_total, again.n);
+    CHECK(memcmp(again.samples, whole.samples + left_out, again.n * sizeof(float)) == 0);
+    for (size_t i = 0; i < left_out; i++) {
+        if (fabsf(whole.samples[i]) > 1e-3f) {
+            CHECK(fabsf(whole.samples[i]) <= 1e-3f);
+            break;
+        }
+    }
+    /* In pieces the total is known with the first, too. */
+    request = request_of(0);
+    request.pieces = request.skip_silence = true;
+    CHECK_INT(speak(&request, &pieces), KOKORO_OK);
+    CHECK(pieces.n_pieces >= 3);
+    CHECK_INT(pieces.n_total, pieces.n);
+}
+
+/* --- who waits for the model --- */
+
+typedef struct gate {
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    bool is_held, may_go_on;
+} gate;
+
+static gate door = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false, false};
+
+static bool hold_up(void *unused)
+{
+    (void)unused;
+    (void)pthread_mutex_lock(&door.mutex);
+    door.is_held = true;
+    (void)pthread_cond_broadcast(&door.changed);
+    while (!door.may_go_on)
+        (void)pthread_cond_wait(&door.changed, &door.mutex);
+    (void)pthread_mutex_unlock(&door.mutex);
+    return false;
+}
+
+/* A first sound for which nobody can be put ahead, holding the only place. */
+static void *hold_the_model(void *user)
+{
+    kokoro_request request = request_of(2);
+    request.first_sound_within_s = 1e-6;
+    request.pieces = true;
+    request.cancelled = hold_up;
+    *(int *)user = kokoro_speak(engine, &request, keep, &pieces, NULL, NULL);
+    return NULL;
+}
+
+static bool leave(void *user)
+{
+    return atomic_fetch_add((atomic_int *)user, 1) >= 3;
+}
+
+TEST(who_waits_can_leave)
+{
+    NEED_ENGINE();
+    pthread_t thread;
+    int held_status = 1;
+    atomic_int n_asked = 0;
+    pieces = (sound){.n = 0};
+    CHECK_INT(pthread_create(&thread, NULL, hold_the_model, &held_status), 0);
+    (void)pthread_mutex_lock(&door.mutex);
+    while (!door.is_held)
+        (void)pthread_cond_wait(&door.changed, &door.mutex);
+    (void)pthread_mutex_unlock(&door.mutex);
+    kokoro_request request = request_of(0);
+    request.cancelled = leave;
+    request.cancelled_user = &n_asked;
+    kokoro_stats stats;
+    again = (sound){.n = 0};
+    CHECK_INT(kokoro_speak(engine, &request, keep, &again, &stats, NULL), KOKORO_CANCELLED);
+    CHECK_INT(again.n_pieces, 0);
+    CHECK(stats.model_ms == 0.0); /* it never had the model */
+    (void)pthread_mutex_lock(&door.mutex);
+    door.may_go_on = true;
+    (void)pthread_cond_broadcast(&door.changed);
+    (void)pthread_mutex_unlock(&door.mutex);
+    CHECK_INT(pthread_join(thread, NULL), 0);
+    CHECK_INT(held_status, KOKORO_OK);
+    kokoro_close(&engine);
+}
+
+TEST_MAIN(T(pieces_are_near_the_whole), T(a_listener_gets_the_same_speech),
+          T(silence_in_front_is_left_out), T(who_waits_can_leave))
