@@ -187,6 +187,13 @@ KOKORO_API void kokoro_list_measures(const kokoro_engine *engine, kokoro_measure
 
 /* ---- speech ------------------------------------------------------------------------------- */
 
+/* What lies before or behind a text that is one part of a speech. */
+enum kokoro_seam {
+    KOKORO_SEAM_NONE,     /* nothing: the speech begins or ends there */
+    KOKORO_SEAM_SENTENCE, /* another part */
+    KOKORO_SEAM_CUT       /* another part, with a sentence across: its silence is a breath there */
+};
+
 typedef struct kokoro_request {
     size_t struct_size;
     const char *text; /* UTF-8, text_len bytes */
@@ -208,6 +215,7 @@ typedef struct kokoro_request {
     double buffered_s; /* sound of an earlier request that this listener has yet to hear */
     bool skip_silence; /* leave out what is silent before the first sound */
     uint64_t group;    /* whose request it is: groups share the model fairly; 0: nobody's */
+    int seam_before, seam_after; /* an enum kokoro_seam each */
     /* Asked every few milliseconds while it waits for the model or the model runs, on the calling
      * thread; true stops. NULL: never asked. */
     bool (*cancelled)(void *user);

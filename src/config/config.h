@@ -40,6 +40,10 @@
     X(HOST, "KOKORO_HOST", "host", TEXT, 0, 0, "", "127.0.0.1", true, "address to listen on")      \
     X(PORT, "KOKORO_PORT", "port", INT, 0, 65535, "", "8000", true,                                \
       "port to listen on; 0: any free one")                                                        \
+    X(WYOMING_PORT, "KOKORO_WYOMING_PORT", "wyoming-port", INT, 0, 65535, "", "0", true,           \
+      "port of the Wyoming protocol (Home Assistant), usually 10200; 0: off")                      \
+    X(WYOMING_HOST, "KOKORO_WYOMING_HOST", "", TEXT, 0, 0, "", "", true,                           \
+      "address of that port; default: that of KOKORO_HOST")                                        \
     X(PROVIDER, "KOKORO_PROVIDER", "provider", TEXT, 0, 0, "", "auto", true,                       \
       "what runs the model; kokoro providers lists them")                                          \
     X(THREADS, "KOKORO_THREADS", "threads", INT, 0, 1024, "", "0", true,                           \

@@ -175,18 +175,28 @@ static size_t lead(const float *samples, size_t n)
     return i == n ? n : i > LEAD ? i - LEAD : 0;
 }
 
+static kk_seam seam_of(const delivery *d, bool is_first, bool is_last)
+{
+    const kk_chunks *chunks = &d->s->chunks;
+    const bool begins = d->index == 0, ends = d->index + 1 == chunks->n;
+    int before = d->s->request->seam_before, after = d->s->request->seam_after;
+    if (!begins)
+        before = chunks->items[d->index - 1].ends_sentence ? KOKORO_SEAM_SENTENCE : KOKORO_SEAM_CUT;
+    if (!ends)
+        after = chunks->items[d->index].ends_sentence ? KOKORO_SEAM_SENTENCE : KOKORO_SEAM_CUT;
+    return (kk_seam){.before = is_first && before != KOKORO_SEAM_NONE,
+                     .after = is_last && after != KOKORO_SEAM_NONE,
+                     .cut_before = is_first && before == KOKORO_SEAM_CUT,
+                     .cut_after = is_last && after == KOKORO_SEAM_CUT};
+}
+
 /* A piece of a chunk, or all of it, joined to its neighbours and given to the caller. */
 static int deliver(void *user, const float *samples, size_t n_samples, bool is_first, bool is_last,
                    const kk_pcm *whole)
 {
     delivery *d = user;
     kk_speech *s = d->s;
-    const kk_chunk *chunks = s->chunks.items;
-    const bool before = is_first && d->index > 0, after = is_last && d->index + 1 < s->chunks.n;
-    const kk_seam seam = {.before = before,
-                          .after = after,
-                          .cut_before = before && !chunks[d->index - 1].ends_sentence,
-                          .cut_after = after && !chunks[d->index].ends_sentence};
+    const kk_seam seam = seam_of(d, is_first, is_last);
     const size_t offset = (size_t)(samples - whole->samples);
     size_t start = 0, n = 0;
     if (d->piece_s > 0.0 && !is_last && !is_first)
@@ -198,11 +208,12 @@ static int deliver(void *user, const float *samples, size_t n_samples, bool is_f
         n -= silent;
     }
     if (is_last) {
-        s->stats->n_phonemes += chunks[d->index].n_phonemes;
+        s->stats->n_phonemes += s->chunks.items[d->index].n_phonemes;
         s->stats->n_chunks++;
     }
     /* Where nothing is out yet, what comes from here on is all. */
-    const bool knows_total = s->chunks.n == 1 && !s->has_sounded;
+    const bool knows_total =
+        s->chunks.n == 1 && !s->has_sounded && s->request->seam_after != KOKORO_SEAM_CUT;
     kokoro_chunk out = {.samples = samples + start,
                         .n_samples = n,
                         .durations = whole->durations,
@@ -212,7 +223,8 @@ static int deliver(void *user, const float *samples, size_t n_samples, bool is_f
                         .n_total = knows_total ? whole->n_samples - offset - start : 0,
                         .begins_chunk = is_first,
                         .ends_chunk = is_last};
-    const kk_word_window window = {&chunks[d->index], whole, offset + start, n, is_first, is_last};
+    const kk_word_window window = {
+        &s->chunks.items[d->index], whole, offset + start, n, is_first, is_last};
     kk_words_hear(&s->words, &window, &out);
     return give(d, &out);
 }

@@ -15,23 +15,22 @@
 
 enum { BACKLOG = 128 };
 
-static int fail_listen(kokoro_error *err, const char *host, int port, int number)
+static int fail_listen(kokoro_error *err, const char *host, int port, const kk_listen_names *names,
+                       int number)
 {
     switch (number) {
     case EADDRINUSE:
         return kk_fail(err, KOKORO_IO,
                        "port %d of %s is in use by another program; stop that one, or choose "
-                       "another port with --port or KOKORO_PORT",
-                       port, host);
+                       "another port with %s",
+                       port, host, names->port);
     case EACCES:
         return kk_fail(err, KOKORO_IO,
-                       "this user may not listen on port %d; choose one from 1024 up with --port "
-                       "or KOKORO_PORT",
-                       port);
+                       "this user may not listen on port %d; choose one from 1024 up with %s", port,
+                       names->port);
     case EADDRNOTAVAIL:
-        return kk_fail(err, KOKORO_IO,
-                       "%s is no address of this machine; choose one with --host or KOKORO_HOST",
-                       host);
+        return kk_fail(err, KOKORO_IO, "%s is no address of this machine; choose one with %s", host,
+                       names->host);
     default:
         return kk_fail(err, KOKORO_IO, "cannot listen on port %d of %s: %s", port, host,
                        strerror(number));
@@ -89,6 +88,13 @@ static int try_address(kk_listener *out, const struct addrinfo *info)
 
 int kk_listen(kk_listener *out, const char *host, int port, kokoro_error *err)
 {
+    const kk_listen_names names = {"--port or KOKORO_PORT", "--host or KOKORO_HOST"};
+    return kk_listen_named(out, host, port, &names, err);
+}
+
+int kk_listen_named(kk_listener *out, const char *host, int port, const kk_listen_names *names,
+                    kokoro_error *err)
+{
     char name[256], service[16];
     const struct addrinfo hints = {.ai_family = AF_UNSPEC,
                                    .ai_socktype = SOCK_STREAM,
@@ -102,12 +108,11 @@ int kk_listen(kk_listener *out, const char *host, int port, kokoro_error *err)
     (void)snprintf(service, sizeof(service), "%d", port);
     int number = getaddrinfo(name, service, &hints, &found);
     if (number != 0)
-        return kk_fail(err, KOKORO_IO,
-                       "cannot listen on host '%.80s': %s; choose one with --host or KOKORO_HOST",
-                       host, gai_strerror(number));
+        return kk_fail(err, KOKORO_IO, "cannot listen on host '%.80s': %s; choose one with %s",
+                       host, gai_strerror(number), names->host);
     number = EADDRNOTAVAIL;
     for (const struct addrinfo *at = found; at != NULL && number != 0; at = at->ai_next)
         number = try_address(out, at);
     freeaddrinfo(found);
-    return number == 0 ? KOKORO_OK : fail_listen(err, host, port, number);
+    return number == 0 ? KOKORO_OK : fail_listen(err, host, port, names, number);
 }

@@ -17,4 +17,13 @@ typedef struct kk_listener {
  * what to do about it; then fd is -1. */
 int kk_listen(kk_listener *out, const char *host, int port, kokoro_error *err);
 
+/* The settings that the messages name. */
+typedef struct kk_listen_names {
+    const char *port; /* "--port or KOKORO_PORT" */
+    const char *host;
+} kk_listen_names;
+
+int kk_listen_named(kk_listener *out, const char *host, int port, const kk_listen_names *names,
+                    kokoro_error *err);
+
 #endif

@@ -9,6 +9,7 @@
 #include "base/status.h"
 #include "bench/providers.h"
 #include "server/json.h"
+#include "server/wyoming.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -269,6 +270,18 @@ static int start_http(kk_server *server, kokoro_error *err)
                          &server->origin.is_loopback, err);
 }
 
+static int start_wyoming(kk_server *server, kokoro_error *err)
+{
+    const kk_config *config = server->options.config;
+    const char *host = kk_config_text(config, KK_SET_WYOMING_HOST);
+    const int port = (int)kk_config_int(config, KK_SET_WYOMING_PORT);
+    if (port == 0)
+        return KOKORO_OK;
+    if (host[0] == '\0')
+        host = kk_config_text(config, KK_SET_HOST);
+    return kk_wyoming_start(&server->wyoming, server, host, port, err);
+}
+
 int kk_server_start(kk_server **out, const kk_server_options *options, kokoro_error *err)
 {
     *out = NULL;
@@ -305,6 +318,8 @@ int kk_server_start(kk_server **out, const kk_server_options *options, kokoro_er
     if (status == KOKORO_OK)
         status = start_http(server, err);
     if (status == KOKORO_OK)
+        status = start_wyoming(server, err);
+    if (status == KOKORO_OK)
         status = start_threads(server, err);
     if (status != KOKORO_OK)
         kk_server_stop(&server);
@@ -319,7 +334,7 @@ int kk_server_port(const kk_server *server)
 
 bool kk_server_is_loopback(const kk_server *server)
 {
-    return server->origin.is_loopback;
+    return server->origin.is_loopback && kk_wyoming_is_loopback(server->wyoming);
 }
 
 enum kk_server_state kk_server_state(kk_server *server, kokoro_error *err)
@@ -343,13 +358,17 @@ void kk_server_drain(kk_server *server)
     server->is_draining = true;
     (void)pthread_mutex_unlock(&server->mutex);
     kk_http_stop_accepting(server->http);
+    kk_wyoming_drain(server->wyoming);
 }
 
 bool kk_server_is_idle(kk_server *server)
 {
     kk_jobs_view jobs;
+    kk_wyoming_view wyoming;
     kk_jobs_read(server->jobs, &jobs);
-    return jobs.n_waiting + jobs.n_running == 0 && kk_http_active(server->http) == 0;
+    kk_wyoming_read(server->wyoming, &wyoming);
+    return jobs.n_waiting + jobs.n_running == 0 && kk_http_active(server->http) == 0 &&
+           wyoming.n_connections == 0;
 }
 
 void kk_server_stop(kk_server **server_ptr)
@@ -363,6 +382,7 @@ void kk_server_stop(kk_server **server_ptr)
     if (server->http != NULL)
         kk_server_drain(server);
     kk_speech_cache_stop(server->results);
+    kk_wyoming_stop(&server->wyoming);
     kk_jobs_stop(&server->jobs);
     kk_cache_keeper_destroy(&server->cache);
     kk_http_stop(&server->http);

@@ -81,6 +81,7 @@ struct kk_server {
     kk_cache_keeper *cache;
     kk_speech_cache *results;
     kk_http *http;
+    struct kk_wyoming *wyoming;       /* NULL: off */
     kk_runtime_report runtime_report; /* of the housekeeping thread */
     pthread_t loader, housekeeper;
     bool has_loader, has_housekeeper, has_mutex;

@@ -107,6 +107,7 @@ json_t *kk_status_make(const kk_status *s)
         {"memory_fragmentation", kk_status_memory},
         {"errors", kk_status_errors},
         {"queue", kk_status_queue},
+        {"wyoming", kk_status_wyoming},
         {"caches", kk_status_caches},
         {"versions", kk_status_versions},
         {"providers", kk_status_providers},

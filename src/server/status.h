@@ -49,6 +49,8 @@ json_t *kk_status_measures(const kk_status *s);
 void kk_status_count_patches(const kk_status *s, size_t *n_applied, size_t *n_failed);
 /* benchmark.c */
 json_t *kk_status_benchmark(const kk_status *s);
+/* wyoming.c */
+json_t *kk_status_wyoming(const kk_status *s);
 
 /* --- figures that several of them show --- */
 
