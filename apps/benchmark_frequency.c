@@ -8,6 +8,7 @@
 #include "options.h"
 
 #include "base/alloc.h"
+#include "bench/advice.h"
 #include "config/dotenv_write.h"
 #include "input.h"
 
@@ -191,9 +192,9 @@ static bool answered(const kk_buf *answer, const char *word)
                                  kk_slice_of(word));
 }
 
-static void explain(const kk_config *config, enum kk_frequency advised, const char *why)
+/* `current` -1: what is set is none. */
+static void explain(int current, enum kk_frequency advised, const char *why)
 {
-    const enum kk_frequency current = kk_frequency_rule(config).frequency;
     (void)puts(
         "How long is the result of a benchmark good?\n\n"
         "A benchmark finds the fastest way to run the model on this machine whose sound is\n"
@@ -203,7 +204,7 @@ static void explain(const kk_config *config, enum kk_frequency advised, const ch
         (void)printf("  %d. %s (%s)%s%s\n     %s\n     Start-up:  %s\n     Battery:   %s\n"
                      "     Suits:     %s\n\n",
                      i + 1, text->title, text->duration, (int)advised == i ? "  recommended" : "",
-                     (int)current == i ? "  now set" : "", text->description, text->start_up,
+                     current == i ? "  now set" : "", text->description, text->start_up,
                      text->battery, text->best_for);
     }
     (void)printf("Recommended here: %s, because %s.\n\n", kk_frequencies[advised].name, why);
@@ -251,18 +252,38 @@ static bool ask_confirmation(enum kk_frequency frequency)
     return is_yes;
 }
 
+/* A wrong frequency, which this command is there to mend, is told and passed over. */
+static int load_or_pass_over(kk_app *app, bool *is_wrong)
+{
+    kokoro_error error;
+    const enum kk_setting_id id = KK_SET_BENCHMARK_FREQUENCY;
+    *is_wrong = false;
+    if (kk_config_load(&app->config, KK_DOTENV_PATH, complain_of_line, NULL, &error) == KOKORO_OK)
+        return KK_EXIT_OK;
+    *is_wrong = error.status == KOKORO_INVALID && app->config.value[id] == NULL &&
+                kk_config_set_option(&app->config, id, kk_settings[id].def, NULL) == KOKORO_OK &&
+                kk_config_load(&app->config, KK_DOTENV_PATH, NULL, NULL, NULL) == KOKORO_OK;
+    if (!*is_wrong)
+        return kk_complain_of(&error);
+    kk_complain("%s; other commands do not run until that is mended, as it can be here",
+                error.message);
+    return KK_EXIT_OK;
+}
+
 static int converse(kk_app *app)
 {
     char why[160];
-    int status = load(app);
-    if (status != KK_EXIT_OK)
-        return status;
-    const enum kk_frequency advised = kk_frequency_advise(&app->config, why, sizeof(why));
+    bool is_wrong = false;
     if (app->values[KK_FREQUENCY_JSON] != NULL) {
         kk_complain("--json goes with --show-current or --frequency");
         return KK_EXIT_USAGE;
     }
-    explain(&app->config, advised, why);
+    const int status = load_or_pass_over(app, &is_wrong);
+    if (status != KK_EXIT_OK)
+        return status;
+    const enum kk_frequency advised = kk_frequency_advise(
+        kk_config_bool(&app->config, KK_SET_DEVELOPMENT_MODE), "", why, sizeof(why));
+    explain(is_wrong ? -1 : (int)kk_frequency_rule(&app->config).frequency, advised, why);
     const int choice = ask_choice();
     if (choice == 0 || !ask_confirmation((enum kk_frequency)(choice - 1)))
         return nothing_changed();

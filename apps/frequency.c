@@ -4,14 +4,10 @@
 #include "apps.h"
 #include "base/alloc.h"
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/str.h"
-#include "hardware/hardware.h"
 
-#include <dirent.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -43,64 +39,6 @@ int kk_frequency_find(const char *word)
             return i;
     }
     return kk_slice_equal_nocase(slice, KK_SLICE("manual")) ? KK_MANUALLY : -1;
-}
-
-/* The first line of a small file is `word`. */
-static bool says(const char *path, const char *word)
-{
-    kk_buf text = KK_BUF_INIT;
-    (void)kk_file_read(&text, path, 256, NULL);
-    bool is_word =
-        kk_slice_equal(kk_slice_trim((kk_slice){kk_buf_str(&text), text.len}), kk_slice_of(word));
-    kk_buf_fini(&text);
-    return is_word;
-}
-
-/* A battery that feeds the machine, not one of a mouse. */
-static bool has_battery(void)
-{
-    static const char folder[] = "/sys/class/power_supply";
-    DIR *supplies = opendir(folder);
-    const struct dirent *entry;
-    bool is_found = false;
-    while (supplies != NULL && !is_found && (entry = readdir(supplies)) != NULL) {
-        char type[320], scope[320];
-        (void)snprintf(type, sizeof(type), "%s/%s/type", folder, entry->d_name);
-        (void)snprintf(scope, sizeof(scope), "%s/%s/scope", folder, entry->d_name);
-        is_found = says(type, "Battery") && !says(scope, "Device");
-    }
-    if (supplies != NULL)
-        (void)closedir(supplies);
-    return is_found;
-}
-
-/* The files that Docker and Podman leave, the variable of systemd-nspawn and others. */
-static bool is_container(void)
-{
-    return kk_file_exists("/.dockerenv") || kk_file_exists("/run/.containerenv") ||
-           getenv("container") != NULL;
-}
-
-enum kk_frequency kk_frequency_advise(const kk_config *config, char *why, size_t size)
-{
-    kk_hardware hardware;
-    kk_hardware_read(&hardware);
-    if (kk_config_bool(config, KK_SET_DEVELOPMENT_MODE)) {
-        (void)snprintf(why, size, "development mode is on, so that things change often");
-        return KK_DAILY;
-    }
-    if (has_battery()) {
-        (void)snprintf(why, size, "this machine has a battery");
-        return KK_MONTHLY;
-    }
-    if (is_container() || hardware.cpu_quota > 0.0 || hardware.memory_limit_bytes > 0) {
-        (void)snprintf(
-            why, size,
-            "this is a container or a limited service, which changes with its image only");
-        return KK_MONTHLY;
-    }
-    (void)snprintf(why, size, "this machine runs on mains power and nothing speaks for another");
-    return KK_WEEKLY;
 }
 
 kk_validity_rule kk_frequency_rule(const kk_config *config)

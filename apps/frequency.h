@@ -1,6 +1,6 @@
 /*
- * frequency.h - the four answers to "how often should this machine be measured?": what each means,
- * and which one suits the machine at hand; and the benchmark's record under the one that is set.
+ * frequency.h - the four answers to "how often should this machine be measured?": what each means;
+ * and the benchmark's record under the one that is set.
  */
 #ifndef KK_APPS_FREQUENCY_H
 #define KK_APPS_FREQUENCY_H
@@ -23,9 +23,6 @@ extern const kk_frequency_text kk_frequencies[KK_N_FREQUENCIES];
 
 /* "manual" is "manually"; any case. -1 for another word. */
 int kk_frequency_find(const char *word);
-
-/* The one for this machine, and why, a clause. */
-enum kk_frequency kk_frequency_advise(const kk_config *config, char *why, size_t size);
 
 kk_validity_rule kk_frequency_rule(const kk_config *config);
 

@@ -81,6 +81,26 @@ class Frequency(cli.Case):
         self.assertEqual(self.dotenv.read_text(), f"{VARIABLE}=weekly\n")
         self.frequency("--show-current")
 
+    def test_a_wrong_one_is_mended_answer_by_answer(self):
+        self.dotenv.write_text(f"A=1\n{VARIABLE}=hourly # often\n")
+        status, shown = self.on_terminal("2\n", "y\n")
+        self.assertEqual(status, 0, shown)
+        self.assertIn(f".env line 2: {VARIABLE} must be one of daily", shown)
+        self.assertIn("'hourly'", shown)
+        self.assertNotIn("now set", shown)
+        self.assertEqual(self.dotenv.read_text(), f"A=1\n{VARIABLE}=weekly # often\n")
+        # One in the environment is told too, and that it goes before .env.
+        self.env[VARIABLE] = "hourly"
+        status, shown = self.on_terminal("1\n", "y\n")
+        self.assertEqual(status, 0, shown)
+        self.assertIn("in the environment must be one of", shown)
+        self.assertIn("goes before .env", shown)
+        self.assertEqual(self.dotenv.read_text(), f"A=1\n{VARIABLE}=daily # often\n")
+        # Another wrong setting is none that this command mends.
+        del self.env[VARIABLE]
+        self.dotenv.write_text(f"KOKORO_THREADS=many\n{VARIABLE}=hourly\n")
+        self.check_fails(2, "KOKORO_THREADS", "benchmark-frequency")
+
     def test_what_cannot_be_written(self):
         self.dotenv.mkdir()
         self.check_fails(1, "not a regular file", "benchmark-frequency", "--frequency", "daily")
