@@ -152,6 +152,15 @@ static int check_voice(session *s)
     return KOKORO_OK;
 }
 
+/* What is in use now: what `auto` opened last, else what it was told to. */
+static kk_way way_before(const char *cache_dir)
+{
+    kk_record record;
+    if (kk_record_load(&record, cache_dir, NULL) != KOKORO_OK)
+        return (kk_way){.n_threads = 0};
+    return record.current.provider[0] != '\0' ? record.current : record.recommended;
+}
+
 static int set_up(session *s)
 {
     const kk_config *config = &s->app->config;
@@ -167,6 +176,7 @@ static int set_up(session *s)
                                   .command = s->command,
                                   .voice = kk_config_text(config, KK_SET_VOICE),
                                   .text_file = request->text_file,
+                                  .before = way_before(s->options.cache_dir),
                                   .continues_on_error = request->continues_on_error,
                                   .watch = &s->watch,
                                   .progress = kk_benchmark_tell,
@@ -187,15 +197,6 @@ static int set_up(session *s)
 
 /* ---- what comes of it ---------------------------------------------------------------------- */
 
-/* What is in use now: what `auto` opened last, else what it was told to. */
-static kk_way way_before(const char *cache_dir)
-{
-    kk_record record;
-    if (kk_record_load(&record, cache_dir, NULL) != KOKORO_OK)
-        return (kk_way){.n_threads = 0};
-    return record.current.provider[0] != '\0' ? record.current : record.recommended;
-}
-
 static bool has_failures(const kk_bench_result *result)
 {
     for (size_t i = 0; i < result->n_ways; i++) {
@@ -211,8 +212,18 @@ static int choose(session *s)
     const kk_choice_rule rule = {.min_improvement_percent =
                                      kk_config_real(config, KK_SET_MIN_IMPROVEMENT_PERCENT),
                                  .max_quality_db = kk_config_real(config, KK_SET_MAX_QUALITY_DB),
-                                 .before = way_before(s->options.cache_dir)};
+                                 .before = s->bench.before};
     return kk_choose(&s->result, &rule, &s->error);
+}
+
+/* Nothing can be said to be faster than a way that was not measured. */
+static bool leaves_out_way_in_use(const session *s)
+{
+    for (size_t i = 0; i < s->result.n_left_out; i++) {
+        if (kk_way_equal(&s->result.left_out[i].way, &s->bench.before))
+            return true;
+    }
+    return false;
 }
 
 /* The record is for provider auto: a run that looked at one provider only says nothing of the
@@ -224,7 +235,8 @@ static bool is_for_record(const session *s)
     if (s->result.choice.recommended < 0 || strcmp(provider, "auto") != 0 ||
         strcmp(precision, "auto") != 0)
         return false;
-    return !has_failures(&s->result) || s->request->continues_on_error;
+    return !leaves_out_way_in_use(s) &&
+           (!has_failures(&s->result) || s->request->continues_on_error);
 }
 
 /* Add the run to the history, and look at it beside the earlier ones. A history that cannot be used
@@ -288,7 +300,7 @@ static int print_result(session *s, bool is_recorded)
     if (!is_recorded)
         (void)puts(
             "Provider auto goes on as before: only a whole run of all that is there, without "
-            "failures, changes what it uses.");
+            "failures and with the way in use, changes what it uses.");
     return status;
 }
 

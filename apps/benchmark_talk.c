@@ -69,7 +69,7 @@ void kk_benchmark_tell(void *user, const kk_bench_progress *progress)
     talk->last_step_s = progress->elapsed_s;
     if (talk->is_verbose) {
         clear_bar(talk);
-        if (progress->kind == KK_BENCH_STEP_FAILURE)
+        if (progress->message[0] != '\0')
             (void)fprintf(stderr, "%7.1f s  %s: %s\n", progress->elapsed_s, step,
                           progress->message);
         else
@@ -164,6 +164,11 @@ static void print_ways(const kk_bench_result *result)
     for (size_t i = 0; i < result->n_absent; i++)
         (void)printf("%-28s not available: %s\n", result->absent[i].provider,
                      result->absent[i].reason);
+    for (size_t i = 0; i < result->n_left_out; i++) {
+        char name[KK_WAY_TEXT];
+        kk_way_text(&result->left_out[i].way, name);
+        (void)printf("%-28s not measured: %s\n", name, result->left_out[i].reason);
+    }
 }
 
 static void print_streams(const kk_bench_result *result)

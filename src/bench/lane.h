@@ -42,6 +42,7 @@ typedef struct kk_lane {
     size_t n_compared;                       /* texts whose sound was compared */
     double distance_sum_db;                  /* of these */
     bool is_skipped[KK_BENCH_MAX_TEXTS];     /* there was no time for its first */
+    bool is_left_out;                        /* no time for it at all, or it ran out of it */
     bool gives_no_piece[KK_BENCH_MAX_TEXTS]; /* the first sound comes with the last */
 } kk_lane;
 

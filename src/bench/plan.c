@@ -8,11 +8,12 @@ static const struct {
     const char *name;
     int n_runs;
     bool with_long, tries_half;
-    double budget_s; /* a little less than the time that is promised: 30 s, 5 min */
+    double budget_s, end_s; /* less than the time that is promised: 30 s, 5 min; the rest is for
+                               the end of the children and for the report */
 } modes[] = {
-    [KK_BENCH_QUICK] = {"quick", 5, false, false, 26.0},
-    [KK_BENCH_FULL] = {"full", 7, true, true, 270.0},
-    [KK_BENCH_COMPREHENSIVE] = {"comprehensive", 7, true, true, 270.0},
+    [KK_BENCH_QUICK] = {"quick", 5, false, false, 25.0, 27.5},
+    [KK_BENCH_FULL] = {"full", 7, true, true, 270.0, 290.0},
+    [KK_BENCH_COMPREHENSIVE] = {"comprehensive", 7, true, true, 270.0, 290.0},
 };
 
 const char *kk_bench_mode_text(enum kk_bench_mode mode)
@@ -30,14 +31,17 @@ void kk_plan_init(kk_bench_plan *plan, enum kk_bench_mode mode, int n_warm_ups, 
         .with_long = with_long == KK_PLAN_UNSET ? modes[mode].with_long : with_long != 0,
         .tries_half = modes[mode].tries_half,
         .budget_s = n_runs == KK_PLAN_UNSET ? modes[mode].budget_s : (double)INFINITY,
+        .end_s = n_runs == KK_PLAN_UNSET ? modes[mode].end_s : (double)INFINITY,
     };
 }
 
 void kk_plan_limit(kk_bench_plan *plan, double max_s)
 {
-    static const double share = 0.9; /* the rest is for what has begun, and the report */
-    if (max_s > 0.0)
+    static const double share = 0.9, end_share = 0.95; /* the rest is for the report */
+    if (max_s > 0.0) {
         plan->budget_s = fmin(plan->budget_s, share * max_s);
+        plan->end_s = fmin(plan->end_s, end_share * max_s);
+    }
 }
 
 static void set_text(char dst[KK_WAY_NAME], const char *src)
@@ -79,9 +83,7 @@ bool kk_plan_admits(const kk_bench_plan *plan, double elapsed_s, double expected
     const double end_s = elapsed_s + expected_s;
     if (end_s <= plan->budget_s)
         return true;
-    if (!is_deciding || n_had >= KK_PLAN_MIN_RUNS)
-        return false;
-    return n_had == 0 || end_s <= 1.1 * plan->budget_s;
+    return is_deciding && n_had < KK_PLAN_MIN_RUNS && end_s <= plan->end_s;
 }
 
 double kk_plan_limit_s(double expected_s, double slowness)
@@ -93,9 +95,9 @@ double kk_plan_guess_s(const kk_way *way, size_t n_chars)
 {
     /* 15 characters are about a second of speech; a tenth to a third of that on two cores. */
     const double audio_s = 0.7 + (double)n_chars / 15.0;
-    const bool is_native_bf16 =
-        strcmp(way->provider, "native") == 0 && strcmp(way->precision, "bf16") == 0;
-    return audio_s * (is_native_bf16 ? 0.1 : 0.3) * 2.0 / (way->n_threads > 1 ? 2.0 : 1.0);
+    const bool is_native = strcmp(way->provider, "native") == 0;
+    const double rtf = !is_native ? 0.33 : strcmp(way->precision, "bf16") == 0 ? 0.1 : 0.16;
+    return audio_s * rtf * 2.0 / (way->n_threads > 1 ? 2.0 : 1.0);
 }
 
 double kk_plan_guess_mb(const kk_way *way)
@@ -103,6 +105,15 @@ double kk_plan_guess_mb(const kk_way *way)
     if (strcmp(way->provider, "native") == 0)
         return 350.0;
     return strcmp(way->provider, "openvino") == 0 ? 1900.0 : 1300.0;
+}
+
+double kk_plan_guess_load_s(const kk_way *way, bool is_cached)
+{
+    if (strcmp(way->provider, "native") == 0)
+        return is_cached ? 0.1 : 2.0;
+    if (strcmp(way->provider, "openvino") == 0)
+        return is_cached ? 1.5 : 7.0;
+    return is_cached ? 1.0 : 4.0;
 }
 
 size_t kk_plan_groups(const double *need_mb, size_t n, double available_mb, size_t *group)

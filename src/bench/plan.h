@@ -24,9 +24,12 @@ typedef struct kk_bench_plan {
     bool tries_half; /* the best way also with half of the threads */
     double budget_s; /* no round is begun that would end later; infinite where n_runs was asked
                         for */
+    double end_s;    /* all is ended then, but for the first way, without which there is no result;
+                        infinite likewise */
 } kk_bench_plan;
 
-enum { KK_PLAN_MIN_RUNS = 3, KK_PLAN_UNSET = -1 };
+/* Samples of the text that decides: wished for; that a way must have time for to be begun. */
+enum { KK_PLAN_MIN_RUNS = 3, KK_PLAN_FEWEST_RUNS = 2, KK_PLAN_UNSET = -1 };
 
 /* n_warm_ups, n_runs and with_long: KK_PLAN_UNSET for what the mode does. */
 void kk_plan_init(kk_bench_plan *plan, enum kk_bench_mode mode, int n_warm_ups, int n_runs,
@@ -48,8 +51,8 @@ size_t kk_plan_ways(kk_way *ways, size_t max, const char *provider, const kk_pla
 
 /*
  * Whether a sample of the expected duration may be begun after elapsed_s. `n_had` samples of its
- * way and text are there already. The text that decides gets KK_PLAN_MIN_RUNS samples until a tenth
- * more than the budget is gone, and its first in any case.
+ * way and text are there already. The text that decides gets KK_PLAN_MIN_RUNS samples as long as
+ * they end before end_s.
  */
 bool kk_plan_admits(const kk_bench_plan *plan, double elapsed_s, double expected_s, size_t n_had,
                     bool is_deciding);
@@ -61,6 +64,9 @@ double kk_plan_limit_s(double expected_s, double slowness);
 /* Model time to be expected before anything was measured, and memory. */
 double kk_plan_guess_s(const kk_way *way, size_t n_chars);
 double kk_plan_guess_mb(const kk_way *way);
+
+/* Seconds to load a way: where what it keeps in the cache is there, or has to be made. */
+double kk_plan_guess_load_s(const kk_way *way, bool is_cached);
 
 /* group[i]: which run of turns each way belongs to, 0 first, so that those of one group fit into
  * the memory together; a way too large for it has a group of its own. Returns the number of

@@ -52,6 +52,13 @@ static void append_conditions(kk_buf *out, const kk_bench_result *result)
                    result->n_runs, result->n_warm_ups);
     kk_buf_appendf(out, "| Samples thrown away because something else ran | %zu |\n",
                    result->n_discarded);
+    if (result->n_groups > 1)
+        kk_buf_appendf(out,
+                       "| Ways took turns | in **%zu groups**, since memory was short for all at "
+                       "once |\n",
+                       result->n_groups);
+    else
+        kk_buf_append_str(out, "| Ways took turns | all with each other |\n");
     kk_buf_append_str(out, "| Load average (1 min), before and after | ");
     append_load(out, result->load_before);
     kk_buf_append_str(out, ", ");
@@ -105,6 +112,21 @@ static void append_providers(kk_buf *out, const kk_bench_result *result)
     kk_buf_append_char(out, '\n');
 }
 
+static void append_left_out(kk_buf *out, const kk_bench_result *result)
+{
+    if (result->n_left_out == 0)
+        return;
+    kk_buf_append_str(out, "Not measured:\n\n| Way | Why |\n|---|---|\n");
+    for (size_t i = 0; i < result->n_left_out; i++) {
+        kk_buf_append_str(out, "| ");
+        kk_append_way(out, &result->left_out[i].way);
+        kk_buf_append_str(out, " | ");
+        kk_append_markdown(out, result->left_out[i].reason);
+        kk_buf_append_str(out, " |\n");
+    }
+    kk_buf_append_char(out, '\n');
+}
+
 void kk_report_system(kk_buf *out, const kk_report *report)
 {
     const kk_bench_result *result = report->result;
@@ -114,4 +136,5 @@ void kk_report_system(kk_buf *out, const kk_report *report)
     append_hardware(out, &result->hardware);
     append_conditions(out, result);
     append_providers(out, result);
+    append_left_out(out, result);
 }

@@ -62,6 +62,12 @@ typedef struct kk_bench_absent {
     const char *reason; /* with what would help */
 } kk_bench_absent;
 
+/* A way for which no time was left. */
+typedef struct kk_bench_left_out {
+    kk_way way;
+    const char *reason;
+} kk_bench_left_out;
+
 /* The running server under so many streams at once (--comprehensive). */
 typedef struct kk_bench_streams {
     int n_streams;
@@ -103,6 +109,8 @@ typedef struct kk_bench_result {
     size_t n_ways;
     kk_bench_absent absent[KK_BENCH_MAX_WAYS];
     size_t n_absent;
+    kk_bench_left_out left_out[KK_BENCH_MAX_WAYS];
+    size_t n_left_out;
     kk_bench_streams streams[KK_BENCH_MAX_STREAMS];
     size_t n_streams;
     size_t deciding_text; /* place in texts[] of the one that decides */

@@ -102,6 +102,14 @@ static const kk_field absent[] = {
 };
 TABLE(absent);
 
+static const kk_field left_out[] = {
+    FIELD(kk_bench_left_out, way.provider, "provider", NAME, 0, 0),
+    FIELD(kk_bench_left_out, way.precision, "precision", NAME, 0, 0),
+    FIELD(kk_bench_left_out, way.n_threads, "threads", INT, 1, 1e6),
+    TEXT(kk_bench_left_out, reason),
+};
+TABLE(left_out);
+
 static const kk_field streams[] = {
     FIELD(kk_bench_streams, n_streams, "streams", INT, 1, 1e6),
     SAMPLES(kk_bench_streams, first_sound_s),

@@ -39,6 +39,7 @@ typedef struct kk_field_table {
 
 extern const kk_field_table kk_fields_of_result, kk_fields_of_hardware, kk_fields_of_fingerprint,
     kk_fields_of_text, kk_fields_of_way, kk_fields_of_bench_way, kk_fields_of_timing,
-    kk_fields_of_quality, kk_fields_of_absent, kk_fields_of_streams, kk_fields_of_choice;
+    kk_fields_of_quality, kk_fields_of_absent, kk_fields_of_left_out, kk_fields_of_streams,
+    kk_fields_of_choice;
 
 #endif

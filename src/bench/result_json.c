@@ -191,6 +191,7 @@ static json_t *result_to_json(maker *m, const kk_bench_result *result)
     put(m, root, "format_version", json_integer(KK_RESULT_FORMAT_VERSION));
     put(m, root, "date", date_to_json(result->started_at_s));
     put_fields(m, root, &kk_fields_of_result, result);
+    put(m, root, "groups", json_integer((json_int_t)result->n_groups));
     put(m, root, "choice", choice_to_json(m, result));
     put(m, root, "hardware", fields_to_json(m, &kk_fields_of_hardware, &result->hardware));
     put(m, root, "fingerprint", fields_to_json(m, &kk_fields_of_fingerprint, &result->fingerprint));
@@ -206,6 +207,9 @@ static json_t *result_to_json(maker *m, const kk_bench_result *result)
     put(m, root, "absent",
         list_to_json(m, &kk_fields_of_absent, result->absent, result->n_absent,
                      sizeof(kk_bench_absent)));
+    put(m, root, "left_out",
+        list_to_json(m, &kk_fields_of_left_out, result->left_out, result->n_left_out,
+                     sizeof(kk_bench_left_out)));
     put(m, root, "streams",
         list_to_json(m, &kk_fields_of_streams, result->streams, result->n_streams,
                      sizeof(kk_bench_streams)));

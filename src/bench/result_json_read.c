@@ -315,6 +315,17 @@ static void read_choice(reader *r, const node *root)
         read_fields(r, &before, &kk_fields_of_way, &choice->before);
 }
 
+/* How the ways were grouped: not told by the first programs that wrote this version. */
+static void read_groups(reader *r, const node *root)
+{
+    const node groups = child(root, "groups");
+    const json_int_t n = groups.json != NULL ? json_integer_value(groups.json) : 1;
+    if (groups.json != NULL && (!json_is_integer(groups.json) || n < 0 || n > KK_BENCH_MAX_WAYS))
+        complain(r, &groups, "a whole number from 0 to 16");
+    else
+        r->result->n_groups = (size_t)n;
+}
+
 static void read_root(reader *r, const node *root)
 {
     kk_bench_result *result = r->result;
@@ -328,6 +339,7 @@ static void read_root(reader *r, const node *root)
     if (r->status != KOKORO_OK)
         return;
     read_fields(r, root, &kk_fields_of_result, result);
+    read_groups(r, root);
     read_fields(r, &hardware, &kk_fields_of_hardware, &result->hardware);
     read_fields(r, &fingerprint, &kk_fields_of_fingerprint, &result->fingerprint);
     read_texts(r, root);
@@ -335,6 +347,10 @@ static void read_root(reader *r, const node *root)
         read_ways(r, root);
     result->n_absent = read_list(r, root, "absent", &kk_fields_of_absent, result->absent,
                                  KK_BENCH_MAX_WAYS, sizeof(kk_bench_absent));
+    if (child(root, "left_out").json != NULL)
+        result->n_left_out =
+            read_list(r, root, "left_out", &kk_fields_of_left_out, result->left_out,
+                      KK_BENCH_MAX_WAYS, sizeof(kk_bench_left_out));
     result->n_streams = read_list(r, root, "streams", &kk_fields_of_streams, result->streams,
                                   KK_BENCH_MAX_STREAMS, sizeof(kk_bench_streams));
     if (r->status == KOKORO_OK)

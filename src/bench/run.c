@@ -2,7 +2,9 @@
  * run.c - the order of a run:
  *
  *     for each group of ways that fit into memory together
- *         load       one after the other, each while the others rest
+ *         load       one after the other, each while the others rest, as long as there is time
+ *                    for it (allowance.c); native in f32 is warmed up meanwhile: it tells how
+ *                    fast this machine is now
  *         warm-up    each text in each way; the first sound of it is compared with native in f32
  *         rounds     text by text, the ways in a random order that changes with every turn, so that
  *                    noise hits all alike; until the runs are made or the time is over
@@ -13,10 +15,12 @@
 #include "bench/run.h"
 
 #include "base/clock.h"
+#include "base/spawn.h"
 #include "base/status.h"
 #include "bench/machine.h"
 #include "bench/run_state.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -47,7 +51,39 @@ static void drop_way(kk_run_state *r, kk_lane *lane)
         r->lanes[i].way--;
 }
 
-static int open_lanes(kk_run_state *r, kokoro_error *err)
+static int warm_up_lane(kk_run_state *r, kk_lane *lane, size_t text, unsigned round,
+                        kokoro_error *err)
+{
+    if (!lane->is_open || lane->is_skipped[text] || r->is_over || lane->n_spoken[text] > round)
+        return KOKORO_OK;
+    if (!kk_bench_may_speak(r, lane, text, lane->n_spoken[text])) {
+        lane->is_skipped[text] = lane->n_spoken[text] == 0 && text != r->result->deciding_text;
+        return KOKORO_OK;
+    }
+    return kk_bench_warm_up(r, lane, text, round, err);
+}
+
+/* The reference speaks before all others in any case. */
+static int warm_up_reference(kk_run_state *r, kk_lane *lane, kokoro_error *err)
+{
+    int status = KOKORO_OK;
+    if (r->plan.n_warm_ups == 0 || !kk_bench_is_reference(&lane->way->way))
+        return KOKORO_OK;
+    for (size_t t = 0; status == KOKORO_OK && t < r->result->n_texts; t++)
+        status = warm_up_lane(r, lane, t, 0, err);
+    kk_bench_note_pace(r, lane);
+    return status;
+}
+
+static int open_or_leave_out(kk_run_state *r, kk_lane *lane, kokoro_error *err)
+{
+    if (kk_bench_may_load(r, lane))
+        return kk_bench_open_lane(r, lane, err);
+    lane->is_left_out = true;
+    return kk_bench_leave_out(r, lane, err);
+}
+
+static int open_lanes(kk_run_state *r, bool warms_up, kokoro_error *err)
 {
     const char *asked = r->request->options->precision;
     const bool leaves_precision = asked == NULL || strcmp(asked, "bf16") != 0;
@@ -57,18 +93,16 @@ static int open_lanes(kk_run_state *r, kokoro_error *err)
         const kk_way *way = &lane->way->way;
         lane->in_auto = leaves_precision && strcmp(way->provider, "native") == 0 &&
                         strcmp(way->precision, "bf16") == 0;
-        status = kk_bench_open_lane(r, lane, err);
-        if (lane->is_open && lane->in_auto && is_twice(r->result, lane->way))
+        status = open_or_leave_out(r, lane, err);
+        if (lane->is_open && lane->in_auto && is_twice(r->result, lane->way)) {
             drop_way(r, lane);
-        else
-            i++;
+            continue;
+        }
+        if (status == KOKORO_OK && warms_up)
+            status = warm_up_reference(r, lane, err);
+        i++;
     }
     return status;
-}
-
-static bool is_deciding(const kk_run_state *r, size_t text)
-{
-    return text == r->result->deciding_text;
 }
 
 /* The reference first, so that the others have something to be compared with. */
@@ -82,19 +116,6 @@ static void put_reference_first(const kk_run_state *r, size_t *order)
         order[0] = kept;
         return;
     }
-}
-
-static int warm_up_lane(kk_run_state *r, kk_lane *lane, size_t text, unsigned round,
-                        kokoro_error *err)
-{
-    if (!lane->is_open || lane->is_skipped[text] || r->is_over)
-        return KOKORO_OK;
-    if (!kk_plan_admits(&r->plan, kk_bench_elapsed_s(r), kk_bench_expected_s(r, lane, text),
-                        lane->n_spoken[text], is_deciding(r, text) || text == 0)) {
-        lane->is_skipped[text] = lane->n_spoken[text] == 0;
-        return KOKORO_OK;
-    }
-    return kk_bench_warm_up(r, lane, text, round, err);
 }
 
 static int warm_up(kk_run_state *r, kokoro_error *err)
@@ -118,8 +139,7 @@ static int sample_lane(kk_run_state *r, kk_lane *lane, size_t text, unsigned rou
     const size_t n_had = lane->way->timings[text].inference_s.n;
     if (!lane->is_open || lane->is_skipped[text] || r->is_over)
         return KOKORO_OK;
-    if (!kk_plan_admits(&r->plan, kk_bench_elapsed_s(r), kk_bench_expected_s(r, lane, text), n_had,
-                        is_deciding(r, text)))
+    if (!kk_bench_may_speak(r, lane, text, n_had))
         return KOKORO_OK;
     return kk_bench_sample(r, lane, text, round, err);
 }
@@ -174,6 +194,8 @@ static int add_half(kk_run_state *r, kokoro_error *err)
     r->has_half = true;
     kk_lane *lane = &r->lanes[r->n_lanes++];
     *lane = (kk_lane){.way = way, .child = KK_CHILD_INIT};
+    if (!kk_bench_may_load(r, lane)) /* finish() takes it away */
+        return KOKORO_OK;
     status = kk_bench_open_lane(r, lane, err);
     for (size_t t = 0; status == KOKORO_OK && t < result->n_texts; t++)
         status = warm_up_lane(r, lane, t, 0, err);
@@ -185,17 +207,20 @@ static void ask_placement(kk_run_state *r)
 {
     for (size_t i = 0; i < r->n_lanes && !r->is_over; i++) {
         kk_lane *lane = &r->lanes[i];
+        bool is_cut;
         const double load_s = 1.0 + 3.0 * lane->way->load_ms / 1e3;
         const bool is_native = strcmp(lane->way->way.provider, "native") == 0;
         if (lane->is_open && !is_native && kk_bench_elapsed_s(r) + load_s < r->plan.budget_s)
-            kk_lane_place(lane, &r->context, kk_plan_limit_s(load_s, r->slowness));
+            kk_lane_place(
+                lane, &r->context,
+                kk_bench_cut_limit_s(r, lane, kk_plan_limit_s(load_s, r->slowness), &is_cut));
     }
 }
 
 static int run_lanes(kk_run_state *r, bool adds_half, kokoro_error *err)
 {
     adds_half = adds_half && r->plan.tries_half && r->plan.n_runs > 1;
-    int status = open_lanes(r, err);
+    int status = open_lanes(r, true, err);
     if (status == KOKORO_OK)
         status = warm_up(r, err);
     for (int i = 0; status == KOKORO_OK && i < r->plan.n_runs && !r->is_over; i++) {
@@ -210,6 +235,8 @@ static int run_lanes(kk_run_state *r, bool adds_half, kokoro_error *err)
 
 static void close_lanes(kk_run_state *r)
 {
+    for (size_t i = 0; i < r->n_lanes; i++) /* they go together, not one after the other */
+        kk_spawn_close(&r->lanes[i].child.to);
     for (size_t i = 0; i < r->n_lanes; i++) {
         r->away_s += r->lanes[i].child.away_s;
         r->lanes[i].child.away_s = 0.0;
@@ -236,6 +263,7 @@ static int speak_reference(kk_run_state *r, kokoro_error *err)
     int status = kk_bench_open_lane(r, &r->lanes[0], err);
     for (size_t t = 0; status == KOKORO_OK && t < r->result->n_texts; t++)
         status = warm_up_lane(r, &r->lanes[0], t, 0, err);
+    kk_bench_note_pace(r, &r->lanes[0]);
     close_lanes(r);
     if (!r->result->is_interrupted)
         r->is_over = was_over;
@@ -254,7 +282,7 @@ static int run_groups(kk_run_state *r, kokoro_error *err)
     /* A part stays free for everything else. */
     const size_t n_groups = kk_plan_groups(need_mb, n_planned, 0.8 * kk_available_mb(), group);
     result->n_groups = n_groups;
-    const double budget_s = r->plan.budget_s;
+    const double budget_s = r->plan.budget_s, end_s = r->plan.end_s;
     int status = KOKORO_OK;
     size_t first = 0;
     for (size_t g = 0; status == KOKORO_OK && g < n_groups && !r->is_over; g++) {
@@ -266,22 +294,54 @@ static int run_groups(kk_run_state *r, kokoro_error *err)
             r->lanes[i] = (kk_lane){.way = &result->ways[first + i], .child = KK_CHILD_INIT};
         r->n_lanes = n;
         r->plan.budget_s = budget_s * (double)(g + 1) / (double)n_groups;
+        r->plan.end_s = end_s * (double)(g + 1) / (double)n_groups;
         status = run_lanes(r, g + 1 == n_groups, err);
         close_lanes(r);
         first += n - (n_before > result->n_ways ? n_before - result->n_ways : 0);
     }
     r->plan.budget_s = budget_s;
+    r->plan.end_s = end_s;
+    return status;
+}
+
+static bool is_entered(const kk_bench_result *result, const kk_way *way)
+{
+    for (size_t i = 0; i < result->n_left_out; i++) {
+        if (kk_way_equal(&result->left_out[i].way, way))
+            return true;
+    }
+    return false;
+}
+
+/* Ways that have no sample though nothing failed go over to those left out. */
+static int take_out_unmeasured(kk_run_state *r, kokoro_error *err)
+{
+    kk_bench_result *result = r->result;
+    int status = KOKORO_OK;
+    for (size_t i = 0; status == KOKORO_OK && i < result->n_ways;) {
+        kk_bench_way *way = &result->ways[i];
+        if (way->failure != NULL || way->timings[result->deciding_text].inference_s.n > 0) {
+            i++;
+            continue;
+        }
+        const kk_lane lane = {.way = way, .is_open = true};
+        if (!is_entered(result, &way->way))
+            status = kk_bench_leave_out(r, &lane, err);
+        memmove(way, way + 1, (result->n_ways - i - 1) * sizeof(*way));
+        result->n_ways--;
+    }
     return status;
 }
 
 /* Ways that were never reached get a reason; the rival that came later just goes. */
-static void finish(kk_run_state *r)
+static int finish(kk_run_state *r, kokoro_error *err)
 {
     kk_bench_result *result = r->result;
     const kk_bench_way *last = &result->ways[result->n_ways - 1];
     if (r->has_half && last->failure == NULL &&
         last->timings[result->deciding_text].inference_s.n == 0)
         result->n_ways--;
+    const int status = r->is_over ? KOKORO_OK : take_out_unmeasured(r, err);
     result->n_warm_ups = r->plan.n_warm_ups;
     result->n_runs = 0;
     for (size_t i = 0; i < result->n_ways; i++) {
@@ -291,6 +351,7 @@ static void finish(kk_run_state *r)
         if (n == 0 && way->failure == NULL)
             way->failure = "the run ended before it was measured";
     }
+    return status;
 }
 
 static int note_machine(kk_run_state *r, const kk_machine_time *begin, kokoro_error *err)
@@ -307,7 +368,8 @@ static int note_machine(kk_run_state *r, const kk_machine_time *begin, kokoro_er
     return result->busy != NULL ? KOKORO_OK : kk_fail_memory(err);
 }
 
-static kk_run_state start_state(kk_bench_result *result, const kk_bench_request *request)
+static kk_run_state start_state(kk_bench_result *result, const kk_bench_request *request,
+                                double start_s)
 {
     kk_run_state r = {.result = result,
                       .request = request,
@@ -319,8 +381,9 @@ static kk_run_state start_state(kk_bench_result *result, const kk_bench_request 
                                   .arena = &result->arena},
                       .sounds = KK_ARENA_INIT,
                       .words = KK_BUF_INIT,
-                      .start_s = kk_now_s(),
-                      .slowness = 1.0};
+                      .start_s = start_s,
+                      .slowness = 1.0,
+                      .pace = 1.0};
     const char *mask = request->options->cpu_mask;
     const char *set = mask != NULL && mask[0] != '\0' ? mask : result->hardware.instruction_set;
     if (strcmp(set, "ref") == 0) /* plain C takes some thirty times as long as vectors */
@@ -339,6 +402,7 @@ static void end_state(kk_run_state *r)
 int kk_bench_run(kk_bench_result *result, const kk_bench_request *request, kokoro_error *err)
 {
     kk_machine_time begin;
+    const double start_s = kk_now_s();
     kk_machine_time_read(&begin);
     result->started_at_s = kk_wall_s();
     result->load_before = kk_load_average();
@@ -347,12 +411,13 @@ int kk_bench_run(kk_bench_result *result, const kk_bench_request *request, kokor
         status = kk_fingerprint_make(&result->fingerprint, request->options, err);
     if (status != KOKORO_OK)
         return status;
-    kk_run_state r = start_state(result, request);
+    kk_run_state r = start_state(result, request, start_s);
     status = speak_reference(&r, err);
     if (status == KOKORO_OK && !r.is_over)
         status = run_groups(&r, err);
     end_state(&r);
-    finish(&r);
+    const int finished = finish(&r, err);
+    status = status == KOKORO_OK ? finished : status;
     return status == KOKORO_OK ? note_machine(&r, &begin, err) : status;
 }
 
@@ -360,14 +425,15 @@ int kk_bench_validate(kk_bench_result *result, const kk_bench_request *request, 
 {
     kk_bench_request each = *request;
     each.continues_on_error = true;
+    each.plan.budget_s = each.plan.end_s = (double)INFINITY;
     int status = kk_bench_prepare(result, &each, err);
     if (status != KOKORO_OK)
         return status;
-    kk_run_state r = start_state(result, &each);
+    kk_run_state r = start_state(result, &each, kk_now_s());
     for (size_t i = 0; status == KOKORO_OK && i < result->n_ways && !r.is_over; i++) {
         r.lanes[0] = (kk_lane){.way = &result->ways[i], .child = KK_CHILD_INIT};
         r.n_lanes = 1;
-        status = open_lanes(&r, err);
+        status = open_lanes(&r, false, err);
         i -= r.n_lanes == 0; /* it was one that is there already, and is gone */
         close_lanes(&r);
     }

@@ -16,6 +16,7 @@
     X(INFERENCE, "inference")                                                                      \
     X(FIRST_AUDIO, "first audio")                                                                  \
     X(STREAMS, "streams")                                                                          \
+    X(LEFT_OUT, "left out")                                                                        \
     X(FAILURE, "failure")
 
 enum kk_bench_step_kind {
@@ -31,7 +32,7 @@ typedef struct kk_bench_progress {
     enum kk_bench_step_kind kind;
     const kk_way *way;    /* NULL: of none */
     const char *text;     /* name of the text; "" */
-    const char *message;  /* of a failure; "" */
+    const char *message;  /* of a failure, or why it is left out; "" */
     double value_s;       /* what was measured */
     size_t n_done, n_all; /* steps */
     double elapsed_s, left_s;
@@ -43,6 +44,7 @@ typedef struct kk_bench_request {
     const char *voice;
     const char *text_file; /* NULL: the own texts */
     kk_bench_plan plan;
+    kk_way before; /* the way in use, measured right behind native; empty: none */
     bool continues_on_error;
     const kk_bench_watch *watch;                                     /* NULL: none */
     void (*progress)(void *user, const kk_bench_progress *progress); /* NULL: none */
@@ -52,9 +54,10 @@ typedef struct kk_bench_request {
 /*
  * Fill *result, initialised before, with all but its choice. A way that fails keeps its sentence in
  * ways[].failure and does not fail the run; unless continues_on_error it ends the measuring, and
- * what there is stays. Where the watch says stop, is_interrupted is set. PROVIDER (the provider
- * asked for is not there, or none is), INVALID (no such provider), the statuses of
- * kk_fingerprint_make and kk_bench_file_texts.
+ * what there is stays. A way for which no time is left is in left_out[] instead of ways[]. Where
+ * the watch says stop, is_interrupted is set. PROVIDER (the provider asked for is not there, or
+ * none is), INVALID (no such provider), the statuses of kk_fingerprint_make and
+ * kk_bench_file_texts.
  */
 int kk_bench_run(kk_bench_result *result, const kk_bench_request *request, kokoro_error *err);
 

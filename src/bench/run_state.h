@@ -16,6 +16,7 @@ typedef struct kk_run_state {
     kk_bench_sound reference[KK_BENCH_MAX_TEXTS]; /* empty: not known */
     kk_buf words;                                 /* of the text being spoken */
     double start_s, away_s, slowness;
+    double pace; /* how much slower than guessed things are here, at least 1 */
     uint64_t seed;
     size_t n_done;
     bool has_half; /* the last of the ways is the leader's rival */
@@ -30,6 +31,21 @@ double kk_bench_elapsed_s(const kk_run_state *r);
 
 /* Seconds that a way needs for a text, by the nearest that was measured. */
 double kk_bench_expected_s(const kk_run_state *r, const kk_lane *lane, size_t text);
+
+/* Whether a way may speak a text now, of which it has n_had samples; and whether it may be loaded.
+ */
+bool kk_bench_may_speak(const kk_run_state *r, const kk_lane *lane, size_t text, size_t n_had);
+bool kk_bench_may_load(const kk_run_state *r, const kk_lane *lane);
+
+/* A time limit for an answer, cut where the run ends before it. */
+double kk_bench_cut_limit_s(const kk_run_state *r, const kk_lane *lane, double limit_s,
+                            bool *is_cut);
+
+/* Learn from a way that has spoken the text that decides. */
+void kk_bench_note_pace(kk_run_state *r, const kk_lane *lane);
+
+/* Enter a way, which is not in the lists yet, among those left out. NO_MEMORY. */
+int kk_bench_leave_out(kk_run_state *r, const kk_lane *lane, kokoro_error *err);
 
 /* Tell the request's progress function. `text` SIZE_MAX: of none. */
 void kk_bench_tell(kk_run_state *r, enum kk_bench_step_kind kind, const kk_way *way, size_t text,

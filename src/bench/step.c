@@ -46,7 +46,7 @@ double kk_bench_expected_s(const kk_run_state *r, const kk_lane *lane, size_t te
         if (lane->expected_s[i] > 0.0)
             return lane->expected_s[i] * n_chars / (10.0 + (double)r->result->texts[i].n_chars);
     }
-    return kk_plan_guess_s(&lane->way->way, r->result->texts[text].n_chars);
+    return r->pace * kk_plan_guess_s(&lane->way->way, r->result->texts[text].n_chars);
 }
 
 /* Steps and seconds to come in this group, not more than the budget leaves. */
@@ -56,7 +56,7 @@ static void look_ahead(const kk_run_state *r, size_t *n_left, double *left_s)
     *n_left = 0;
     for (size_t i = 0; i < r->n_lanes; i++) {
         const kk_lane *lane = &r->lanes[i];
-        if (lane->way->failure != NULL)
+        if (lane->way->failure != NULL || lane->is_left_out)
             continue;
         if (!lane->is_open) {
             ++*n_left;
@@ -104,6 +104,8 @@ static int take_failure(kk_run_state *r, kk_lane *lane, int status, const kokoro
     if (status == KOKORO_NO_MEMORY)
         return kk_fail_memory(err);
     kk_lane_close(lane);
+    if (lane->is_left_out) /* what it has stays; finish() looks whether that is anything */
+        return KOKORO_OK;
     lane->way->failure = kk_arena_strdup(&r->result->arena, failure->message);
     if (lane->way->failure == NULL)
         return kk_fail_memory(err);
@@ -112,15 +114,26 @@ static int take_failure(kk_run_state *r, kk_lane *lane, int status, const kokoro
     return KOKORO_OK;
 }
 
+/* A failure of a way is none when the run's time was over meanwhile. */
+static void note_late(const kk_run_state *r, kk_lane *lane, bool is_cut, int status)
+{
+    static const double inexact_s = 0.2;
+    lane->is_left_out =
+        is_cut && status == KOKORO_PROVIDER && kk_bench_elapsed_s(r) > r->plan.end_s - inexact_s;
+}
+
 /* A load in which this process was stopped is made again. */
 int kk_bench_open_lane(kk_run_state *r, kk_lane *lane, kokoro_error *err)
 {
     kokoro_error failure;
     const bool is_heavy = strcmp(lane->way->way.provider, "native") != 0;
-    const double limit_s = kk_plan_limit_s(is_heavy ? 6.0 : 4.0, r->slowness);
+    const double longest_s = kk_plan_limit_s(is_heavy ? 6.0 : 4.0, r->slowness);
     for (int i = 1;; i++) {
+        bool is_cut;
+        const double limit_s = kk_bench_cut_limit_s(r, lane, longest_s, &is_cut);
         const unsigned continued = kk_watch_continued(r->request->watch);
         const int status = kk_lane_open(lane, &r->context, limit_s, &failure);
+        note_late(r, lane, is_cut, status);
         if (status != KOKORO_OK)
             return take_failure(r, lane, status, &failure, err);
         if (kk_watch_continued(r->request->watch) == continued || i == MAX_RELOADS)
@@ -139,11 +152,14 @@ static int speak(kk_run_state *r, kk_lane *lane, size_t text, bool pieces, bool 
                  kk_lane_sample *sample, kokoro_error *err)
 {
     kk_lane_request request = {.text = kk_buf_str(&r->words), .pieces = pieces, .keep = keep};
-    request.limit_s = kk_plan_limit_s(kk_bench_expected_s(r, lane, text), r->slowness);
+    const double longest_s = kk_plan_limit_s(kk_bench_expected_s(r, lane, text), r->slowness);
     (void)nanosleep(&pause_between, NULL);
     for (int i = 0;; i++) {
+        bool is_cut;
+        request.limit_s = kk_bench_cut_limit_s(r, lane, longest_s, &is_cut);
         const unsigned continued = kk_watch_continued(r->request->watch);
         const int status = kk_lane_speak(lane, &r->context, &request, sample, err);
+        note_late(r, lane, is_cut, status);
         if (status != KOKORO_OK || kk_watch_continued(r->request->watch) == continued ||
             i == MAX_RETAKES)
             return status;

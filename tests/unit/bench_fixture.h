@@ -92,6 +92,9 @@ static inline void fixture_make(kk_bench_result *result)
     result->absent[0] = (kk_bench_absent){
         "coreml", "only on Apple's systems; nothing can be installed on this one"};
     result->n_absent = 1;
+    result->left_out[0] = (kk_bench_left_out){{"openvino", "bf16", 2}, "no time was left | at all"};
+    result->n_left_out = 1;
+    result->n_groups = 2;
 }
 
 #endif

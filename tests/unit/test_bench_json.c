@@ -83,6 +83,10 @@ TEST(round_trip_is_exact)
     }
     CHECK_STR(back.ways[FIXTURE_FAILED].failure, result.ways[FIXTURE_FAILED].failure);
     CHECK_STR(back.absent[0].reason, result.absent[0].reason);
+    CHECK_INT(back.n_groups, 2);
+    CHECK_INT(back.n_left_out, 1);
+    CHECK(kk_way_equal(&back.left_out[0].way, &result.left_out[0].way));
+    CHECK_STR(back.left_out[0].reason, result.left_out[0].reason);
     CHECK_INT(back.n_streams, 2);
     CHECK_INT(back.streams[1].n_ran_dry, 1);
     check_samples(&back.streams[1].first_sound_s, &result.streams[1].first_sound_s);
@@ -193,6 +197,27 @@ static void check_refused(const char *pointer, const char *value, const char *co
     kk_buf_fini(&text);
 }
 
+/* Results of programs that did not tell of groups and of ways left out are read all the same. */
+TEST(older_results_are_read)
+{
+    kk_buf text = KK_BUF_INIT;
+    make();
+    CHECK_INT(kk_result_to_json(&text, &result, NULL, NULL, &error), KOKORO_OK);
+    json_t *root = json_loads(kk_buf_str(&text), 0, NULL);
+    CHECK_INT(json_object_del(root, "groups"), 0);
+    CHECK_INT(json_object_del(root, "left_out"), 0);
+    char *changed = json_dumps(root, 0);
+    CHECK_INT(kk_result_from_json(&back, kk_slice_of(changed), &error), KOKORO_OK);
+    CHECK_INT(back.n_groups, 1);
+    CHECK_INT(back.n_left_out, 0);
+    CHECK_INT(back.n_ways, result.n_ways);
+    kk_bench_result_fini(&back);
+    free(changed);
+    json_decref(root);
+    kk_buf_fini(&text);
+    kk_bench_result_fini(&result);
+}
+
 TEST(what_is_wrong_is_named)
 {
     make();
@@ -224,6 +249,10 @@ TEST(what_is_wrong_is_named)
     check_refused("choice/before", "5", "choice.before must be an object");
     check_refused("streams/0/streams", "0", "streams[0].streams must be");
     check_refused("absent/0/reason", NULL, "absent[0].reason must be a text");
+    check_refused("groups", "-1", "groups must be a whole number");
+    check_refused("groups", "\"two\"", "groups must be a whole number");
+    check_refused("left_out", "{}", "left_out must be an array");
+    check_refused("left_out/0/reason", "1", "left_out[0].reason must be a text");
     kk_bench_result_fini(&result);
 }
 
@@ -285,5 +314,5 @@ TEST(memory_is_out_at_every_place)
 }
 
 TEST_MAIN(T(round_trip_is_exact), T(an_empty_result_comes_back), T(text_that_is_no_utf_8_is_mended),
-          T(what_people_ask_with_jq_is_there), T(what_is_wrong_is_named),
+          T(what_people_ask_with_jq_is_there), T(older_results_are_read), T(what_is_wrong_is_named),
           T(what_is_no_json_is_named), T(files), T(memory_is_out_at_every_place))

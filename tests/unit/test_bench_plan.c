@@ -25,6 +25,7 @@ TEST(a_limit_shortens_and_never_lengthens)
     CHECK_NEAR(plan.budget_s, budget_s, 0.0);
     kk_plan_limit(&plan, 60.0);
     CHECK_NEAR(plan.budget_s, 54.0, 1e-9);
+    CHECK_NEAR(plan.end_s, 57.0, 1e-9);
 }
 
 TEST(modes_differ)
@@ -34,7 +35,8 @@ TEST(modes_differ)
     CHECK(quick.n_runs >= KK_PLAN_MIN_RUNS && quick.n_runs < full.n_runs);
     CHECK(!quick.with_long && full.with_long);
     CHECK(!quick.tries_half && full.tries_half);
-    CHECK(quick.budget_s < 30.0);
+    CHECK(quick.budget_s < quick.end_s && quick.end_s < 30.0);
+    CHECK(full.budget_s < full.end_s && full.end_s < 300.0);
     CHECK(full.budget_s < 300.0 && full.budget_s > 2.0 * quick.budget_s);
     CHECK_STR(kk_bench_mode_text(KK_BENCH_COMPREHENSIVE), "comprehensive");
 }
@@ -46,6 +48,7 @@ TEST(what_was_asked_for_goes_before_the_mode)
     CHECK_INT(plan.n_warm_ups, 0);
     CHECK_INT(plan.n_runs, 50);
     CHECK(plan.with_long);
+    CHECK(!isfinite(plan.end_s));
     CHECK(kk_plan_admits(&plan, 1e6, 10.0, 40, false)); /* no time limit cuts what was asked */
     kk_plan_init(&plan, KK_BENCH_FULL, KK_PLAN_UNSET, KK_PLAN_UNSET, 0);
     CHECK(!plan.with_long);
@@ -94,8 +97,18 @@ TEST(rounds_stop_near_the_budget)
     CHECK(!kk_plan_admits(&plan, end_s - 0.5, 1.0, 0, false));
     CHECK(!kk_plan_admits(&plan, end_s - 0.5, 1.0, KK_PLAN_MIN_RUNS, true));
     CHECK(kk_plan_admits(&plan, end_s - 0.5, 1.0, KK_PLAN_MIN_RUNS - 1, true));
-    CHECK(!kk_plan_admits(&plan, 1.1 * end_s, 1.0, 1, true));
-    CHECK(kk_plan_admits(&plan, 10.0 * end_s, 1.0, 0, true)); /* one in any case */
+    CHECK(!kk_plan_admits(&plan, plan.end_s - 0.5, 1.0, 1, true));
+    CHECK(!kk_plan_admits(&plan, 10.0 * end_s, 1.0, 0, true));
+}
+
+TEST(what_has_to_be_made_first_takes_longer_to_load)
+{
+    const kk_way ways[] = {
+        {"native", "bf16", 2}, {"onnxruntime", "file", 2}, {"openvino", "f32", 2}};
+    for (size_t i = 0; i < 3; i++) {
+        CHECK(kk_plan_guess_load_s(&ways[i], true) > 0.0);
+        CHECK(kk_plan_guess_load_s(&ways[i], false) > 2.0 * kk_plan_guess_load_s(&ways[i], true));
+    }
 }
 
 TEST(a_step_may_take_much_longer_than_expected_but_not_for_ever)
@@ -224,7 +237,7 @@ TEST(a_busy_machine_is_named)
 
 TEST_MAIN(T(a_limit_shortens_and_never_lengthens), T(modes_differ),
           T(what_was_asked_for_goes_before_the_mode), T(ways_worth_trying),
-          T(rounds_stop_near_the_budget),
+          T(rounds_stop_near_the_budget), T(what_has_to_be_made_first_takes_longer_to_load),
           T(a_step_may_take_much_longer_than_expected_but_not_for_ever),
           T(ways_that_do_not_fit_into_memory_run_in_groups), T(a_shuffle_is_an_order),
           T(own_texts_change_from_round_to_round), T(texts_of_a_file_stay_as_they_are),

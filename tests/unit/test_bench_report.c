@@ -268,6 +268,9 @@ TEST(bands_of_the_comparison)
     CHECK_HAS(md, "| 1.190 s | 0.238 | 1.19x | excellent |");
     CHECK_HAS(md, "| 1.490 s | 0.298 | 1.49x | good |");
     CHECK_HAS(md, "There is no earlier run.");
+    CHECK_HAS(md, "in **2 groups**, since memory was short for all at once");
+    CHECK_HAS(md, "Not measured:");
+    CHECK_HAS(md, "| openvino bf16, 2 threads | no time was left \\| at all |");
     CHECK_INT(count_and_remove(), 4);
     kk_buf_fini(&text);
     kk_bench_result_fini(&result);
