@@ -178,9 +178,10 @@ void kk_speech_key(kk_buf *dst, const kk_speech_request *request, uint64_t ident
     /* A streamed answer is made in pieces, a little different from the whole, and by default leaves
      * out the silence before the first sound: neither is served for the other. */
     kk_buf_appendf(dst, "streamed %d\nsilence %d\n", request->is_streamed, request->skips_silence);
+    kk_buf_appendf(dst, "pauses %.17g %.17g\n", speak->sentence_pause_s, speak->paragraph_pause_s);
     /* Words are told by their place in the client's text. */
-    kk_buf_appendf(dst, "frame %d\nfront %zu\n", (int)request->frame,
-                   request->frame != KK_FRAME_NONE ? request->n_chars_in_front : 0);
+    kk_buf_appendf(dst, "frame %d\nwords %d\nfront %zu\n", (int)request->frame, speak->wants_words,
+                   speak->wants_words ? request->n_chars_in_front : 0);
     add_text(dst, "others", request->others);
     add(dst, "text", (kk_slice){speak->text, speak->text_len});
     dst->failed = dst->failed || voice.failed;

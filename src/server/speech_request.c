@@ -365,10 +365,12 @@ static int take_fields(parse *p)
  * other members, or it has none for the sound. */
 static int take_others(const parse *p)
 {
-    static const char *const told[] = {"input",        "text",         "model",           "voice",
-                                       "lang",         "speed",        "response_format", "format",
-                                       "sample_rate",  "bitrate",      "volume",          "stream",
-                                       "skip_silence", "instructions", "no_cache"};
+    static const char *const told[] = {
+        "input",         "text",         "model",           "voice",
+        "lang",          "speed",        "response_format", "format",
+        "sample_rate",   "bitrate",      "volume",          "stream",
+        "stream_format", "timestamps",   "sentence_pause",  "paragraph_pause",
+        "skip_silence",  "instructions", "no_cache"};
     json_t *rest = json_copy((json_t *)(uintptr_t)p->body);
     for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++)
         (void)json_object_del(rest, told[i]);
@@ -402,7 +404,10 @@ static int load(kk_slice body, json_t **out, kk_api_error *error)
                            "the body is nested deeper than %d levels", KK_JSON_MAX_DEPTH);
     (void)kk_json_take_no_memory();
     *out = json_loadb(body.data, body.len, JSON_REJECT_DUPLICATES, &problem);
-    if (*out == NULL && kk_json_take_no_memory()) {
+    /* Also of an object that is there: jansson drops a byte of a text for which it had no room. */
+    if (kk_json_take_no_memory()) {
+        json_decref(*out);
+        *out = NULL;
         (void)kk_api_fail(error, 503, NULL, "out_of_memory", "out of memory; try again");
         error->retry_after_s = 1;
         return error->http_status;
