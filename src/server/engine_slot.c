@@ -87,6 +87,7 @@ int kk_server_set_engine(kk_server *server, kokoro_engine *engine)
     server->engines = slot;
     server->reload.identity = identity;
     server->reload.is_unloaded = false;
+    server->reload.loaded_at_s = kk_now_s();
     (void)pthread_mutex_unlock(&server->mutex);
     kk_server_give_engine(server, before);
     return KOKORO_OK;

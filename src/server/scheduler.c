@@ -78,6 +78,15 @@ void kk_scheduler_speech_ends(kk_scheduler *scheduler)
     (void)pthread_mutex_unlock(&scheduler->mutex);
 }
 
+size_t kk_scheduler_speaking(kk_scheduler *scheduler, double *ended_at_s)
+{
+    (void)pthread_mutex_lock(&scheduler->mutex);
+    size_t n = scheduler->n_speaking;
+    *ended_at_s = scheduler->spoke_at_s;
+    (void)pthread_mutex_unlock(&scheduler->mutex);
+    return n;
+}
+
 int kk_scheduler_force(kk_scheduler *scheduler, const char *mode, kokoro_error *err)
 {
     int status = KOKORO_OK;

@@ -64,6 +64,8 @@ void kk_scheduler_tick(kk_scheduler *scheduler);
 /* Around each speech request; any thread, takes microseconds. */
 void kk_scheduler_speech_begins(kk_scheduler *scheduler);
 void kk_scheduler_speech_ends(kk_scheduler *scheduler);
+/* Requests between the two, and kk_now_s of the last end; at first of the start. */
+size_t kk_scheduler_speaking(kk_scheduler *scheduler, double *ended_at_s);
 
 /* "quick" or "full", as soon as nobody speaks. BUSY names who measures already. */
 int kk_scheduler_force(kk_scheduler *scheduler, const char *mode, kokoro_error *err);

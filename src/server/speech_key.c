@@ -53,6 +53,8 @@ uint64_t kk_speech_settings(const kk_config *config)
         KK_SET_ESPEAK_HELPER,
         KK_SET_HOST,
         KK_SET_PORT,
+        KK_SET_WYOMING_PORT,
+        KK_SET_WYOMING_HOST,
         KK_SET_PROVIDER,
         KK_SET_THREADS,
         KK_SET_CPU_MASK,

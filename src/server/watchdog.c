@@ -61,35 +61,28 @@ static void unload(kk_server *server, double limit_s)
                      limit_s, (double)before / 1048576.0, (double)kk_resident_bytes() / 1048576.0);
 }
 
-/* Nothing waits or runs, and nothing has come and gone since the last look. */
-static bool is_quiet(kk_server *server)
-{
-    kk_jobs_view jobs;
-    kk_jobs_read(server->jobs, &jobs);
-    bool is_quiet = jobs.n_waiting + jobs.n_running == 0 && jobs.n_taken == server->watchdog.n_seen;
-    server->watchdog.n_seen = jobs.n_taken;
-    return is_quiet;
-}
-
 void kk_watchdog_tick(kk_server *server)
 {
     kk_watchdog *w = &server->watchdog;
     const kk_config *config = kk_server_config(server);
-    double limit_s = kk_config_real(config, KK_SET_TRIM_AFTER_S);
-    double unload_s = kk_config_real(config, KK_SET_UNLOAD_AFTER_S);
-    double share = fragmentation(), now_s = kk_now_s();
-    bool quiet = is_quiet(server);
+    const double trim_s = kk_config_real(config, KK_SET_TRIM_AFTER_S);
+    const double unload_s = kk_config_real(config, KK_SET_UNLOAD_AFTER_S);
+    const double share = fragmentation();
+    double spoke_at_s;
+    const bool is_quiet = kk_scheduler_speaking(server->scheduler, &spoke_at_s) == 0;
+    kk_reload reload;
+    kk_server_reload_view(server, &reload);
+    const double since_s = spoke_at_s > reload.loaded_at_s ? spoke_at_s : reload.loaded_at_s;
+    const double quiet_s = kk_now_s() - since_s;
     (void)pthread_mutex_lock(&server->mutex);
     w->view.fragmentation_percent = share;
     (void)pthread_mutex_unlock(&server->mutex);
-    if (!quiet) {
-        w->idle_since_s = 0.0;
+    if (!is_quiet || spoke_at_s > w->spoke_at_s)
         w->is_trimmed = false;
-    } else if (!(w->idle_since_s > 0.0)) {
-        w->idle_since_s = now_s;
-    } else if (unload_s > 0.0 && now_s - w->idle_since_s >= unload_s) {
+    w->spoke_at_s = spoke_at_s;
+    if (is_quiet && unload_s > 0.0 && quiet_s >= unload_s) {
         unload(server, unload_s);
-    } else if (limit_s > 0.0 && !w->is_trimmed && now_s - w->idle_since_s >= limit_s) {
+    } else if (is_quiet && trim_s > 0.0 && quiet_s >= trim_s && !w->is_trimmed) {
         w->is_trimmed = true;
         trim(server);
     }

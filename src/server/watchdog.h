@@ -30,9 +30,8 @@ typedef struct kk_watchdog_view {
 /* Its part of the server; under the server's mutex. */
 typedef struct kk_watchdog {
     kk_watchdog_view view;
-    double idle_since_s; /* kk_now_s; 0: somebody speaks */
-    uint64_t n_seen;     /* requests at the last look */
-    bool is_trimmed;     /* since somebody spoke */
+    double spoke_at_s; /* the last end of a speech request that was seen */
+    bool is_trimmed;   /* since somebody spoke */
 } kk_watchdog;
 
 /* Each second, from one thread. */
