@@ -2,7 +2,7 @@
  * router.c - the one table of routes, and what holds for all of them: framing, method, origin,
  * identity.
  */
-#include "server/server_state.h"
+#include "server/routes.h"
 
 #include "base/clock.h"
 #include "base/hash.h"
@@ -14,15 +14,20 @@
 #include <string.h>
 #include <unistd.h>
 
-/* STREAM: a POST that is handled at the first byte of its body (KK_HTTP_STREAM). */
-enum { GET = 1, POST = 2, NO_STORE = 4, STREAM = 8 };
+enum {
+    GET = KK_ROUTE_GET,
+    POST = KK_ROUTE_POST,
+    NO_STORE = KK_ROUTE_NO_STORE,
+    STREAM = KK_ROUTE_STREAM,
+    PART = KK_ROUTE_PART
+};
 
-/* A path that ends in / takes one more part. */
-static const struct route {
-    const char *path;
-    unsigned flags;
-    kk_endpoint *endpoint;
-} routes[] = {
+/* openapi.json tells of each. */
+const kk_route_row kk_routes[] = {
+    {"/", GET, kk_get_root},
+    {"/docs", GET, kk_get_docs},
+    {"/openapi.json", GET, kk_get_openapi},
+    {"/v1/openapi.json", GET, kk_get_openapi},
     {"/v1/audio/speech", POST, kk_post_speech},
     {"/audio/speech", POST, kk_post_speech},
     {"/v1/audio/voices", GET, kk_get_audio_voices},
@@ -31,11 +36,13 @@ static const struct route {
     {"/audio/models", GET, kk_get_audio_models},
     {"/v1/models", GET, kk_get_models},
     {"/models", GET, kk_get_models},
-    {"/v1/models/", GET, kk_get_model},
-    {"/models/", GET, kk_get_model},
+    {"/v1/models/", GET | PART, kk_get_model},
+    {"/models/", GET | PART, kk_get_model},
     {"/voices", GET, kk_get_voices},
     {"/v1/voices", GET, kk_get_voices},
     {"/health", GET | NO_STORE, kk_get_health},
+    {"/v1/health", GET | NO_STORE, kk_get_health},
+    {"/v1/startup-progress", GET | NO_STORE, kk_get_startup_progress},
     {"/startup-progress", GET | NO_STORE, kk_get_startup_progress},
     {"/status", GET | NO_STORE, kk_get_status},
     {"/v1/status", GET | NO_STORE, kk_get_status},
@@ -47,19 +54,21 @@ static const struct route {
     {"/v1/cache-cleanup", POST | NO_STORE, kk_post_cache_cleanup},
     {"/benchmark", GET | POST | NO_STORE, kk_benchmark},
     {"/v1/benchmark", GET | POST | NO_STORE, kk_benchmark},
+    {NULL, 0, NULL},
 };
 
-static const struct route *find_route(const char *path, const char **rest)
+static const kk_route_row *find_route(const char *path, const char **rest)
 {
-    size_t path_len = strlen(path);
-    for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
-        size_t len = strlen(routes[i].path);
+    const size_t path_len = strlen(path);
+    for (const kk_route_row *route = kk_routes; route->path != NULL; route++) {
+        const size_t len = strlen(route->path);
+        const bool takes_part = (route->flags & PART) != 0;
         *rest = path + len;
-        if (strcmp(routes[i].path, path) == 0 && routes[i].path[len - 1] != '/')
-            return &routes[i];
-        if (routes[i].path[len - 1] == '/' && path_len > len &&
-            strncmp(routes[i].path, path, len) == 0 && strchr(path + len, '/') == NULL)
-            return &routes[i];
+        if (!takes_part && strcmp(route->path, path) == 0)
+            return route;
+        if (takes_part && path_len > len && strncmp(route->path, path, len) == 0 &&
+            strchr(path + len, '/') == NULL)
+            return route;
     }
     return NULL;
 }
@@ -126,7 +135,7 @@ static enum kk_http_verdict not_found(const kk_call *call)
     return kk_answer_error(call, &error);
 }
 
-static enum kk_http_verdict wrong_method(const kk_call *call, const struct route *route)
+static enum kk_http_verdict wrong_method(const kk_call *call, const kk_route_row *route)
 {
     kk_api_error error;
     char shown[24];
@@ -182,7 +191,7 @@ enum kk_http_verdict kk_route_check(void *user, kk_http_request *request,
     (void)user;
     kk_api_error error;
     const char *rest;
-    const struct route *route = find_route(request->path, &rest);
+    const kk_route_row *route = find_route(request->path, &rest);
     identify(request);
     int status = check_framing(request, &error);
     if (status == 0)
@@ -237,7 +246,7 @@ enum kk_http_verdict kk_route(void *user, kk_http_exchange *exchange,
 {
     kk_call call = {user, exchange, request, response, ""};
     kk_api_error error;
-    const struct route *route = find_route(request->path, &call.rest);
+    const kk_route_row *route = find_route(request->path, &call.rest);
     kk_http_add_header(response, "X-Request-Id", "%s", request->id);
     if (route == NULL)
         return not_found(&call);

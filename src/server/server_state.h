@@ -144,7 +144,8 @@ typedef enum kk_http_verdict kk_endpoint(const kk_call *call);
 
 kk_endpoint kk_get_health, kk_get_startup_progress, kk_get_status, kk_get_metrics, kk_get_voices,
     kk_get_audio_voices, kk_get_models, kk_get_model, kk_get_audio_models, kk_post_speech,
-    kk_benchmark, kk_get_cache_status, kk_post_cache_cleanup;
+    kk_benchmark, kk_get_root, kk_get_docs, kk_get_openapi, kk_get_cache_status,
+    kk_post_cache_cleanup;
 
 /* Answer with an error, with a JSON object (whose reference is taken), or that the model is not
  * loaded yet. */
