@@ -49,7 +49,10 @@ install_packages() {
         if ! python3 -m pip --version >/dev/null 2>&1; then wanted+=("${packages_fetch[@]}"); fi
         if ! part_is_done voices && ! command -v npm >/dev/null; then wanted+=(ca-certificates npm); fi
     fi
-    if [ -n "${KOKORO_SETUP_TESTS-}" ]; then wanted+=("${packages_test[@]}"); fi
+    if [ -n "${KOKORO_SETUP_TESTS-}" ]; then
+        wanted+=("${packages_test[@]}")
+        if ! command -v npm >/dev/null; then wanted+=(ca-certificates npm); fi # OpenAI's client for Node, and Node
+    fi
     if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
         tell "this is not Debian: gcc, cmake, ninja, pkg-config and the libraries libmicrohttpd, jansson, utf8proc, xxhash, sqlite3, kissfft, flac, lame, opusenc, soxr and espeak-ng (with headers) must be there already"
         return 0

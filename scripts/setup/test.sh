@@ -74,6 +74,18 @@ fetch_promtool() {
     rm -f "$to"/prometheus_*.deb "$to"/*.part
 }
 
+# The official Node client, in build/node, of the release that tests/e2e/node pins.
+make_node() {
+    local to=build/node from=tests/e2e/node/package.json
+    export KOKORO_NODE=$root/$to
+    ! cmp -s "$from" "$to/package.json" || [ ! -d "$to/node_modules/openai" ] || return 0
+    rm -rf "$to"
+    mkdir -p "$to"
+    cp "$from" "$to/"
+    (cd "$to" && npm_config_update_notifier=false npm_config_cache="$PWD/cache" npm install --no-package-lock --ignore-scripts \
+        --no-audit --no-fund --loglevel=error </dev/null) && rm -rf "$to/cache"
+}
+
 # What computes, at a lower instruction set than this CPU has.
 tests_at() {
     KOKORO_CPU_MASK=$1 ctest --preset release --no-tests=error -R "$2"
@@ -100,6 +112,7 @@ done
 KOKORO_GOLDEN_CASE=short step "tests of release, plain C" tests_at ref '^unit_(ops|native)$'
 step "clang-tidy" bash tests/tidy.sh build/release
 step "environment of the end-to-end tests" make_venv venv tests/e2e
+step "Node client of the end-to-end tests" make_node
 fetch_promtool
 # What measures for minutes runs once, with the program that users have.
 KOKORO_E2E_SLOW=1 step "end to end, release" end_to_end release

@@ -1,5 +1,10 @@
 """The official client of OpenAI's API against this server."""
 
+import base64
+import json
+import socket
+
+import httpx
 import openai
 import pytest
 from audio import LONG, LONG_S, SHORT, check_whole_mp3, check_whole_wav, loudness
@@ -46,6 +51,83 @@ def test_stream_to_file(client, tmp_path):
             model="tts-1", voice="onyx", input=SHORT, response_format="wav") as answer:
         answer.stream_to_file(path)
     check_whole_wav(path.read_bytes())
+
+
+def sound_of(events):
+    """Checks the events of one answer; their sound."""
+    *deltas, done = events
+    assert all(event["type"] == "speech.audio.delta" for event in deltas)
+    assert done["type"] == "speech.audio.done"
+    usage = done["usage"]
+    assert usage["total_tokens"] == usage["input_tokens"] + usage["output_tokens"] > 0
+    return b"".join(base64.b64decode(event["audio"]) for event in deltas)
+
+
+@pytest.mark.parametrize("model", ["gpt-4o-mini-tts", "tts-1"])
+def test_lines_of_events(client, model):
+    with client.audio.speech.with_streaming_response.create(
+            model=model, voice="ash", input=SHORT, response_format="pcm",
+            stream_format="sse") as answer:
+        assert answer.headers["content-type"] == "text/event-stream"
+        events = [json.loads(line[6:]) for line in answer.iter_lines() if line]
+    assert loudness(sound_of(events)) > 1000
+
+
+def post_for_events(client, body):
+    return client.post("/audio/speech", body=body, cast_to=object, stream=True,
+                       stream_cls=openai.Stream[object])
+
+
+def test_stream_of_events(client):
+    """The SDK's own reader of events."""
+    events = list(post_for_events(client, {"model": "gpt-4o-mini-tts", "voice": "nova", "input": LONG,
+                                           "speed": 4, "response_format": "wav", "stream_format": "sse",
+                                           "timestamps": True}))
+    assert sound_of(events)[:4] == b"RIFF"
+    assert len(events) > 3
+    words = [word["word"] for event in events for word in event.get("timestamps", [])]
+    assert " ".join(words[:5]) == "This is sentence number one"
+
+
+def test_an_error_among_events_is_raised():
+    """Speech that fails in its middle ends with such an event, and the client says so."""
+    data = (b'data: {"type":"speech.audio.delta","audio":"AAAA"}\n\n'
+            b'data: {"error":{"message":"it broke","type":"server_error","param":null,'
+            b'"code":"engine_failed"}}\n\n')
+    transport = httpx.MockTransport(lambda request: httpx.Response(
+        200, headers={"content-type": "text/event-stream"}, content=data))
+    client = openai.OpenAI(base_url="http://localhost", api_key="k", max_retries=0,
+                           http_client=httpx.Client(transport=transport))
+    events = post_for_events(client, {})
+    assert next(events)["type"] == "speech.audio.delta"
+    with pytest.raises(openai.APIError, match="it broke"):
+        next(events)
+
+
+def test_rate_limit(start, needs_data):
+    """More than can wait: the next one is told so, and when to come again."""
+    server = start("--port", "0").wait_ready()
+    client = openai.OpenAI(base_url=server.url + "/v1", api_key="k", max_retries=0, timeout=300)
+    body = json.dumps({"input": LONG * 20, "no_cache": True}).encode()
+    request = (f"POST /v1/audio/speech HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nContent-Type: "
+               f"application/json\r\nContent-Length: {len(body)}\r\n\r\n").encode() + body
+    waiting = []
+    try:
+        for _ in range(150):
+            waiting.append(socket.create_connection(("127.0.0.1", server.port), timeout=60))
+            waiting[-1].sendall(request)
+        with pytest.raises(openai.RateLimitError) as caught:
+            for _ in range(20):
+                with client.audio.speech.with_streaming_response.create(
+                        model="tts-1", voice="alloy", input=LONG, response_format="pcm",
+                        extra_body={"no_cache": True}):
+                    pass
+    finally:
+        for connection in waiting:
+            connection.close()
+    assert int(caught.value.response.headers["retry-after"]) >= 1
+    assert caught.value.code == "queue_full" and caught.value.type == "rate_limit_error"
+    server.wait_idle()
 
 
 def test_models(client):
