@@ -56,7 +56,7 @@ typedef struct kk_engine_slot kk_engine_slot;
 /* The model closed for want of use, and opened again. */
 typedef struct kk_reload {
     bool is_unloaded;
-    uint64_t identity; /* kk_speech_identity of the last engine; 0: there never was one */
+    uint64_t identity;  /* kk_speech_identity of the last engine; 0: there never was one */
     double loaded_at_s; /* kk_now_s */
     uint64_t n_unloads, n_loads, n_failed;
     double took_s;      /* the last load */
