@@ -177,6 +177,7 @@ static void start(kk_buf *dst, const kk_status *s)
     kk_prometheus_sample(dst, name, "part", "capabilities_detection", s->times.hardware_s);
     kk_prometheus_sample(dst, name, "part", "init_provider", s->times.provider_s);
     kk_prometheus_sample(dst, name, "part", "engine_open", s->times.engine_s);
+    kk_prometheus_sample(dst, name, "part", "ready", s->times.ready_s);
     kk_prometheus_sample(dst, name, "part", "minimal_warmup", s->times.warm_up_s);
     kk_prometheus_single(dst, "kokoro_measures_applied", GAUGE,
                          "Measures in force for other programs' peculiarities.", (double)n_applied);

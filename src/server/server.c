@@ -44,7 +44,10 @@ void kk_server_progress(kk_server *server, kk_progress *out)
 void kk_server_start_times(kk_server *server, kk_start_times *out)
 {
     (void)pthread_mutex_lock(&server->mutex);
+    const kk_progress *progress = &server->progress;
     *out = server->times;
+    out->ready_s =
+        progress->completed_at_s > 0.0 ? progress->completed_at_s - progress->started_at_s : 0.0;
     (void)pthread_mutex_unlock(&server->mutex);
 }
 
@@ -55,7 +58,7 @@ static void set_progress(kk_server *server, const char *status, int percent, con
     progress->status = status;
     progress->percent = percent;
     (void)snprintf(progress->message, sizeof(progress->message), "%s", message);
-    if (percent == 100)
+    if (percent == 100 && !(progress->completed_at_s > 0.0))
         progress->completed_at_s = kk_wall_s();
     (void)pthread_mutex_unlock(&server->mutex);
 }
@@ -86,27 +89,44 @@ static int ignore_chunk(void *user, const kokoro_chunk *chunk)
     return 0;
 }
 
-/* One short word: a model that cannot speak is found now, and the first client does not wait for
+/* Somebody speaks, or the server ends: no time for a first word. */
+static bool is_wanted(void *user)
+{
+    kk_server *server = user;
+    double ended_at_s;
+    return kk_scheduler_speaking(server->scheduler, &ended_at_s) > 0 ||
+           kk_server_is_draining(server);
+}
+
+/* One short word, in the default voice. */
+static void first_word(kk_server *server, kokoro_request *request)
+{
+    kokoro_request_init(request);
+    request->text = "Hello.";
+    request->text_len = strlen(request->text);
+    request->voice = kk_config_text(kk_server_config(server), KK_SET_VOICE);
+}
+
+/* A model that cannot speak is found before it is used, and the first client does not wait for
  * memory that is touched for the first time. */
 static int warm_up(kk_server *server, kokoro_engine *engine, kokoro_error *err)
 {
     kokoro_request request;
-    kokoro_request_init(&request);
-    request.text = "Hello.";
-    request.text_len = strlen(request.text);
-    request.voice = kk_config_text(kk_server_config(server), KK_SET_VOICE);
+    first_word(server, &request);
     return kokoro_speak(engine, &request, ignore_chunk, NULL, NULL, err);
 }
 
-static int load(kk_server *server, kokoro_engine **engine, kokoro_error *err)
+static int load(kk_server *server, kokoro_engine **engine, const kokoro_options *options,
+                kokoro_error *err)
 {
-    kokoro_options options = server->options.engine;
-    options.log = write_log;
-    options.log_user = server;
+    kokoro_request request;
     double start_s = kk_now_s();
     set_progress(server, "initializing", 30, "loading the model");
-    int status = kokoro_open(engine, &options, err);
+    int status = kokoro_open(engine, options, err);
     double open_s = kk_now_s() - start_s;
+    first_word(server, &request);
+    if (status == KOKORO_OK)
+        status = kokoro_check_request(*engine, &request, err);
     if (status == KOKORO_OK) {
         kokoro_engine_info info = {.struct_size = sizeof(info)};
         kokoro_get_engine_info(*engine, &info);
@@ -114,17 +134,46 @@ static int load(kk_server *server, kokoro_engine **engine, kokoro_error *err)
         server->times.engine_s = open_s;
         server->times.provider_s = info.load_ms / 1e3;
         (void)pthread_mutex_unlock(&server->mutex);
-        set_progress(server, "initializing", 80, "speaking the first word");
-        start_s = kk_now_s();
-        status = warm_up(server, *engine, err);
-        (void)pthread_mutex_lock(&server->mutex);
-        server->times.warm_up_s = kk_now_s() - start_s;
-        (void)pthread_mutex_unlock(&server->mutex);
+        kk_speech_cache_begin(server->results);
     }
-    server->providers = json_array();
-    if (status == KOKORO_OK)
-        (void)kk_bench_list_own_providers(&options, add_provider, server->providers, NULL);
     return status;
+}
+
+static void set_state(kk_server *server, int status, const kokoro_error *err)
+{
+    set_progress(server, status == KOKORO_OK ? "online" : "error", 100,
+                 status == KOKORO_OK ? "ready" : err->message);
+    (void)pthread_mutex_lock(&server->mutex);
+    server->load_error = *err;
+    server->state = status == KOKORO_OK ? KK_SERVER_READY : KK_SERVER_FAILED;
+    (void)pthread_mutex_unlock(&server->mutex);
+    if (server->options.wake != NULL)
+        server->options.wake(server->options.user);
+}
+
+/* Behind the start: the first word, unless somebody else says his before it ends, and what else is
+ * on this machine. */
+static int load_the_rest(kk_server *server, const kokoro_options *options, kokoro_error *err)
+{
+    int status = KOKORO_OK;
+    kokoro_request request;
+    kokoro_engine *engine = kk_server_take_engine(server);
+    const double start_s = kk_now_s();
+    first_word(server, &request);
+    request.cancelled = is_wanted;
+    request.cancelled_user = server;
+    if (engine != NULL)
+        status = kokoro_speak(engine, &request, ignore_chunk, NULL, NULL, err);
+    kk_server_give_engine(server, engine);
+    json_t *providers = json_array();
+    (void)pthread_mutex_lock(&server->mutex);
+    server->times.warm_up_s = kk_now_s() - start_s;
+    (void)pthread_mutex_unlock(&server->mutex);
+    (void)kk_bench_list_own_providers(options, add_provider, providers, NULL);
+    (void)pthread_mutex_lock(&server->mutex);
+    server->providers = providers;
+    (void)pthread_mutex_unlock(&server->mutex);
+    return status == KOKORO_CANCELLED ? KOKORO_OK : status;
 }
 
 static void *load_in_thread(void *user)
@@ -132,27 +181,33 @@ static void *load_in_thread(void *user)
     kk_server *server = user;
     kokoro_engine *engine = NULL;
     kokoro_error err = {.status = KOKORO_OK};
-    int status = load(server, &engine, &err);
+    kokoro_options options = server->options.engine;
+    options.log = write_log;
+    options.log_user = server;
+    int status = load(server, &engine, &options, &err);
     if (status == KOKORO_OK && kk_server_set_engine(server, engine) != KOKORO_OK)
         status = kk_fail_memory(&err);
     if (status != KOKORO_OK)
         kokoro_close(&engine);
-    if (status == KOKORO_OK)
-        kk_speech_cache_begin(server->results);
-    set_progress(server, status == KOKORO_OK ? "online" : "error", 100,
-                 status == KOKORO_OK ? "ready" : err.message);
-    (void)pthread_mutex_lock(&server->mutex);
-    server->load_error = err;
-    server->state = status == KOKORO_OK ? KK_SERVER_READY : KK_SERVER_FAILED;
-    (void)pthread_mutex_unlock(&server->mutex);
-    if (status == KOKORO_OK)
-        kk_cache_keeper_begin(server->cache);
-    if (server->options.wake != NULL)
-        server->options.wake(server->options.user);
+    set_state(server, status, &err);
+    if (status != KOKORO_OK)
+        return NULL;
+    status = load_the_rest(server, &options, &err);
+    if (status != KOKORO_OK)
+        set_state(server, status, &err);
+    kk_cache_keeper_begin(server->cache);
     return NULL;
 }
 
 /* --- another engine --- */
+
+json_t *kk_server_providers(kk_server *server)
+{
+    (void)pthread_mutex_lock(&server->mutex);
+    json_t *providers = server->providers;
+    (void)pthread_mutex_unlock(&server->mutex);
+    return providers;
+}
 
 const kk_config *kk_server_config(kk_server *server)
 {

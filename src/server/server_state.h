@@ -48,7 +48,9 @@ typedef struct kk_progress {
 
 /* Seconds of the parts of the start; 0: not yet known. */
 typedef struct kk_start_times {
-    double hardware_s, provider_s, engine_s, warm_up_s;
+    double hardware_s, provider_s, engine_s;
+    double ready_s;   /* all of it, until speech can be asked for */
+    double warm_up_s; /* behind that */
 } kk_start_times;
 
 typedef struct kk_engine_slot kk_engine_slot;
@@ -95,7 +97,7 @@ struct kk_server {
     kk_start_times times;
     kk_engine_slot *engines; /* the one in use first, then those that requests still hold */
     kk_reload reload;
-    struct json_t *providers; /* made before that; for the connections' thread alone */
+    struct json_t *providers; /* what is on this machine, made once; NULL until then */
     bool is_draining, must_end;
     kk_watchdog watchdog;
     pthread_cond_t end; /* must_end was set */
@@ -129,6 +131,8 @@ void kk_runtime_report_tick(kk_server *server);
 const kk_config *kk_server_config(kk_server *server);
 bool kk_server_is_draining(kk_server *server);
 void kk_server_start_times(kk_server *server, kk_start_times *out);
+/* What is on this machine, never changed once it is there; NULL until then. */
+struct json_t *kk_server_providers(kk_server *server);
 void kk_server_progress(kk_server *server, kk_progress *out);
 
 /* One request at an endpoint. */

@@ -9,7 +9,7 @@ json_t *kk_status_onnx_providers(const kk_status *s)
     json_t *names = json_array();
     size_t i;
     json_t *provider;
-    json_array_foreach(s->engine != NULL ? s->server->providers : NULL, i, provider)
+    json_array_foreach(kk_server_providers(s->server), i, provider)
     {
         const char *at = json_string_value(json_object_get(provider, "execution_providers"));
         if (!json_is_true(json_object_get(provider, "available")))
@@ -26,7 +26,8 @@ json_t *kk_status_onnx_providers(const kk_status *s)
 
 json_t *kk_status_providers(const kk_status *s)
 {
-    json_t *known = s->engine != NULL ? json_deep_copy(s->server->providers) : json_array();
+    json_t *providers = kk_server_providers(s->server);
+    json_t *known = providers != NULL ? json_deep_copy(providers) : json_array();
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:s, s:o}", "asked_for",
                      kk_config_text(kk_server_config(s->server), KK_SET_PROVIDER), "used",
                      s->engine != NULL ? s->info.provider : "", "precision",

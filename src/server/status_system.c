@@ -50,6 +50,7 @@ json_t *kk_status_startup(const kk_status *s)
     (void)strncat(name, kk_status_provider(s), sizeof(name) - strlen(name) - 1);
     (void)json_object_set_new(object, name, kk_json_real(s->times.provider_s));
     (void)json_object_set_new(object, "engine_open", kk_json_real(s->times.engine_s));
+    (void)json_object_set_new(object, "ready", kk_json_real(s->times.ready_s));
     (void)json_object_set_new(object, "minimal_warmup", kk_json_real(s->times.warm_up_s));
     return object;
 }

@@ -164,7 +164,8 @@ def test_a_library_that_crashes_when_it_is_loaded_leaves_the_server_alone(start,
     subprocess.run([compiler, "-shared", "-fPIC", "-o", work / "fall.so", work / "fall.c"],
                    check=True)
     server = start_in(start, place, KOKORO_ORT_LIBRARY=str(work / "fall.so")).wait_ready()
-    found = {provider["name"]: provider for provider in server.status()["providers"]["known"]}
+    status = wait_until(server.status, lambda s: s["providers"]["known"], 60, "providers")
+    found = {provider["name"]: provider for provider in status["providers"]["known"]}
     assert found["native"]["available"] and not found["onnxruntime"]["available"]
     assert "signal 6" in found["onnxruntime"]["reason"]
     assert server.post({"input": "Still there.", "response_format": "pcm"}).status_code == 200

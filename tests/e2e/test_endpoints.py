@@ -5,7 +5,7 @@ import math
 import pytest
 from audio import (FAST, LONG, LONG_S, SENTINEL, SHORT, check_whole_mp3, check_whole_wav, loudness,
                    wav_sizes)
-from conftest import error_of
+from conftest import error_of, wait_until
 
 
 def test_health(server):
@@ -270,7 +270,7 @@ def test_too_large_bodies(server):
 
 
 def test_status(server):
-    before = server.status()
+    before = wait_until(server.status, lambda s: s["onnx_providers"], 60, "providers")
     answer = server.post({"input": "The quick brown fox.", "response_format": "wav",
                           "stream": False})
     server.post({"input": "", "stream": False})

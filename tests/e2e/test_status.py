@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 from audio import FAST, LONG, SHORT, check_whole_wav
-from conftest import Server
+from conftest import Server, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 QUIET = {"KOKORO_SKIP_BENCHMARKING": "true"}
@@ -99,7 +99,7 @@ def wait_cleanup(server, count):
 
 def test_shape_of_a_new_server(needs_data, start):
     running = start("--port", "0", environment=QUIET).wait_ready()
-    status = running.status()
+    status = wait_until(running.status, lambda s: s["onnx_providers"], 60, "providers")
     check_shape(status)
     p = status["performance"]
     assert p["total_inferences"] == p["total_requests"] == p["completed_count"] == 0
