@@ -216,6 +216,10 @@ typedef struct kokoro_request {
     bool skip_silence; /* leave out what is silent before the first sound */
     uint64_t group;    /* whose request it is: groups share the model fairly; 0: nobody's */
     int seam_before, seam_after; /* an enum kokoro_seam each */
+    /* Called once, when the text is read and can be spoken, before the model is waited for; from
+     * then on only the model can fail. NULL: not called. */
+    void (*accepted)(void *user);
+    void *accepted_user;
     /* Asked every few milliseconds while it waits for the model or the model runs, on the calling
      * thread; true stops. NULL: never asked. */
     bool (*cancelled)(void *user);

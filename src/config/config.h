@@ -61,6 +61,8 @@
       "100000", true, "longest text of one request, in characters")                                \
     X(TTFA_TARGET_MS, "KOKORO_TTFA_TARGET_MS", "ttfa-target-ms", INT, 1, 60000, "", "250", true,   \
       "time to the first sound that counts as good, in ms")                                        \
+    X(MAX_QUEUE, "KOKORO_MAX_QUEUE", "max-queue", INT, 1, 4096, "", "64", true,                    \
+      "requests that may wait for their turn; more are refused with 429")                          \
     X(SKIP_SILENCE, "KOKORO_SKIP_SILENCE", "skip-silence", BOOL, 0, 0, "", "true", true,           \
       "leave out the silence before the first sound of a streamed answer")                         \
     X(TRIM_AFTER_S, "KOKORO_TRIM_AFTER_S", "", REAL, 0, 86400, "", "30", true,                     \

@@ -36,6 +36,8 @@ int kokoro_speak(kokoro_engine *engine, const kokoro_request *request, kokoro_ch
     s.stats->unknown_symbols = s.chunks.unknown_symbols;
     if (status == KOKORO_OK && s.chunks.n == 0)
         status = kk_fail(err, KOKORO_NO_SPEECH, "the text holds no word that can be spoken");
+    if (status == KOKORO_OK && request->accepted != NULL)
+        request->accepted(request->accepted_user);
     for (size_t i = 0; i < s.chunks.n && status == KOKORO_OK; i++) {
         status = kk_speak_chunk(&s, i, err);
         if (status == KOKORO_OK && i + 1 < s.chunks.n)
@@ -68,6 +70,9 @@ static int check_request(kk_speech *s, kokoro_error *err)
     if (!(request->sentence_pause_s >= 0.0 && request->sentence_pause_s <= KOKORO_PAUSE_MAX_S &&
           request->paragraph_pause_s >= 0.0 && request->paragraph_pause_s <= KOKORO_PAUSE_MAX_S))
         return kk_fail(err, KOKORO_INVALID, "pauses must be 0 to %g seconds", KOKORO_PAUSE_MAX_S);
+    if (!(request->first_sound_within_s >= 0.0 && request->buffered_s >= 0.0))
+        return kk_fail(err, KOKORO_INVALID,
+                       "first_sound_within_s and buffered_s must be seconds, 0 or more");
     const char *voice =
         request->voice != NULL && request->voice[0] != '\0' ? request->voice : "af_heart";
     int status = kk_blend_parse(s->engine->voices, voice, &s->voice, err);

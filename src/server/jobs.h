@@ -1,11 +1,15 @@
 /*
- * jobs.h - a few threads that work off a bounded queue, first come first served.
+ * jobs.h - a few threads that work off a bounded queue: first come, first served among those who
+ * share alike. Whose jobs fewest workers have comes first, so that one client's many do not keep
+ * out another's one; and patient jobs have at most half of the workers, and those only when nobody
+ * else waits.
  */
 #ifndef KK_SERVER_JOBS_H
 #define KK_SERVER_JOBS_H
 
 #include "kokoro/kokoro.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,10 +21,19 @@ int kk_jobs_start(kk_jobs **out, size_t n_workers, size_t max_waiting, kokoro_er
 /* OK, or BUSY when max_waiting jobs wait already; then fn is not called. */
 int kk_jobs_add(kk_jobs *jobs, kk_job_fn *fn, void *job);
 
+typedef struct kk_job_kind {
+    uint64_t group;  /* whose it is; 0: nobody's in particular */
+    bool is_patient; /* nobody waits for its first result */
+} kk_job_kind;
+
+/* The same for a job of a kind; BUSY when max_waiting jobs wait (no more than at the start). */
+int kk_jobs_add_of(kk_jobs *jobs, kk_job_fn *fn, void *job, kk_job_kind kind, size_t max_waiting);
+
 typedef struct kk_jobs_view {
     size_t n_waiting, n_running, n_workers, max_waiting;
     size_t peak_waiting, peak_running; /* the most at once so far */
     uint64_t n_taken;                  /* jobs that a worker has begun */
+    double gap_s; /* between the ends of jobs while others wait, a running mean; 0: not known */
 } kk_jobs_view;
 void kk_jobs_read(kk_jobs *jobs, kk_jobs_view *view);
 

@@ -23,7 +23,7 @@
 enum {
     /* A worker waits most of its time, for its turn at the model or for its client to read. */
     KK_SERVER_N_WORKERS = 16,
-    KK_SERVER_MAX_QUEUE = 64,
+    KK_SERVER_MAX_QUEUE = 4096, /* the most that KOKORO_MAX_QUEUE may say */
     KK_SERVER_MAX_BODY = 1 << 20,
     KK_SERVER_MAX_CONNECTIONS = 512,
     KK_SERVER_IDLE_S = 120,

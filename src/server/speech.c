@@ -3,7 +3,7 @@
  * whether its answer is kept (speech_cache.h), and else puts it into the queue; a worker speaks it,
  * and its answer (speech_answer.h) sends it.
  *
- * Nothing is sent before the first sound is there, so that every failure up to it has its status.
+ * Nothing is sent before the text is read, so that what is wrong with a request has its status.
  */
 #include "server/server_state.h"
 
@@ -11,6 +11,8 @@
 #include "base/clock.h"
 #include "server/speech_answer.h"
 #include "server/speech_count.h"
+
+#include <math.h>
 
 typedef struct job {
     kk_server *server;
@@ -42,6 +44,12 @@ static int on_chunk(void *user, const kokoro_chunk *chunk)
     return kk_speech_answer_add(&j->answer, chunk);
 }
 
+static void on_accepted(void *user)
+{
+    job *j = user;
+    kk_speech_answer_start(&j->answer, j->stats);
+}
+
 static bool is_gone(void *user)
 {
     job *j = user;
@@ -61,6 +69,9 @@ static int speak(job *j, kokoro_stats *stats, kokoro_error *err)
     j->count.engine = j->engine;
     j->request.speak.cancelled = is_gone;
     j->request.speak.cancelled_user = j;
+    j->request.speak.accepted = on_accepted;
+    j->request.speak.accepted_user = j;
+    j->request.speak.group = j->http->group;
     j->request.speak.skip_silence = j->request.skips_silence;
     if (j->request.is_streamed) {
         const kk_config *config = kk_server_config(j->server);
@@ -133,6 +144,16 @@ static int read_request(job *j, const kk_call *call, kk_api_error *error)
     return status;
 }
 
+/* When those who wait now will have begun, as it goes at present. */
+static int queue_s(kk_server *server)
+{
+    enum { MOST_S = 120 };
+    kk_jobs_view view;
+    kk_jobs_read(server->jobs, &view);
+    const double s = view.gap_s * (double)view.n_waiting;
+    return s < 1.0 ? 1 : s > MOST_S ? MOST_S : (int)ceil(s);
+}
+
 static int queue_job(job *j, kk_api_error *error)
 {
     kk_server *server = j->server;
@@ -143,13 +164,15 @@ static int queue_job(job *j, kk_api_error *error)
                                  .queued_s = kk_now_s()};
     kk_http_hold(j->exchange);
     kk_scheduler_speech_begins(server->scheduler);
-    if (kk_jobs_add(server->jobs, run_job, j) == KOKORO_OK)
+    const size_t max_queue = (size_t)kk_config_int(kk_server_config(server), KK_SET_MAX_QUEUE);
+    const kk_job_kind kind = {j->http->group, !j->request.is_streamed};
+    if (kk_jobs_add_of(server->jobs, run_job, j, kind, max_queue) == KOKORO_OK)
         return 0;
     kk_scheduler_speech_ends(server->scheduler);
     kk_http_release(j->exchange);
-    (void)kk_api_fail(error, 429, NULL, "queue_full", "%d requests wait already; try again",
-                      KK_SERVER_MAX_QUEUE);
-    error->retry_after_s = 2;
+    (void)kk_api_fail(error, 429, NULL, "queue_full",
+                      "%zu requests wait already (KOKORO_MAX_QUEUE); try again", max_queue);
+    error->retry_after_s = queue_s(server);
     return error->http_status;
 }
 

@@ -75,30 +75,33 @@ static int send_events(kk_speech_answer *answer, kokoro_error *err)
     return status;
 }
 
+/* Of what is known: with the headers of a streamed answer that is not the sound. */
 static void add_timing(kk_speech_answer *answer, const kokoro_stats *stats)
 {
-    double first_ms = 1e3 * (answer->first_s - answer->http->start_s);
-    if (stats != NULL)
+    if (answer->is_sending)
+        kk_http_add_header(&answer->response, "Server-Timing", "queue;dur=%.1f, g2p;dur=%.1f",
+                           answer->queue_ms, stats->g2p_ms);
+    else
         kk_http_add_header(&answer->response, "Server-Timing",
                            "queue;dur=%.1f, g2p;dur=%.1f, model;dur=%.1f, first-audio;dur=%.1f",
                            answer->queue_ms + stats->wait_ms, stats->g2p_ms, stats->model_ms,
-                           first_ms);
-    else
-        kk_http_add_header(&answer->response, "Server-Timing",
-                           "queue;dur=%.1f, first-audio;dur=%.1f", answer->queue_ms, first_ms);
+                           1e3 * (answer->first_s - answer->http->start_s));
 }
 
-/* With the first sound it is known whether more will follow, and so how to answer. */
-static int begin(kk_speech_answer *answer, const kokoro_chunk *chunk)
+void kk_speech_answer_start(kk_speech_answer *answer, const kokoro_stats *stats)
+{
+    answer->response.content_type = answer->request->content_type;
+    if (!answer->request->is_streamed)
+        return;
+    answer->is_sending = true;
+    add_timing(answer, stats);
+    kk_http_begin(answer->exchange, &answer->response, KK_HTTP_LENGTH_UNKNOWN);
+}
+
+static int open_encoder(kk_speech_answer *answer, const kokoro_chunk *chunk)
 {
     const uint64_t n_samples = chunk->n_total > 0 ? chunk->n_total : KK_SAMPLES_UNKNOWN;
     answer->first_s = kk_now_s();
-    answer->response.content_type = answer->request->content_type;
-    if (answer->request->is_streamed && n_samples != chunk->n_samples) {
-        add_timing(answer, NULL);
-        answer->is_sending = true;
-        kk_http_begin(answer->exchange, &answer->response, KK_HTTP_LENGTH_UNKNOWN);
-    }
     return kk_encoder_open(&answer->encoder, answer->request->codec, &answer->request->encoding,
                            n_samples, take_bytes, answer, &answer->problem);
 }
@@ -115,7 +118,7 @@ int kk_speech_answer_add(kk_speech_answer *answer, const kokoro_chunk *chunk)
     if (kk_http_is_gone(answer->exchange))
         return KOKORO_CANCELLED;
     if (answer->encoder == NULL)
-        status = begin(answer, chunk);
+        status = open_encoder(answer, chunk);
     if (status == KOKORO_OK)
         status =
             kk_encoder_write(answer->encoder, chunk->samples, chunk->n_samples, &answer->problem);

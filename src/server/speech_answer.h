@@ -3,8 +3,8 @@
  * encoder of the whole answer; every encoded byte comes out at one place, which sends it on or
  * collects it:
  *
- *     streamed, more to come      headers with the first sound, then piece by piece
- *     all there at once           one body, its length exact
+ *     streamed                    headers when the text is read, then piece by piece
+ *     else                        one body, its length exact
  *
  * and as the request wants it: bare, as server-sent events, or in a JSON object (speech_frame.h).
  *
@@ -41,6 +41,9 @@ void kk_speech_answer_init(kk_speech_answer *answer, kk_http_exchange *exchange,
                            const kk_http_request *http, const kk_speech_request *request,
                            kk_speech_entry *entry);
 void kk_speech_answer_fini(kk_speech_answer *answer);
+
+/* The text can be spoken: of a streamed answer the headers go out. */
+void kk_speech_answer_start(kk_speech_answer *answer, const kokoro_stats *stats);
 
 /* The next sound. OK; CANCELLED when the client is gone, or out of memory (answer->problem). */
 int kk_speech_answer_add(kk_speech_answer *answer, const kokoro_chunk *chunk);
