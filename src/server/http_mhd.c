@@ -170,13 +170,23 @@ void kk_http_tick(kk_http *http)
 
 /* --- requests --- */
 
+/* The library decodes a path to a string that ends at a NUL: what stands behind would be lost, and
+ * another path be served. */
+static bool has_nul(const char *uri)
+{
+    const char *nul = strstr(uri, "%00");
+    return nul != NULL && (size_t)(nul - uri) < strcspn(uri, "?");
+}
+
 static void *on_first_line(void *user, const char *uri, struct MHD_Connection *connection)
 {
     kk_http *http = user;
-    (void)uri;
     set_reading(http, connection, true);
-    return kk_exchange_create(http->limits.buffer_len, http->limits.idle_s, fd_of(connection),
-                              connection, wake);
+    kk_http_exchange *exchange = kk_exchange_create(http->limits.buffer_len, http->limits.idle_s,
+                                                    fd_of(connection), connection, wake);
+    if (exchange != NULL && has_nul(uri))
+        exchange->request.path = "/%00";
+    return exchange;
 }
 
 /* Fields of one kind, copied: the library's strings end with the request, the log comes later. */
@@ -215,7 +225,8 @@ static bool fill_request(kk_http_exchange *exchange, struct MHD_Connection *conn
     (void)MHD_get_connection_values(connection, MHD_HEADER_KIND, take_field, &headers);
     (void)MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, take_field, &queries);
     request->method = kk_arena_strdup(&exchange->arena, method);
-    request->path = kk_arena_strdup(&exchange->arena, url);
+    if (request->path == NULL)
+        request->path = kk_arena_strdup(&exchange->arena, url);
     request->headers = headers.items;
     request->n_headers = headers.n;
     request->queries = queries.items;

@@ -64,7 +64,7 @@ def test_unknown_model(server):
 
 
 # Clients guess other servers by these.
-@pytest.mark.parametrize("path", ["/v1/readyz", "/v1/test", "/", "/v1", "/v1/models/", "/v1/models/a/b",
+@pytest.mark.parametrize("path", ["/v1/readyz", "/v1/test", "/v1", "/health%00", "/%00health", "/v1/models/", "/v1/models/a/b",
                                   "/health/", "/v1/audio/speech/", "/%00", "/%ff", "/%0aforged", "/%1b[2J", "/" + "a" * 2000])
 def test_unknown_paths(server, path):
     error_of(server.get(path), 404, code="unknown_url")
