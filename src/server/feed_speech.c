@@ -52,6 +52,24 @@ static int wait_for_text(kk_feed_speech *speech, kk_feed_text *text, kokoro_erro
     return verdict;
 }
 
+/* What the engine puts between two sentences of one call. */
+static int add_pause(kk_feed_speech *speech, const kk_feed_text *text)
+{
+    static const float silence[KOKORO_SAMPLE_RATE_HZ / 10];
+    size_t n = (size_t)(speech->speak.sentence_pause_s * KOKORO_SAMPLE_RATE_HZ);
+    int stop = 0;
+    if (speech->n_calls == 0 || text->seam_before != KOKORO_SEAM_SENTENCE)
+        return KOKORO_OK;
+    while (n > 0 && stop == 0) {
+        const size_t len = sizeof(silence) / sizeof(silence[0]);
+        const kokoro_chunk chunk = {.samples = silence, .n_samples = n < len ? n : len};
+        stop = speech->chunk(speech->user, &chunk);
+        speech->stats.audio_s += (double)chunk.n_samples / KOKORO_SAMPLE_RATE_HZ;
+        n -= chunk.n_samples;
+    }
+    return stop == 0 ? KOKORO_OK : KOKORO_CANCELLED;
+}
+
 static int speak_text(kk_feed_speech *speech, const kk_feed_text *text, kokoro_error *err)
 {
     kokoro_request *request = &speech->speak;
@@ -62,7 +80,10 @@ static int speak_text(kk_feed_speech *speech, const kk_feed_text *text, kokoro_e
     request->buffered_s = buffered_s(speech);
     request->skip_silence = speech->skips_silence && speech->first_s <= 0.0;
     speech->call_stats = (kokoro_stats){0};
-    int status =
+    int status = add_pause(speech, text);
+    if (status != KOKORO_OK)
+        return status;
+    status =
         kokoro_speak(speech->count.engine, request, on_chunk, speech, &speech->call_stats, err);
     add_stats(&speech->stats, &speech->call_stats);
     speech->call_stats = (kokoro_stats){0};

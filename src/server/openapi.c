@@ -131,17 +131,25 @@ static bool add_sample_rates(json_t *api)
            is_well;
 }
 
-/* Each format's name and, of the answer, its type. */
-static bool add_formats(json_t *api, json_t *content)
+/* The formats' types among those of an answer. */
+static bool add_types(json_t *content)
 {
-    json_t *names = json_array();
     bool is_well = true;
     for (const kk_codec *codec = kk_codecs; codec->name != NULL; codec++) {
         json_t *schema =
             json_pack("{s:{s:s, s:s}}", "schema", "type", "string", "format", "binary");
-        is_well = json_array_append_new(names, json_string(codec->name)) == 0 && is_well;
         is_well = json_object_set_new(content, codec->content_type, schema) == 0 && is_well;
     }
+    return is_well;
+}
+
+/* Each format's name and, of the answers, its type. */
+static bool add_formats(json_t *api, json_t *content, json_t *stream_content)
+{
+    json_t *names = json_array();
+    bool is_well = add_types(content) && add_types(stream_content);
+    for (const kk_codec *codec = kk_codecs; codec->name != NULL; codec++)
+        is_well = json_array_append_new(names, json_string(codec->name)) == 0 && is_well;
     json_t *raw = json_pack("{s:{s:s, s:s}}", "schema", "type", "string", "format", "binary");
     is_well = json_object_set_new(content, "audio/L16", raw) == 0 && is_well;
     return put(api, "components/schemas/Format", "enum", names) && is_well;
@@ -153,11 +161,14 @@ static bool add_names(json_t *api, const kk_config *config)
     const long long max_chars = kk_config_int(config, KK_SET_MAX_INPUT_CHARS);
     const json_t *paths = json_object_get(api, "paths");
     json_t *speech = json_object_get(paths, "/audio/speech");
+    json_t *stream = json_object_get(paths, "/audio/speech/stream");
     bool is_well = put(api, "info", "version", json_string(kokoro_version()));
     for (const char *const *name = kk_model_names; *name != NULL; name++)
         is_well = json_array_append_new(models, json_string(*name)) == 0 && is_well;
     is_well = put(api, "components/schemas/ModelName", "enum", models) && is_well;
-    return is_well && add_formats(api, value_at(speech, "post/responses/200/content")) &&
+    return is_well &&
+           add_formats(api, value_at(speech, "post/responses/200/content"),
+                       value_at(stream, "post/responses/200/content")) &&
            add_sample_rates(api) && add_range(api, "speed", KOKORO_SPEED_MIN, KOKORO_SPEED_MAX) &&
            add_range(api, "sentence_pause", 0.0, KOKORO_PAUSE_MAX_S) &&
            add_range(api, "paragraph_pause", 0.0, KOKORO_PAUSE_MAX_S) &&

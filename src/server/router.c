@@ -30,6 +30,8 @@ const kk_route_row kk_routes[] = {
     {"/v1/openapi.json", GET, kk_get_openapi},
     {"/v1/audio/speech", POST, kk_post_speech},
     {"/audio/speech", POST, kk_post_speech},
+    {"/v1/audio/speech/stream", POST | STREAM, kk_post_speech_stream},
+    {"/audio/speech/stream", POST | STREAM, kk_post_speech_stream},
     {"/v1/audio/voices", GET, kk_get_audio_voices},
     {"/audio/voices", GET, kk_get_audio_voices},
     {"/v1/audio/models", GET, kk_get_audio_models},
@@ -225,7 +227,20 @@ static int check_origin(const kk_call *call, kk_api_error *error)
     return 0;
 }
 
-static int check_type(const kk_call *call, kk_api_error *error)
+/* The names that lines of JSON go by; there is no registered one. */
+static bool is_lines_type(kk_slice name)
+{
+    static const char *const names[] = {"application/x-ndjson", "application/ndjson",
+                                        "application/jsonl", "application/x-jsonlines",
+                                        "application/json-lines"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (kk_slice_equal_nocase(name, kk_slice_of(names[i])))
+            return true;
+    }
+    return false;
+}
+
+static int check_type(const kk_call *call, bool takes_lines, kk_api_error *error)
 {
     const char *type = kk_http_header(call->request, "Content-Type");
     const char *coding = kk_http_header(call->request, "Content-Encoding");
@@ -235,10 +250,11 @@ static int check_type(const kk_call *call, kk_api_error *error)
     if (type == NULL)
         return 0;
     kk_slice name = kk_slice_trim((kk_slice){type, strcspn(type, ";")});
-    if (kk_slice_equal_nocase(name, KK_SLICE("application/json")))
+    if (kk_slice_equal_nocase(name, KK_SLICE("application/json")) ||
+        (takes_lines && is_lines_type(name)))
         return 0;
-    return kk_api_fail(error, 415, NULL, "unsupported_content_type",
-                       "the body must be application/json");
+    return kk_api_fail(error, 415, NULL, "unsupported_content_type", "the body must be %s",
+                       takes_lines ? "application/x-ndjson" : "application/json");
 }
 
 enum kk_http_verdict kk_route(void *user, kk_http_exchange *exchange,
@@ -256,7 +272,8 @@ enum kk_http_verdict kk_route(void *user, kk_http_exchange *exchange,
     bool is_get = strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0;
     if (!((route->flags & POST) != 0 && is_post) && !((route->flags & GET) != 0 && is_get))
         return wrong_method(&call, route);
-    if (is_post && (check_origin(&call, &error) != 0 || check_type(&call, &error) != 0))
+    if (is_post && (check_origin(&call, &error) != 0 ||
+                    check_type(&call, (route->flags & STREAM) != 0, &error) != 0))
         return kk_answer_error(&call, &error);
     return route->endpoint(&call);
 }

@@ -9,6 +9,7 @@
 #include "base/status.h"
 #include "bench/providers.h"
 #include "server/json.h"
+#include "server/speech_stream.h"
 #include "server/wyoming.h"
 
 #include <stdarg.h>
@@ -360,6 +361,8 @@ int kk_server_start(kk_server **out, const kk_server_options *options, kokoro_er
     if (status == KOKORO_OK)
         status = kk_scheduler_create(&server->scheduler, server, err);
     if (status == KOKORO_OK)
+        status = kk_speech_streams_create(&server->streams, server, err);
+    if (status == KOKORO_OK)
         status = kk_cache_keeper_create(&server->cache, server, err);
     if (status == KOKORO_OK)
         status = kk_speech_cache_create(&server->results, server, err);
@@ -438,6 +441,7 @@ void kk_server_stop(kk_server **server_ptr)
         kk_server_drain(server);
     kk_speech_cache_stop(server->results);
     kk_wyoming_stop(&server->wyoming);
+    kk_speech_streams_destroy(&server->streams);
     kk_jobs_stop(&server->jobs);
     kk_cache_keeper_destroy(&server->cache);
     kk_http_stop(&server->http);

@@ -84,7 +84,8 @@ struct kk_server {
     kk_cache_keeper *cache;
     kk_speech_cache *results;
     kk_http *http;
-    struct kk_wyoming *wyoming;       /* NULL: off */
+    struct kk_wyoming *wyoming; /* NULL: off */
+    struct kk_speech_streams *streams;
     kk_runtime_report runtime_report; /* of the housekeeping thread */
     pthread_t loader, housekeeper;
     bool has_loader, has_housekeeper, has_mutex;
@@ -148,8 +149,8 @@ typedef enum kk_http_verdict kk_endpoint(const kk_call *call);
 
 kk_endpoint kk_get_health, kk_get_startup_progress, kk_get_status, kk_get_metrics, kk_get_voices,
     kk_get_audio_voices, kk_get_models, kk_get_model, kk_get_audio_models, kk_post_speech,
-    kk_benchmark, kk_get_root, kk_get_docs, kk_get_openapi, kk_get_cache_status,
-    kk_post_cache_cleanup;
+    kk_post_speech_stream, kk_benchmark, kk_get_root, kk_get_docs, kk_get_openapi,
+    kk_get_cache_status, kk_post_cache_cleanup;
 
 /* Answer with an error, with a JSON object (whose reference is taken), or that the model is not
  * loaded yet. */

@@ -82,6 +82,11 @@ static int take_bool(const parse *p, const char *name, bool *out)
 static int choose_form(parse *p)
 {
     bool has_input = field(p, "input") != NULL, has_text = field(p, "text") != NULL;
+    if (p->limits->text_follows) {
+        p->form = &openai_form;
+        p->out->text_param = "text";
+        return 0;
+    }
     if (has_input && has_text)
         return kk_api_fail(p->error, 400, "input", "ambiguous_text",
                            "the body has both 'input' and 'text'; send one of them");
@@ -97,6 +102,8 @@ static int take_text(const parse *p)
 {
     const char *name = p->form->text;
     const json_t *value = field(p, name);
+    if (p->limits->text_follows)
+        return 0;
     if (!json_is_string(value))
         return wrong_type(p, name, "a string", value);
     const kk_slice sent = {json_string_value(value), json_string_length(value)};
@@ -327,6 +334,16 @@ static int take_instructions(const parse *p)
     return status;
 }
 
+/* What a text that has not come yet cannot have. */
+static int check_following(const parse *p)
+{
+    const char *param = p->out->speak.wants_words ? "timestamps" : "stream";
+    if (!p->limits->text_follows || (p->out->is_streamed && !p->out->speak.wants_words))
+        return 0;
+    return kk_api_fail(p->error, 400, param, "unsupported_value",
+                       "'%s' does not go with a text that arrives in pieces", param);
+}
+
 static int take_fields(parse *p)
 {
     int status = choose_form(p);
@@ -346,6 +363,8 @@ static int take_fields(parse *p)
         status = take_stream(p);
     if (status == 0)
         status = take_timestamps(p);
+    if (status == 0)
+        status = check_following(p);
     if (status == 0)
         status = take_pause(p, "sentence_pause", &p->out->speak.sentence_pause_s);
     if (status == 0)

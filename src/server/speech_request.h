@@ -34,6 +34,7 @@ typedef struct kk_speech_limits {
     size_t max_chars;          /* code points of the text */
     const char *default_voice; /* where the body names none */
     bool skips_silence;        /* of streamed answers, where the body does not say */
+    bool text_follows;         /* in OpenAI's form, without its text; the answer is a stream */
 } kk_speech_limits;
 
 /*
