@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/status.h"
+#include "captions.h"
 #include "input.h"
 #include "options.h"
 #include "output.h"
@@ -28,6 +29,7 @@ typedef struct say {
     kk_output *outputs[MAX_OUTPUTS]; /* a file or stream, a player */
     size_t n_outputs;
     kk_progress progress;
+    kk_captions captions;
     kk_say_stats stats;
     size_t n_repeats;
     bool is_kept; /* the first run's samples go out, those of repeats do not */
@@ -63,6 +65,36 @@ static int read_numbers(say *s)
     return KK_EXIT_OK;
 }
 
+static bool read_pause(const say *s, enum kk_say_option index, double *out)
+{
+    const char *value = option(s, index);
+    if (value == NULL || (kk_parse_real(value, out) && *out >= 0.0 && *out <= KOKORO_PAUSE_MAX_S))
+        return true;
+    kk_complain("--%s must be a number of seconds from 0 to %g, not '%.40s'",
+                index == KK_SAY_SENTENCE_PAUSE ? "sentence-pause" : "paragraph-pause",
+                KOKORO_PAUSE_MAX_S, value);
+    return false;
+}
+
+/* What stands between words, and when they are heard. */
+static int read_words(say *s)
+{
+    const char *path = option(s, KK_SAY_TIMESTAMPS);
+    if (!read_pause(s, KK_SAY_SENTENCE_PAUSE, &s->request.sentence_pause_s) ||
+        !read_pause(s, KK_SAY_PARAGRAPH_PAUSE, &s->request.paragraph_pause_s))
+        return KK_EXIT_USAGE;
+    s->request.wants_words = path != NULL;
+    if (path != NULL && !kk_captions_is_made(path)) {
+        kk_complain("--timestamps writes files that end in .json, .srt or .vtt, not '%.80s'", path);
+        return KK_EXIT_USAGE;
+    }
+    if (path != NULL && s->request.is_phonemes) {
+        kk_complain("--timestamps are of words: with --phonemes there are none");
+        return KK_EXIT_USAGE;
+    }
+    return KK_EXIT_OK;
+}
+
 static int read_request(say *s)
 {
     kokoro_request_init(&s->request);
@@ -75,7 +107,7 @@ static int read_request(say *s)
     s->request.pieces = option(s, KK_SAY_PIECES) != NULL;
     s->request.voice = kk_config_text(&s->app->config, KK_SET_VOICE);
     s->request.language = option(s, KK_SAY_LANG);
-    return status;
+    return status == KK_EXIT_OK ? read_words(s) : status;
 }
 
 /* "wav" of "a/b.wav"; "" for "b", ".b" and "b." */
@@ -229,7 +261,9 @@ static int on_chunk(void *user, const kokoro_chunk *chunk)
             return 1;
         }
     }
-    kk_progress_step(&s->progress, chunk->index + (chunk->ends_chunk ? 1 : 0), chunk->n_chunks,
+    const bool is_pause = !chunk->begins_chunk && chunk->n_durations == 0; /* behind its chunk */
+    kk_captions_add(&s->captions, chunk);
+    kk_progress_step(&s->progress, chunk->index + (chunk->ends_chunk || is_pause), chunk->n_chunks,
                      (double)chunk->n_samples / KOKORO_SAMPLE_RATE_HZ);
     return 0;
 }
@@ -274,6 +308,15 @@ static int speak(say *s)
     return status;
 }
 
+static int write_captions(say *s)
+{
+    const char *path = option(s, KK_SAY_TIMESTAMPS);
+    if (path == NULL || kk_captions_write(&s->captions, path, (kk_slice){s->text.data, s->text.len},
+                                          &s->error) == KOKORO_OK)
+        return KK_EXIT_OK;
+    return kk_complain_of(&s->error);
+}
+
 static void report(const say *s)
 {
     size_t unknown = s->stats.first.unknown_symbols;
@@ -293,11 +336,14 @@ int kk_app_say(kk_app *app)
     if (status == KK_EXIT_OK)
         status = speak(&s);
     if (status == KK_EXIT_OK)
+        status = write_captions(&s);
+    if (status == KK_EXIT_OK)
         report(&s);
     for (size_t i = 0; i < s.n_outputs; i++)
         kk_output_close(&s.outputs[i]);
     kokoro_close(&s.engine);
     kk_free(s.stats.model_s);
+    kk_captions_fini(&s.captions);
     kk_buf_fini(&s.text);
     return status;
 }

@@ -49,6 +49,44 @@ class Say(cli.Case):
             self.assertEqual(self.check_wav(cat.communicate()[0]), samples)
         self.check_only("a.wav", "b.PCM", "text", "pipe.wav")
 
+    def test_captions(self):
+        text = "It costs $5 & more, \u201cI think\u201d. A <second> one.\n\nCaf\u00e9."
+        for ending in ("json", "srt", "VTT"):
+            self.say(text, "-o", "a.wav", "--timestamps", f"words.{ending}")
+        words = json.loads((self.dir / "words.json").read_text())["timestamps"]
+        self.assertEqual([word["word"] for word in words],
+                         ["It", "costs", "$5", "&", "more", "I", "think", "A", "second", "one", "Caf\u00e9"])
+        for word in words:
+            self.assertEqual(text[word["offset"]:word["offset"] + word["length"]], word["word"])
+        times = [time for word in words for time in (word["start"], word["end"])]
+        self.assertEqual(times, sorted(times))
+        seconds = len(self.check_wav((self.dir / "a.wav").read_bytes())) / 48000
+        self.assertLessEqual(times[-1], seconds)
+        captions = (self.dir / "words.srt").read_text()
+        self.assertRegex(captions, r"^1\n00:00:00,\d{3} --> 00:00:0\d,\d{3}\nIt costs \$5 & more, "
+                                   "\u201cI think\u201d\\.\n\n2\n.*\nA <second> one\\.\n\n3\n.*\nCaf\u00e9\\.\n\n$")
+        captions = (self.dir / "words.VTT").read_text()
+        self.assertRegex(captions, r"^WEBVTT\n\n00:00:00\.\d{3} --> .*\nIt costs \$5 &amp; more, ")
+        self.assertIn("A &lt;second&gt; one.", captions)
+        self.check_only("a.wav", "words.json", "words.srt", "words.VTT")
+        for wrong in (["--timestamps", "words.txt"], ["--timestamps", "w.srt", "--phonemes"]):
+            done = self.run_kokoro("say", "Hi.", "-o", "b.wav", *wrong)
+            self.assertEqual((done.returncode, done.stdout), (2, b""))
+
+    def test_pauses(self):
+        def seconds(*options):
+            return len(self.check_wav(self.say(PARAGRAPHS, *options).stdout)) / 48000
+
+        plain = seconds()
+        self.assertAlmostEqual(seconds("--paragraph-pause", "1.5"), plain + 3.0, places=4)
+        # Each is a sentence too, and the longer pause counts.
+        self.assertAlmostEqual(seconds("--paragraph-pause", "0.5", "--sentence-pause", "1"), plain + 2.0,
+                               places=4)
+        for wrong in ("-1", "11", "nan", "long"):
+            done = self.run_kokoro("say", "Hi.", "--sentence-pause", wrong)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn("from 0 to 10", done.stderr)
+
     def test_several_chunks_are_the_same_in_file_and_pipe(self):
         done = self.say(PARAGRAPHS, "--stats", "-o", "a.wav")
         self.assertEqual(json.loads(done.stderr)["chunks"], 3)

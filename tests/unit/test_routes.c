@@ -59,9 +59,9 @@ TEST(routes_are_there_with_and_without_v1)
                         strcmp(route->path, "/docs") == 0;
         (void)snprintf(with, sizeof(with), "/v1%s", route->path);
         for (const kk_route_row *other = kk_routes; other->path != NULL; other++)
-            has_twin = has_twin || (strcmp(other->path, with) == 0 &&
-                                    other->endpoint == route->endpoint &&
-                                    other->flags == route->flags);
+            has_twin =
+                has_twin || (strcmp(other->path, with) == 0 && other->endpoint == route->endpoint &&
+                             other->flags == route->flags);
         CHECK(has_twin);
         if (!has_twin)
             printf("there is no %s\n", with);
