@@ -15,8 +15,8 @@
 
 enum {
     ADTS_LEN = 7,
-    PACKET_MAX = 6144 / 8, /* the standard's limit for one channel */
-    MIN_KBPS = 8
+    FRAME_MAX = 8191, /* what the 13 bits of its length hold */
+    MIN_KBPS = 16
 };
 
 typedef struct aac {
@@ -30,7 +30,7 @@ typedef struct aac {
 static const int adts_rates[] = {96000, 88200, 64000, 48000, 44100, 32000, 24000,
                                  22050, 16000, 12000, 11025, 8000,  7350};
 
-/* 6144 bits a frame are the most that a decoder must take. */
+/* 6144 bits a frame, on average, are the most that a decoder must take. */
 static int max_kbps(int rate_hz)
 {
     return rate_hz * 6 / 1000;
@@ -63,10 +63,10 @@ static int begin(kk_encoder *encoder, kokoro_error *err)
 
 static int push_frame(kk_encoder *encoder, const unsigned char *data, size_t len, kokoro_error *err)
 {
-    unsigned char bytes[ADTS_LEN + PACKET_MAX];
+    unsigned char bytes[FRAME_MAX];
     const aac *a = encoder->state;
     const unsigned whole = (unsigned)(ADTS_LEN + len);
-    if (len > PACKET_MAX)
+    if (len > FRAME_MAX - ADTS_LEN)
         return kk_fail(err, KOKORO_PROVIDER, "libavcodec made an AAC frame of %zu bytes", len);
     bytes[0] = 0xFF; /* sync word, MPEG-4, layer 0, no checksum */
     bytes[1] = 0xF1;

@@ -26,6 +26,9 @@ enum {
 
 typedef struct mp3 {
     lame_global_flags *library;
+    float gain; /* takes back what LAME scales its input by, 0.95 mostly, so that all formats are
+                   equally loud */
+    float piece[PIECE_SAMPLES];
     unsigned char out[OUT_LEN];
 } mp3;
 
@@ -91,6 +94,8 @@ static int begin(kk_encoder *encoder, kokoro_error *err)
     m->library = lame_init();
     if (m->library == NULL || !set_up(encoder, m->library))
         return kk_fail_memory(err);
+    const float scale = lame_get_scale(m->library);
+    m->gain = scale > 0.0F ? 1.0F / scale : 1.0F;
     return KOKORO_OK;
 }
 
@@ -107,8 +112,10 @@ static int write_samples(kk_encoder *encoder, const float *samples, size_t n, ko
     int status = KOKORO_OK;
     while (n > 0 && status == KOKORO_OK) {
         const size_t now = n < PIECE_SAMPLES ? n : PIECE_SAMPLES;
-        const int len =
-            lame_encode_buffer_ieee_float(m->library, samples, samples, (int)now, m->out, OUT_LEN);
+        for (size_t i = 0; i < now; i++)
+            m->piece[i] = samples[i] * m->gain;
+        const int len = lame_encode_buffer_ieee_float(m->library, m->piece, m->piece, (int)now,
+                                                      m->out, OUT_LEN);
         status = push(encoder, len, err);
         samples += now;
         n -= now;

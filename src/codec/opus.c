@@ -23,7 +23,9 @@ enum {
     PACKETS_PER_PAGE = 5,
     MIN_KBPS = 6,
     MAX_KBPS = 256,
-    COMPLEXITY = 5 /* of 0 to 10 */
+    /* Of 0 to 10: 0.5 % of real time; 10 takes 1.6 %, and at 48 kbit/s it is no nearer to the sound
+     * (1.31 dB against 1.12 dB, log-mel). */
+    COMPLEXITY = 5
 };
 
 typedef struct opus {
@@ -82,9 +84,10 @@ static bool set_up(const kk_encoder *encoder, OggOpusEnc *library)
     return ope_encoder_ctl(library, OPE_SET_SERIALNO(next_serial())) == OPE_OK &&
            ope_encoder_ctl(library, OPE_SET_DECISION_DELAY(0)) == OPE_OK &&
            ope_encoder_ctl(library, OPE_SET_COMMENT_PADDING(0)) == OPE_OK &&
+           ope_encoder_ctl(library, OPUS_SET_EXPERT_FRAME_DURATION(OPUS_FRAMESIZE_20_MS)) ==
+               OPE_OK &&
            ope_encoder_ctl(library, OPUS_SET_BITRATE(encoder->bitrate_kbps * 1000)) == OPE_OK &&
            ope_encoder_ctl(library, OPUS_SET_COMPLEXITY(COMPLEXITY)) == OPE_OK &&
-           ope_encoder_ctl(library, OPUS_SET_SIGNAL(OPUS_SIGNAL_VOICE)) == OPE_OK &&
            ope_encoder_ctl(library, OPUS_SET_MAX_BANDWIDTH(width_of(encoder->asked_hz))) == OPE_OK;
 }
 
@@ -148,9 +151,10 @@ static int write_samples(kk_encoder *encoder, const float *samples, size_t n, ko
 static int finish(kk_encoder *encoder, kokoro_error *err)
 {
     opus *o = encoder->state;
-    if (o->n_block > 0 && ope_encoder_write_float(o->library, o->block, (int)o->n_block) != OPE_OK)
-        return kk_fail_memory(err);
-    if (ope_encoder_drain(o->library) != OPE_OK)
+    /* Also where there is nothing left: the library learns where the end is with what it is given
+     * alone. */
+    if (ope_encoder_write_float(o->library, o->block, (int)o->n_block) != OPE_OK ||
+        ope_encoder_drain(o->library) != OPE_OK)
         return kk_fail_memory(err);
     return push_pages(encoder, true, err);
 }
