@@ -6,6 +6,8 @@
 #include "server/status.h"
 
 #include "metrics/prometheus.h"
+#include "server/speech_stream.h"
+#include "server/wyoming.h"
 
 #include <string.h>
 
@@ -120,6 +122,8 @@ static void http(kk_buf *dst, const kk_status *s)
 static void queue(kk_buf *dst, const kk_status *s)
 {
     const kk_jobs_view *j = &s->jobs;
+    kk_wyoming_view wyoming;
+    kk_wyoming_read(s->server->wyoming, &wyoming);
     const struct {
         const char *name, *help;
         size_t n;
@@ -132,6 +136,10 @@ static void queue(kk_buf *dst, const kk_status *s)
          j->peak_waiting},
         {"kokoro_workers", "Speech requests that can be at work at once.", j->n_workers},
         {"kokoro_queue_limit", "Speech requests that may wait; more are refused.", j->max_waiting},
+        {"kokoro_wyoming_connections", "Connections of the Wyoming protocol.",
+         wyoming.n_connections},
+        {"kokoro_text_streams", "Texts that are spoken while they arrive.",
+         kk_speech_streams_count(s->server->streams)},
     };
     for (size_t i = 0; i < sizeof(gauges) / sizeof(gauges[0]); i++)
         kk_prometheus_single(dst, gauges[i].name, GAUGE, gauges[i].help, (double)gauges[i].n);

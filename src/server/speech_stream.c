@@ -2,7 +2,7 @@
  * speech_stream.c - the connection's thread keeps the bytes that come; the stream's own reads them
  * into lines, lines into clauses, and speaks those, with one encoder over all of it.
  *
- * Nothing is sent before the first sound is there, so that every failure up to it has its status.
+ * The headers go out when the first clause was read; what fails before has its status.
  */
 #include "server/speech_stream.h"
 
@@ -36,6 +36,7 @@ typedef struct stream {
     kk_speech_request request;
     kk_speech_entry entry; /* of no cache: nobody sends the same text the same way twice */
     kk_speech_answer answer;
+    kk_feed_speech speech;
     kk_text_lines lines;
     kk_text_feed feed;
     kk_buf text;   /* of one line */
@@ -152,6 +153,14 @@ static int on_chunk(void *user, const kokoro_chunk *chunk)
     return kk_speech_answer_add(&st->answer, &part);
 }
 
+/* A clause was read: from here on a failure has no status of its own. */
+static void on_accepted(void *user)
+{
+    stream *st = user;
+    if (!st->answer.is_sending)
+        kk_speech_answer_start(&st->answer, &st->speech.call_stats);
+}
+
 /* The first line; an empty body has none and says that nothing is to be spoken. 0, or the status in
  * *error. */
 static int read_request(stream *st, kk_api_error *error)
@@ -213,31 +222,35 @@ static void speak(stream *st)
         (double)kk_config_int(kk_server_config(st->server), KK_SET_TTFA_TARGET_MS) / 1e3;
     const double now_s = kk_now_s();
     kokoro_error err = {.status = KOKORO_OK};
-    kk_feed_speech run = {.speak = st->request.speak,
-                          .skips_silence = st->request.skips_silence,
-                          .next = next_text,
-                          .chunk = on_chunk,
-                          .user = st};
-    run.speak.pieces = true;
-    run.speak.first_sound_within_s = target_s;
-    run.speak.cancelled = is_over;
-    run.speak.cancelled_user = st;
-    run.count = (kk_speech_count){.server = st->server,
-                                  .engine = st->engine,
-                                  .arrived_s = now_s,
-                                  .queued_s = now_s,
-                                  .started_s = now_s};
+    kk_feed_speech *run = &st->speech;
+    *run = (kk_feed_speech){.speak = st->request.speak,
+                            .skips_silence = st->request.skips_silence,
+                            .next = next_text,
+                            .chunk = on_chunk,
+                            .user = st};
+    run->speak.pieces = true;
+    run->speak.first_sound_within_s = target_s;
+    run->speak.group = st->http->group;
+    run->speak.accepted = on_accepted;
+    run->speak.accepted_user = st;
+    run->speak.cancelled = is_over;
+    run->speak.cancelled_user = st;
+    run->count = (kk_speech_count){.server = st->server,
+                                   .engine = st->engine,
+                                   .arrived_s = now_s,
+                                   .queued_s = now_s,
+                                   .started_s = now_s};
     kk_speech_answer_init(&st->answer, st->exchange, st->http, &st->request, &st->entry);
     kk_scheduler_speech_begins(st->server->scheduler);
-    int status = kk_feed_speech_run(&run, &err);
+    int status = kk_feed_speech_run(run, &err);
     kk_scheduler_speech_ends(st->server->scheduler);
     if (status == KOKORO_OK)
         status = kk_speech_answer_finish(&st->answer, &err);
     if (kk_speech_is_our_fault(status))
         kk_log_write(&st->server->log, KOKORO_LOG_ERROR, "request %s: %s", st->http->id,
                      err.message);
-    kk_http_set_audio(st->exchange, run.stats.audio_s);
-    kk_speech_answer_end(&st->answer, status, &run.stats, 0, &err);
+    kk_http_set_audio(st->exchange, run->stats.audio_s);
+    kk_speech_answer_end(&st->answer, status, &run->stats, 0, &err);
     kk_speech_answer_fini(&st->answer);
 }
 
@@ -395,6 +408,8 @@ int kk_speech_streams_create(kk_speech_streams **out, struct kk_server *server, 
 
 size_t kk_speech_streams_count(kk_speech_streams *all)
 {
+    if (all == NULL)
+        return 0;
     (void)pthread_mutex_lock(&all->mutex);
     size_t n = all->n;
     (void)pthread_mutex_unlock(&all->mutex);

@@ -21,7 +21,7 @@ enum {
 int kk_speech_streams_create(kk_speech_streams **out, struct kk_server *server, kokoro_error *err);
 /* Cut those that still run and wait for them. Sets *streams to NULL. */
 void kk_speech_streams_destroy(kk_speech_streams **streams);
-/* At work. */
+/* At work; 0 of NULL. */
 size_t kk_speech_streams_count(kk_speech_streams *streams);
 
 #endif
