@@ -55,7 +55,10 @@ typedef struct kk_http_response {
         char value[160];
     } headers[KK_HTTP_MAX_HEADERS];
     size_t n_headers;
-    kk_buf body;     /* of an answer at once; owned */
+    kk_buf body;   /* of an answer at once; owned */
+    kk_slice lent; /* in place of it, bytes that others have too; given back once they are sent */
+    void (*give_back)(void *owner); /* NULL: nothing is lent */
+    void *owner;
     bool must_close; /* the connection cannot be used again */
 } kk_http_response;
 

@@ -93,6 +93,21 @@ void kk_http_hold(kk_http_exchange *exchange)
     (void)pthread_mutex_unlock(&exchange->mutex);
 }
 
+static void give_back(kk_http_exchange *exchange)
+{
+    kk_http_response *response = &exchange->response;
+    if (response->give_back != NULL)
+        response->give_back(response->owner);
+    response->give_back = NULL;
+    response->lent = (kk_slice){NULL, 0};
+}
+
+/* Bytes that wait to be sent. */
+static size_t waiting_len(const kk_http_exchange *exchange)
+{
+    return exchange->response.lent.len + exchange->out.len - exchange->taken;
+}
+
 void kk_http_release(kk_http_exchange *exchange)
 {
     (void)pthread_mutex_lock(&exchange->mutex);
@@ -102,6 +117,7 @@ void kk_http_release(kk_http_exchange *exchange)
         return;
     (void)pthread_cond_destroy(&exchange->has_room);
     (void)pthread_mutex_destroy(&exchange->mutex);
+    give_back(exchange);
     kk_buf_fini(&exchange->body);
     kk_buf_fini(&exchange->response.body);
     kk_buf_fini(&exchange->out);
@@ -142,6 +158,7 @@ void kk_http_begin(kk_http_exchange *exchange, kk_http_response *response, uint6
     /* A body that is whole already is sent through the same buffer. */
     exchange->out = response->body;
     response->body = (kk_buf)KK_BUF_INIT;
+    response->give_back = NULL;
     exchange->response.body = (kk_buf)KK_BUF_INIT;
     exchange->is_begun = true;
     kk_exchange_wake(exchange);
@@ -242,8 +259,22 @@ bool kk_exchange_is_begun_or_park(kk_http_exchange *exchange, void (*park)(void 
     return is_begun;
 }
 
+static size_t take_lent(kk_http_exchange *exchange, char *dst, size_t max)
+{
+    kk_slice *lent = &exchange->response.lent;
+    size_t len = lent->len < max ? lent->len : max;
+    memcpy(dst, lent->data, len);
+    *lent = (kk_slice){lent->data + len, lent->len - len};
+    exchange->n_taken += len;
+    if (lent->len == 0)
+        give_back(exchange);
+    return len;
+}
+
 size_t kk_exchange_take(kk_http_exchange *exchange, char *dst, size_t max)
 {
+    if (exchange->response.lent.len > 0)
+        return take_lent(exchange, dst, max);
     size_t waiting = exchange->out.len - exchange->taken;
     size_t len = waiting < max ? waiting : max;
     memcpy(dst, exchange->out.data + exchange->taken, len);
@@ -264,7 +295,7 @@ long kk_exchange_read(kk_http_exchange *exchange, char *dst, size_t max,
     (void)pthread_mutex_lock(&exchange->mutex);
     if (exchange->is_gone) {
         result = KK_EXCHANGE_CUT;
-    } else if (exchange->out.len > exchange->taken) {
+    } else if (waiting_len(exchange) > 0) {
         result = (long)kk_exchange_take(exchange, dst, max);
     } else if (exchange->is_ended) {
         result = exchange->is_whole ? KK_EXCHANGE_END : KK_EXCHANGE_CUT;
@@ -333,7 +364,7 @@ void kk_exchange_pump(kk_http_exchange *exchange)
 /* A client that takes next to nothing is as good as gone. */
 static bool is_too_slow(kk_http_exchange *exchange, double now_s)
 {
-    bool has_waiting = exchange->out.len > exchange->taken || exchange->has_writer_waiting ||
+    bool has_waiting = waiting_len(exchange) > 0 || exchange->has_writer_waiting ||
                        exchange->wire.len > exchange->wire_sent;
     double elapsed_s = now_s - exchange->looked_s;
     if (has_waiting && elapsed_s <= (double)exchange->idle_s)

@@ -274,7 +274,7 @@ static enum MHD_Result answer_now(kk_http_exchange *exchange, struct MHD_Connect
         kk_buf_fini(&response->body);
         return MHD_NO;
     }
-    kk_http_begin(exchange, response, response->body.len);
+    kk_http_begin(exchange, response, response->body.len + response->lent.len);
     kk_http_end(exchange, true);
     return queue_response(exchange, connection);
 }

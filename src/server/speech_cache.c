@@ -138,7 +138,13 @@ void kk_speech_cache_destroy(kk_speech_cache **cache_ptr)
 
 /* --- answering --- */
 
-static void fill(kk_http_response *response, const kk_speech_entry *entry, const kk_result *result)
+static void give_back(void *owner)
+{
+    kk_result_release(owner);
+}
+
+/* The bytes are not copied: many slow readers of one answer take no more memory than one. */
+static void fill(kk_http_response *response, const kk_speech_entry *entry, kk_result *result)
 {
     response->status = 200;
     response->content_type = entry->request->content_type;
@@ -146,23 +152,23 @@ static void fill(kk_http_response *response, const kk_speech_entry *entry, const
     kk_http_add_header(response, "X-Cache", "hit");
     kk_http_add_header(response, "Server-Timing", "cache;desc=hit;dur=%.2f",
                        1e3 * (kk_now_s() - entry->http->start_s));
-    kk_buf_append(&response->body, result->data.data, result->data.len);
+    kk_result_hold(result);
+    response->lent = result->data;
+    response->give_back = give_back;
+    response->owner = result;
     kk_http_set_audio(entry->exchange, result->audio_s);
     kk_metrics_add_cache_hit(entry->cache->server->metrics);
 }
 
 /* From another thread than the connection's: one that waited. */
-static void answer_late(kk_speech_entry *entry, const kk_result *result)
+static void answer_late(kk_speech_entry *entry, kk_result *result)
 {
     kk_http_response response = {.status = 200};
     kk_http_exchange *exchange = entry->exchange;
     kk_http_add_header(&response, "X-Request-Id", "%s", entry->http->id);
     fill(&response, entry, result);
-    const bool is_whole = !response.body.failed;
-    if (is_whole)
-        kk_http_begin(exchange, &response, response.body.len);
-    kk_http_end(exchange, is_whole);
-    kk_buf_fini(&response.body);
+    kk_http_begin(exchange, &response, response.lent.len);
+    kk_http_end(exchange, true);
     entry->after(entry->user, true);
     kk_http_release(exchange);
 }
@@ -213,7 +219,7 @@ static bool waits_for_another(kk_speech_entry *entry)
 
 /* The leader's work is over, with a result or (NULL) without: then the first who waits is the
  * leader of the others. */
-static void end_leading(kk_speech_entry *leader, const kk_result *result)
+static void end_leading(kk_speech_entry *leader, kk_result *result)
 {
     kk_speech_cache *cache = leader->cache;
     kk_speech_entry *next = NULL, *followers = NULL;

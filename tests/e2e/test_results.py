@@ -5,6 +5,7 @@ import base64
 import json
 import os
 import shutil
+import socket
 import threading
 import time
 from pathlib import Path
@@ -281,6 +282,38 @@ def test_a_cleanup_lets_go(keeping):
     assert done["freed_memory_mb"] > 0
     assert keeping.get("/cache-status").json()["results"]["memory"]["entries"] == 0
     ask(keeping, "miss", stream=False)
+
+
+def resident_mb(server):
+    for line in Path(f"/proc/{server.process.pid}/status").read_text().splitlines():
+        if line.startswith("RssAnon:"):
+            return int(line.split()[1]) / 1024
+    raise AssertionError
+
+
+def test_slow_readers_share_one_answer(keeping):
+    body = {"response_format": "wav", "sample_rate": 48000, "stream": False}
+    size = len(ask(keeping, "miss", LONG, **body).content)
+    assert size > 2_000_000
+    sent = json.dumps({"input": LONG, **body}).encode()
+    head = (b"POST /v1/audio/speech HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            b"Content-Length: %d\r\n\r\n" % len(sent))
+    before = resident_mb(keeping)
+    hits = keeping.status()["performance"]["cache_hits"]
+    readers = []
+    for _ in range(60):
+        reader = socket.create_connection((keeping.host, keeping.port))
+        reader.sendall(head + sent)
+        readers.append(reader)
+    wait_for(lambda: keeping.status()["performance"]["cache_hits"] == hits + len(readers))
+    assert resident_mb(keeping) - before < len(readers) * size / 2**20 / 4
+    # And each can have it all.
+    data = b""
+    while len(data) < size:
+        data += readers[-1].recv(1 << 20)
+    for reader in readers:
+        reader.close()
+    ask(keeping, "hit", LONG, **body)
 
 
 # --- on disk ---
