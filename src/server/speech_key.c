@@ -64,6 +64,7 @@ uint64_t kk_speech_settings(const kk_config *config)
         KK_SET_LOG_JSON,
         KK_SET_MAX_INPUT_CHARS,
         KK_SET_TTFA_TARGET_MS,
+        KK_SET_MAX_QUEUE,
         KK_SET_SKIP_SILENCE,
         KK_SET_TRIM_AFTER_S,
         KK_SET_UNLOAD_AFTER_S,
