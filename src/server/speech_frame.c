@@ -79,12 +79,13 @@ void kk_frame_deltas(kk_buf *dst, kk_slice bytes, kk_frame_words *words)
 
 void kk_frame_done(kk_buf *dst, const kokoro_stats *stats, uint64_t n_samples)
 {
-    const uint64_t n_frames = (n_samples + KOKORO_SAMPLES_PER_FRAME - 1) / KOKORO_SAMPLES_PER_FRAME;
+    const unsigned long long n_in = stats->n_phonemes;
+    const unsigned long long n_out =
+        (n_samples + KOKORO_SAMPLES_PER_FRAME - 1) / KOKORO_SAMPLES_PER_FRAME;
     kk_buf_appendf(dst,
-                   "data: {\"type\":\"speech.audio.done\",\"usage\":{\"input_tokens\":%zu,"
+                   "data: {\"type\":\"speech.audio.done\",\"usage\":{\"input_tokens\":%llu,"
                    "\"output_tokens\":%llu,\"total_tokens\":%llu}}\n\n",
-                   stats->n_phonemes, (unsigned long long)n_frames,
-                   (unsigned long long)(stats->n_phonemes + n_frames));
+                   n_in, n_out, n_in + n_out);
 }
 
 void kk_frame_error(kk_buf *dst, const kk_api_error *error)
