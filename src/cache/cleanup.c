@@ -138,6 +138,27 @@ static void clean_temp_dirs(cleaning *c, aged *list)
         remove_temp_dir(c, list[i].at, &c->result->temp_dirs);
 }
 
+/* Their own limit: a server may not have kept to it, since another shares the directory. */
+static void clean_results(cleaning *c, aged *list)
+{
+    const uint64_t limit = c->rules->max_result_bytes / (c->rules->is_aggressive ? 2 : 1);
+    uint64_t bytes = 0;
+    size_t n = 0;
+    for (uint32_t i = 1; i < c->tree.n && limit > 0; i++) {
+        const kk_tree_entry *entry = &c->tree.entries[i];
+        if (entry->label != KK_KIND_AUDIO || !is_free_file(c, entry))
+            continue;
+        bytes += entry->size;
+        list[n++] = (aged){entry->used_s, i};
+    }
+    qsort(list, n, sizeof(*list), by_newest);
+    while (n > 0 && bytes > limit && !is_stopped(c)) {
+        const uint32_t at = list[--n].at;
+        bytes -= c->tree.entries[at].size;
+        remove_file(c, at, &c->result->size);
+    }
+}
+
 static void clean_by_size(cleaning *c, aged *list)
 {
     kk_cleanup_result *result = c->result;
@@ -236,6 +257,7 @@ static int run_policies(cleaning *c, kokoro_error *err)
         return kk_fail_memory(err);
     clean_by_age(c);
     clean_temp_dirs(c, list);
+    clean_results(c, list);
     clean_by_size(c, list);
     int status = clean_by_patterns(c, err);
     if (status == KOKORO_OK)

@@ -5,7 +5,8 @@
  *
  *     age         files that nobody changed for max_age_s, and temporary directories as a whole
  *     temp_dirs   directories tmp*, but for the newest max_temp_dirs
- *     size        when all is larger than max_bytes: the oldest first, down to 80 % of it
+ *     size        audio results over max_result_bytes: the oldest first; then, when all is larger
+ *                 than max_bytes: the oldest first, down to 80 % of it
  *     patterns    files whose names match
  *     and directories that are empty then
  *
@@ -62,6 +63,7 @@ typedef struct kk_cleanup_rules {
     const char *cache_dir;
     double max_age_s;
     uint64_t max_bytes;
+    uint64_t max_result_bytes; /* 0: no limit of their own */
     size_t max_temp_dirs;
     const char *patterns;            /* as of the shell, separated by spaces */
     bool is_aggressive;              /* half of these limits */

@@ -40,6 +40,7 @@ int kk_cache_rules_init(kk_cache_rules *out, const kk_config *config, bool is_ag
         .cache_dir = kk_config_text(config, KK_SET_CACHE),
         .max_age_s = 3600.0 * kk_config_real(config, KK_SET_CACHE_MAX_AGE_HOURS),
         .max_bytes = (uint64_t)kk_config_int(config, KK_SET_CACHE_MAX_MB) << 20,
+        .max_result_bytes = (uint64_t)kk_config_int(config, KK_SET_RESULT_CACHE_DISK_MB) << 20,
         .max_temp_dirs = (size_t)kk_config_int(config, KK_SET_CACHE_MAX_TEMP_DIRS),
         .patterns = kk_config_text(config, KK_SET_CACHE_PATTERNS),
         .is_aggressive = is_aggressive,

@@ -208,6 +208,30 @@ TEST(size_takes_the_oldest_down_to_four_fifths)
     tear_down();
 }
 
+TEST(results_have_a_limit_of_their_own)
+{
+    set_up();
+    kk_cleanup_rules rules = rules_of_guide();
+    for (int i = 0; i < 10; i++) {
+        make_file(at("cache/audio/%016x.result", i), 100, 60 * (i + 1));
+        make_file(at("cache/other/%d", i), 100, 60 * (i + 1));
+    }
+    CHECK_INT(clean(&rules), KOKORO_OK);
+    CHECK_INT(result.size.n_files, 0);
+    rules.max_result_bytes = 650;
+    CHECK_INT(clean(&rules), KOKORO_OK);
+    CHECK_INT(result.size.n_files, 4);
+    CHECK_INT(result.size.bytes, 400);
+    for (int i = 0; i < 10; i++) {
+        CHECK_INT(exists(at("cache/audio/%016x.result", i)), i < 6);
+        CHECK(exists(at("cache/other/%d", i)));
+    }
+    rules.is_aggressive = true;
+    CHECK_INT(clean(&rules), KOKORO_OK);
+    CHECK_INT(result.kinds[KK_KIND_AUDIO].n_files, 3);
+    tear_down();
+}
+
 TEST(patterns_take_what_they_name)
 {
     set_up();
@@ -770,8 +794,8 @@ TEST(every_allocation_may_fail)
 
 TEST_MAIN(T(age_takes_what_is_older_than_a_day), T(temporary_directories_leave_the_newest),
           T(temporary_directories_go_as_a_whole_or_not_at_all),
-          T(size_takes_the_oldest_down_to_four_fifths), T(patterns_take_what_they_name),
-          T(what_is_needed_survives_every_policy),
+          T(size_takes_the_oldest_down_to_four_fifths), T(results_have_a_limit_of_their_own),
+          T(patterns_take_what_they_name), T(what_is_needed_survives_every_policy),
           T(without_word_of_what_is_needed_the_newest_stays),
           T(what_is_open_mapped_or_locked_survives), T(a_lock_of_another_process_is_seen),
           T(a_directory_that_is_only_looked_into_goes),
