@@ -156,6 +156,9 @@ static const kk_codec *choose_codec(const char *format, const char *path)
     return NULL;
 }
 
+/* What somebody who plays it wants of the first sound. */
+static const double PLAYS_WITHIN_S = 0.25;
+
 /* An option that is a whole number above 0. */
 static bool read_count(const say *s, enum kk_say_option index, int *out)
 {
@@ -230,21 +233,18 @@ static int open_outputs(say *s)
         int opened = kk_output_open_player(&output, &encoding, &s->error);
         status = add_output(s, opened, output);
     }
+    /* Who only listens hears it while it is made. */
+    if (plays && path == NULL) {
+        s->request.pieces = s->request.skip_silence = true;
+        s->request.first_sound_within_s = PLAYS_WITHIN_S;
+    }
     return status;
 }
 
-/* Samples of the whole speech, where the first part of it says so: durations are known before the
- * sound, and a single chunk is given out untouched. */
+/* Samples of the whole speech, where the first part of it says so. */
 static uint64_t total_of(const kokoro_chunk *chunk)
 {
-    if (chunk->n_chunks > 1 || (!chunk->ends_chunk && chunk->n_durations == 0))
-        return KK_SAMPLES_UNKNOWN;
-    if (chunk->begins_chunk && chunk->ends_chunk)
-        return chunk->n_samples;
-    uint64_t n_frames = 0;
-    for (size_t i = 0; i < chunk->n_durations; i++)
-        n_frames += (uint64_t)chunk->durations[i];
-    return n_frames * KOKORO_SAMPLE_RATE_HZ / 40;
+    return chunk->n_total > 0 ? chunk->n_total : KK_SAMPLES_UNKNOWN;
 }
 
 static int on_chunk(void *user, const kokoro_chunk *chunk)
