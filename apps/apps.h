@@ -54,6 +54,7 @@ int kk_app_benchmark_frequency(kk_app *app);
 int kk_app_benchmark_cache(kk_app *app);
 int kk_app_cleanup_cache(kk_app *app);
 int kk_app_pack(kk_app *app);
+int kk_app_keys(kk_app *app);
 /* Serve until SIGTERM or SIGINT. */
 int kk_app_serve(const kk_config *config);
 

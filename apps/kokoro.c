@@ -124,6 +124,14 @@ static const kk_option cleanup_options[] = {
     [KK_CLEANUP_WATCH] = {"watch", 0, NULL, "with --stats: again every second, until Ctrl-C", 0},
 };
 
+static const kk_option keys_options[] = {
+    [KK_KEYS_FILE] = {"file", 0, "FILE", "the file of keys [KOKORO_API_KEYS_FILE]", 0},
+    [KK_KEYS_REQUESTS] = {"requests", 0, "N", "of a new key: requests a minute [any number]", 0},
+    [KK_KEYS_CHARS] = {"chars", 0, "N", "of a new key: characters a minute [any number]", 0},
+    [KK_KEYS_STREAMS] = {"streams", 0, "N", "of a new key: answers at once [any number]", 0},
+    [KK_KEYS_JSON] = {"json", 0, NULL, "list as JSON", 0},
+};
+
 static const kk_command commands[] = {
     {"say", "[TEXT ... | -f FILE | -]", "Speak text",
      "Several words are joined by spaces. Without -o the sound goes to standard output as WAV\n"
@@ -165,6 +173,10 @@ static const kk_command commands[] = {
      "benchmark's record, and what other programs have open or locked are kept.",
      OPTIONS(cleanup_options), kk_app_cleanup_cache},
     {"serve", "", "Serve speech over HTTP, as the OpenAI API does", "", NULL, 0, run_serve},
+    {"keys", "add NAME | list | remove NAME", "Make, list and remove the keys of the server",
+     "With KOKORO_API_KEYS_FILE set the server wants one of its keys for speech, benchmarks,\n"
+     "caches and figures. A new key is printed once; the file holds its hash alone.",
+     OPTIONS(keys_options), kk_app_keys},
     {"pack", "voices SRC [DST] | lexicon SRC [DST] | model",
      "Make the packed files that set-up needs",
      "voices: a directory of <voice>.bin into one file.\n"

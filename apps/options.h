@@ -62,6 +62,14 @@ enum kk_cleanup_option {
     KK_CLEANUP_WATCH
 };
 
+enum kk_keys_option {
+    KK_KEYS_FILE,
+    KK_KEYS_REQUESTS,
+    KK_KEYS_CHARS,
+    KK_KEYS_STREAMS,
+    KK_KEYS_JSON
+};
+
 /* voices, providers, doctor */
 enum kk_list_option { KK_LIST_JSON };
 

@@ -1,8 +1,10 @@
 /*
  * serve.c - the subcommand serve: starts the server, waits for signals, prints its log.
  *
- *     SIGTERM, SIGINT   accept nothing more, finish what was accepted, exit status 0
- *     a second one      end at once
+ *     SIGTERM, SIGINT   accept nothing more, finish what was accepted within KOKORO_DRAIN_S and cut
+ *                       the rest; exit status 0
+ *     a second one      end at once, exit status 1
+ *     SIGHUP            read settings and keys again
  */
 #include "apps.h"
 
@@ -20,7 +22,9 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Bytes in this pipe wake the main thread: 's' a signal, 'l' the end of loading. */
+/* Bytes in this pipe wake the main thread: 's' a signal to stop, 'h' SIGHUP, 'l' the end of
+ * loading.
+ */
 static int wake_pipe[2] = {-1, -1};
 
 static void write_wake(char what)
@@ -33,8 +37,7 @@ static void write_wake(char what)
 
 static void on_signal(int number)
 {
-    (void)number;
-    write_wake('s');
+    write_wake(number == SIGHUP ? 'h' : 's');
 }
 
 static void on_loaded(void *user)
@@ -54,7 +57,8 @@ static bool open_wake_pipe(void)
         (void)fcntl(wake_pipe[i], F_SETFL, O_NONBLOCK);
     }
     (void)signal(SIGPIPE, SIG_IGN);
-    return sigaction(SIGTERM, &action, NULL) == 0 && sigaction(SIGINT, &action, NULL) == 0;
+    return sigaction(SIGTERM, &action, NULL) == 0 && sigaction(SIGINT, &action, NULL) == 0 &&
+           sigaction(SIGHUP, &action, NULL) == 0;
 }
 
 /* One call a line, so that lines of several threads do not mix. */
@@ -65,9 +69,10 @@ static void log_request(void *user, const kk_server_log_line *line)
         return;
     if (kk_config_bool(config, KK_SET_LOG_JSON)) {
         json_t *object =
-            json_pack("{s:f, s:s, s:s, s:s, s:s*, s:i, s:f, s:f}", "time", line->time_s, "level",
-                      "info", "id", line->id, "method", line->method, "path", line->path, "status",
-                      line->status, "ms", line->elapsed_ms, "audio_s", line->audio_s);
+            json_pack("{s:f, s:s, s:s, s:s, s:s*, s:i, s:f, s:f, s:s, s:s*}", "time", line->time_s,
+                      "level", "info", "id", line->id, "method", line->method, "path", line->path,
+                      "status", line->status, "ms", line->elapsed_ms, "audio_s", line->audio_s,
+                      "client", line->client, "key", line->key);
         char *text =
             object != NULL ? json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(14)) : NULL;
         if (text != NULL)
@@ -81,8 +86,10 @@ static void log_request(void *user, const kk_server_log_line *line)
     struct tm local;
     if (localtime_r(&seconds, &local) != NULL)
         (void)strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S%z", &local);
-    (void)fprintf(stderr, "%s %s %s %s %d %.1f ms %.2f s\n", when, line->id, line->method,
-                  line->path, line->status, line->elapsed_ms, line->audio_s);
+    (void)fprintf(stderr, "%s %s %s %s %d %.1f ms %.2f s from %s%s%s\n", when, line->id,
+                  line->method, line->path, line->status, line->elapsed_ms, line->audio_s,
+                  line->client[0] != '\0' ? line->client : "-", line->key != NULL ? " key " : "",
+                  line->key != NULL ? line->key : "");
 }
 
 static void tell_address(const kk_config *config, const kk_server *server, const char *what)
@@ -115,26 +122,39 @@ static int serve(const kk_config *config, kk_server *server)
             kk_complain("%s", error.message);
             return KK_EXIT_FAILED;
         }
+        if (event == 'h')
+            kk_server_reload(server);
         if (event == 'l')
             tell_address(config, server, "listening on");
         kk_server_tick(server);
     }
 }
 
-/* Until all accepted requests are answered; a signal ends it at once. */
-static void finish(kk_server *server)
+/* Until all accepted requests are answered, or the time for it is over; a signal ends it at once.
+ */
+static void finish(const kk_config *config, kk_server *server)
 {
     const struct timespec pause = {.tv_nsec = 20 * 1000 * 1000};
-    double next_tick_s = kk_now_s() + 1.0;
+    const double limit_s = (double)kk_config_int(config, KK_SET_DRAIN_S);
+    double start_s = kk_now_s(), next_tick_s = start_s + 1.0;
+    bool is_cut = false;
     kk_server_drain(server);
     while (!kk_server_is_idle(server)) {
         char event = 0;
+        double now_s = kk_now_s();
         if (read(wake_pipe[0], &event, 1) == 1 && event == 's') {
             (void)fprintf(stderr, "kokoro: stopped before all requests were answered\n");
             _exit(KK_EXIT_FAILED);
         }
+        if (now_s - start_s >= limit_s && !is_cut) {
+            kk_complain("some answers took longer than %.0f s to end (KOKORO_DRAIN_S), and are cut",
+                        limit_s);
+            is_cut = true;
+        }
+        if (is_cut)
+            kk_server_cut(server);
         (void)nanosleep(&pause, NULL);
-        if (kk_now_s() >= next_tick_s) {
+        if (now_s >= next_tick_s) {
             kk_server_tick(server);
             next_tick_s += 1.0;
         }
@@ -158,13 +178,13 @@ int kk_app_serve(const kk_config *config)
         kk_complain("%s", error.message);
         return KK_EXIT_FAILED;
     }
-    if (!kk_server_is_loopback(server))
+    if (!kk_server_is_loopback(server) && !kk_server_has_keys(server))
         kk_complain("warning: other machines can reach this server, and it asks for no key; "
-                    "--host 127.0.0.1 keeps it to this one");
+                    "--host 127.0.0.1 keeps it to this one, KOKORO_API_KEYS_FILE makes it ask");
     tell_address(config, server, "loading the model for");
     int status = serve(config, server);
     if (status == KK_EXIT_OK)
-        finish(server);
+        finish(config, server);
     kk_server_stop(&server);
     return status;
 }

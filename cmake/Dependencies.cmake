@@ -6,6 +6,7 @@ pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
 pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3>=3.40)
 pkg_check_modules(KISSFFT REQUIRED IMPORTED_TARGET kissfft-float)
 pkg_check_modules(MICROHTTPD REQUIRED IMPORTED_TARGET libmicrohttpd>=0.9.75)
+pkg_check_modules(LIBMD REQUIRED IMPORTED_TARGET libmd)
 pkg_check_modules(FLAC REQUIRED IMPORTED_TARGET flac>=1.4)
 pkg_check_modules(MP3LAME REQUIRED IMPORTED_TARGET lame>=3.100)
 pkg_check_modules(OPUSENC REQUIRED IMPORTED_TARGET libopusenc>=0.2.1)
@@ -21,5 +22,5 @@ target_link_libraries(kk_library_deps INTERFACE
     PkgConfig::JANSSON PkgConfig::UTF8PROC Threads::Threads ${CMAKE_DL_LIBS} m)
 add_library(kk_program_deps INTERFACE)
 target_link_libraries(kk_program_deps INTERFACE
-    PkgConfig::MICROHTTPD PkgConfig::SQLITE PkgConfig::KISSFFT
+    PkgConfig::MICROHTTPD PkgConfig::LIBMD PkgConfig::SQLITE PkgConfig::KISSFFT
     PkgConfig::FLAC PkgConfig::MP3LAME PkgConfig::OPUSENC PkgConfig::SOXR)

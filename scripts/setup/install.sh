@@ -4,7 +4,7 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154,SC2034 # common.sh assigns and reads what looks unassigned and unused here
 
-packages_build=(gcc libc6-dev cmake ninja-build pkg-config libmicrohttpd-dev libjansson-dev libutf8proc-dev
+packages_build=(gcc libc6-dev cmake ninja-build pkg-config libmicrohttpd-dev libmd-dev libjansson-dev libutf8proc-dev
     libxxhash-dev libespeak-ng-dev espeak-ng-data libsqlite3-dev libkissfft-dev libflac-dev libmp3lame-dev
     libopusenc-dev libopus-dev libogg-dev libsoxr-dev)
 packages_fetch=(ca-certificates python3 python3-pip)
@@ -54,7 +54,7 @@ install_packages() {
         if ! command -v npm >/dev/null; then wanted+=(ca-certificates npm); fi # OpenAI's client for Node, and Node
     fi
     if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
-        tell "this is not Debian: gcc, cmake, ninja, pkg-config and the libraries libmicrohttpd, jansson, utf8proc, xxhash, sqlite3, kissfft, flac, lame, opusenc, soxr and espeak-ng (with headers) must be there already"
+        tell "this is not Debian: gcc, cmake, ninja, pkg-config and the libraries libmicrohttpd, libmd, jansson, utf8proc, xxhash, sqlite3, kissfft, flac, lame, opusenc, soxr and espeak-ng (with headers) must be there already"
         return 0
     fi
     missing_packages

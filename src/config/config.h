@@ -44,6 +44,19 @@
       "port of the Wyoming protocol (Home Assistant), usually 10200; 0: off")                      \
     X(WYOMING_HOST, "KOKORO_WYOMING_HOST", "", TEXT, 0, 0, "", "", true,                           \
       "address of that port; default: that of KOKORO_HOST")                                        \
+    X(API_KEYS_FILE, "KOKORO_API_KEYS_FILE", "", PATH, 0, 0, "", "", false,                        \
+      "file of hashed keys, one of which a client must have; kokoro keys makes them")              \
+    X(ALLOW_ORIGINS, "KOKORO_ALLOW_ORIGINS", "", TEXT, 0, 0, "", "", true,                         \
+      "origins whose pages may use the server, such as https://example.org, separated by spaces")  \
+    X(TRUSTED_PROXIES, "KOKORO_TRUSTED_PROXIES", "", TEXT, 0, 0, "", "", true,                     \
+      "addresses or networks of proxies whose X-Forwarded-For, X-Forwarded-Host and Forwarded "    \
+      "count")                                                                                     \
+    X(MAX_CONNECTIONS, "KOKORO_MAX_CONNECTIONS", "", INT, 16, 60000, "", "2048", true,             \
+      "connections at once; more wait until one of the idle ones was closed")                      \
+    X(MAX_CONNECTIONS_PER_ADDRESS, "KOKORO_MAX_CONNECTIONS_PER_ADDRESS", "", INT, 0, 60000, "",    \
+      "0", true, "the same of one address; more are closed at once; 0: no such limit")             \
+    X(DRAIN_S, "KOKORO_DRAIN_S", "", INT, 0, 86400, "", "60", true,                                \
+      "seconds that a server that was told to stop gives to what it is speaking")                  \
     X(PROVIDER, "KOKORO_PROVIDER", "provider", TEXT, 0, 0, "", "auto", true,                       \
       "what runs the model; kokoro providers lists them")                                          \
     X(THREADS, "KOKORO_THREADS", "threads", INT, 0, 1024, "", "0", true,                           \

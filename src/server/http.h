@@ -22,7 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { KK_HTTP_MAX_HEADERS = 12, KK_HTTP_ID_LEN = 128 };
+enum { KK_HTTP_MAX_HEADERS = 20, KK_HTTP_ID_LEN = 128, KK_HTTP_ADDRESS_LEN = 46 };
 
 typedef struct kk_http_field {
     const char *name;
@@ -39,7 +39,20 @@ typedef struct kk_http_request {
     kk_slice body;
     char id[KK_HTTP_ID_LEN + 1]; /* X-Request-Id, the client's or made here */
     double start_s;              /* kk_now_s when its first line came */
-    uint64_t group;              /* of one key, for a fair share of the model; 0: no keys are set */
+    bool is_http_1_0;
+    bool is_malformed; /* its head is not as the standard has it */
+    bool must_close;   /* where it ends is not sure enough for another to follow */
+
+    /* Of access.h; the client is at first the other end of the connection. */
+    char client[KK_HTTP_ADDRESS_LEN]; /* its address in figures */
+    bool is_forwarded;                /* by a proxy that is trusted */
+    bool varies;                      /* the answer's headers depend on Origin */
+    const char *allowed_origin;       /* its page may read the answer; NULL: none or foreign */
+    bool needs_key;                   /* keys are in force */
+    struct kk_key_use *key;           /* NULL: none that is valid */
+    const char *key_name;             /* of that one, for the log; NULL */
+    bool holds_stream;                /* counts among the key's answers in the making */
+    uint64_t group; /* of one key, for a fair share of the model; 0: no keys are set */
 } kk_http_request;
 
 /* First value of a header (its name in any case) or query; NULL when it is absent. */
@@ -94,10 +107,11 @@ typedef struct kk_http_handler {
 typedef struct kk_http_limits {
     size_t max_body_len;
     unsigned max_connections;
-    unsigned idle_s;    /* a connection on which nothing moves is closed */
-    unsigned request_s; /* a request must have come whole within this time */
-    unsigned stream_s;  /* a body that is answered while it arrives, within this */
-    size_t buffer_len;  /* bytes made and not yet sent, for one answer */
+    unsigned max_per_address; /* 0: as many */
+    unsigned idle_s;          /* a connection on which nothing moves is closed */
+    unsigned request_s;       /* a request must have come whole within this time */
+    unsigned stream_s;        /* a body that is answered while it arrives, within this */
+    size_t buffer_len;        /* bytes made and not yet sent, for one answer */
 } kk_http_limits;
 
 /* --- answering later; any thread --- */
@@ -144,6 +158,8 @@ int kk_http_start(kk_http **out, const char *host, int port, const kk_http_limit
 int kk_http_port(const kk_http *http);
 /* Call about every second: cuts what is too slow. */
 void kk_http_tick(kk_http *http);
+/* Cut all answers that are not over. */
+void kk_http_cut(kk_http *http);
 /* Accept no more connections. */
 void kk_http_stop_accepting(kk_http *http);
 /* Requests whose headers came and whose answer is not over. */

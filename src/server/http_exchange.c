@@ -150,9 +150,23 @@ void kk_exchange_set_gone(kk_http_exchange *exchange)
     kk_exchange_wake(exchange);
 }
 
+/* What every answer has by its request. Pages of other sites may read it where they are listed. */
+static void add_common(kk_http_response *response, const kk_http_request *request)
+{
+    response->must_close = response->must_close || request->must_close;
+    if (request->varies)
+        kk_http_add_header(response, "Vary", "Origin");
+    if (request->allowed_origin == NULL)
+        return;
+    kk_http_add_header(response, "Access-Control-Allow-Origin", "%s", request->allowed_origin);
+    kk_http_add_header(response, "Access-Control-Expose-Headers",
+                       "X-Request-Id, Server-Timing, Retry-After");
+}
+
 void kk_http_begin(kk_http_exchange *exchange, kk_http_response *response, uint64_t length)
 {
     (void)pthread_mutex_lock(&exchange->mutex);
+    add_common(response, &exchange->request);
     exchange->response = *response;
     exchange->length = length;
     /* A body that is whole already is sent through the same buffer. */

@@ -58,7 +58,7 @@ struct kk_http_exchange {
     double looked_s;
 
     /* Of an answer that this side writes itself. */
-    bool is_own, is_http_1_0, has_head, has_last;
+    bool is_own, has_head, has_last;
     kk_buf wire; /* bytes [wire_sent, wire.len) go into the socket next */
     size_t wire_sent;
     double written_s; /* when all of it was; 0: not yet */

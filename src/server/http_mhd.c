@@ -9,6 +9,7 @@
  */
 #define _GNU_SOURCE /* POLLRDHUP */
 #include "server/http_exchange.h"
+#include "server/http_head.h"
 #include "server/http_watch.h"
 #include "server/listen.h"
 
@@ -16,7 +17,9 @@
 #include "base/clock.h"
 #include "base/status.h"
 
+#include <arpa/inet.h>
 #include <microhttpd.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -28,13 +31,23 @@
 enum { CONNECTION_MEMORY = 64 * 1024, SEND_PIECE = 32 * 1024 };
 /* Time for what a client sent before it closed to be read. */
 static const double cut_short_s = 1.0;
+/* Of the time limits, when seven of eight connections are taken. */
+static const double crowded_patience = 0.125;
 
-/* One connection, for the time limit of its requests. */
+enum link_state {
+    LINK_NEW,     /* nothing came yet */
+    LINK_READING, /* a request's first line is there: it gets an answer when it is cut */
+    LINK_BUSY,    /* its answer is made or sent */
+    LINK_IDLE     /* waits for the next request */
+};
+
+/* One connection, for the time limits of its requests. */
 typedef struct kk_link {
     struct kk_link *next, *previous;
     int fd;
-    double since_s;   /* when the request that is being read began; 0: none is */
-    bool has_request; /* its first line is there: it gets an answer when it is cut */
+    enum link_state state;
+    double since_s;
+    bool is_cut;
 } kk_link;
 
 struct kk_http {
@@ -44,9 +57,10 @@ struct kk_http {
     kk_listener listener;
     kk_watch *watch;
     bool is_accepting;
-    pthread_mutex_t mutex; /* of the links and the count */
+    bool must_check_heads; /* the library is the version that http_head.h is for */
+    pthread_mutex_t mutex; /* of the links and the counts */
     kk_link *links;
-    size_t n_active;
+    size_t n_links, n_active;
 };
 
 static void park(void *connection)
@@ -75,13 +89,13 @@ static int fd_of(struct MHD_Connection *connection)
     return info != NULL ? info->connect_fd : -1;
 }
 
-static void set_reading(kk_http *http, struct MHD_Connection *connection, bool is_reading)
+static void set_state(kk_http *http, struct MHD_Connection *connection, enum link_state state)
 {
     kk_link *l = link_of(connection);
     (void)pthread_mutex_lock(&http->mutex);
     if (l != NULL) {
-        l->since_s = is_reading ? kk_now_s() : 0.0;
-        l->has_request = is_reading;
+        l->since_s = kk_now_s();
+        l->state = state;
     }
     (void)pthread_mutex_unlock(&http->mutex);
 }
@@ -99,6 +113,7 @@ static void add_link(kk_http *http, struct MHD_Connection *connection, void **co
     if (http->links != NULL)
         http->links->previous = l;
     http->links = l;
+    http->n_links++;
     (void)pthread_mutex_unlock(&http->mutex);
 }
 
@@ -114,6 +129,7 @@ static void remove_link(kk_http *http, void **context)
         l->previous->next = l->next;
     else
         http->links = l->next;
+    http->n_links--;
     (void)pthread_mutex_unlock(&http->mutex);
     kk_free(l);
     *context = NULL;
@@ -147,25 +163,39 @@ static bool is_cut_short(const kk_link *l)
     return poll(&fd, 1, 0) > 0 && (fd.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
 }
 
+/* A request must come in time, whole; one that waits for nothing must go where others wait to come
+ * in. An idle connection may hold the beginning of a request, which the library says nothing of. */
+static void look_at(const kk_http *http, kk_link *l, double now_s, double patience)
+{
+    double age_s = now_s - l->since_s;
+    double limit_s = l->state == LINK_IDLE ? http->limits.idle_s : http->limits.request_s;
+    bool is_late = age_s >= limit_s * patience;
+    if (l->is_cut || l->state == LINK_BUSY || age_s < cut_short_s)
+        return;
+    if (!is_late && !is_cut_short(l))
+        return;
+    if (l->state == LINK_READING && is_late)
+        send_raw(l->fd, 408, "Request Timeout", http->handler.too_slow_body);
+    else if (l->state == LINK_READING)
+        send_raw(l->fd, 400, "Bad Request", http->handler.cut_short_body);
+    (void)shutdown(l->fd, SHUT_RDWR);
+    l->is_cut = true;
+}
+
 void kk_http_tick(kk_http *http)
 {
     double now_s = kk_now_s();
     (void)pthread_mutex_lock(&http->mutex);
-    for (kk_link *l = http->links; l != NULL; l = l->next) {
-        double age_s = now_s - l->since_s;
-        if (l->since_s == 0.0 || age_s < cut_short_s)
-            continue;
-        bool is_late = age_s >= (double)http->limits.request_s;
-        if (!is_late && !is_cut_short(l))
-            continue;
-        if (l->has_request && is_late)
-            send_raw(l->fd, 408, "Request Timeout", http->handler.too_slow_body);
-        else if (l->has_request)
-            send_raw(l->fd, 400, "Bad Request", http->handler.cut_short_body);
-        (void)shutdown(l->fd, SHUT_RDWR);
-        l->since_s = 0.0;
-    }
+    size_t limit = http->limits.max_connections;
+    double patience = http->n_links >= limit - limit / 8 ? crowded_patience : 1.0;
+    for (kk_link *l = http->links; l != NULL; l = l->next)
+        look_at(http, l, now_s, patience);
     (void)pthread_mutex_unlock(&http->mutex);
+}
+
+void kk_http_cut(kk_http *http)
+{
+    kk_watch_lose_all(http->watch);
 }
 
 /* --- requests --- */
@@ -181,7 +211,7 @@ static bool has_nul(const char *uri)
 static void *on_first_line(void *user, const char *uri, struct MHD_Connection *connection)
 {
     kk_http *http = user;
-    set_reading(http, connection, true);
+    set_state(http, connection, LINK_READING);
     kk_http_exchange *exchange = kk_exchange_create(http->limits.buffer_len, http->limits.idle_s,
                                                     fd_of(connection), connection, wake);
     if (exchange != NULL && has_nul(uri))
@@ -195,6 +225,7 @@ typedef struct fields {
     kk_http_field *items;
     size_t n, capacity;
     bool failed;
+    kk_head *head; /* NULL: is not looked at */
 } fields;
 
 static enum MHD_Result take_field(void *user, enum MHD_ValueKind kind, const char *name,
@@ -202,6 +233,8 @@ static enum MHD_Result take_field(void *user, enum MHD_ValueKind kind, const cha
 {
     fields *f = user;
     (void)kind;
+    if (f->head != NULL)
+        kk_head_add(f->head, name, value);
     if (f->n == f->capacity)
         f->items =
             kk_arena_grow(f->arena, f->items, f->n, f->n + 1, sizeof(*f->items), &f->capacity);
@@ -217,13 +250,61 @@ static enum MHD_Result take_field(void *user, enum MHD_ValueKind kind, const cha
     return MHD_YES;
 }
 
-static bool fill_request(kk_http_exchange *exchange, struct MHD_Connection *connection,
-                         const char *url, const char *method)
+/* Where the other end is, in figures; an IPv4 address in IPv6's clothes as what it is. */
+static void write_client(char client[KK_HTTP_ADDRESS_LEN], struct MHD_Connection *connection)
 {
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    client[0] = '\0';
+    if (info == NULL || info->client_addr == NULL)
+        return;
+    if (info->client_addr->sa_family == AF_INET) {
+        struct sockaddr_in in4;
+        memcpy(&in4, info->client_addr, sizeof(in4));
+        (void)inet_ntop(AF_INET, &in4.sin_addr, client, KK_HTTP_ADDRESS_LEN);
+    } else if (info->client_addr->sa_family == AF_INET6) {
+        struct sockaddr_in6 in6;
+        memcpy(&in6, info->client_addr, sizeof(in6));
+        bool is_mapped = IN6_IS_ADDR_V4MAPPED(&in6.sin6_addr);
+        (void)inet_ntop(is_mapped ? AF_INET : AF_INET6,
+                        is_mapped ? &in6.sin6_addr.s6_addr[12] : &in6.sin6_addr.s6_addr[0], client,
+                        KK_HTTP_ADDRESS_LEN);
+    }
+}
+
+/* The path of "http://host/path", as a proxy's clients send it; its host must be the one of Host.
+ */
+static bool take_absolute_form(kk_http_request *request)
+{
+    kk_slice path = kk_slice_of(request->path);
+    size_t scheme_len = kk_slice_starts(path, KK_SLICE("http://"))    ? 7
+                        : kk_slice_starts(path, KK_SLICE("https://")) ? 8
+                                                                      : 0;
+    if (scheme_len == 0)
+        return true;
+    kk_slice host = {path.data + scheme_len, strcspn(path.data + scheme_len, "/")};
+    const char *named = kk_http_header(request, "Host");
+    request->path = host.data[host.len] == '/' ? host.data + host.len : "/";
+    return named == NULL || kk_slice_equal_nocase(host, kk_slice_of(named));
+}
+
+static bool fill_request(const kk_http *http, kk_http_exchange *exchange,
+                         struct MHD_Connection *connection, const char *url, const char *method,
+                         const char *version)
+{
+    kk_head head;
     kk_http_request *request = &exchange->request;
     fields headers = {.arena = &exchange->arena}, queries = {.arena = &exchange->arena};
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    kk_head_begin(&head, version);
+    headers.head = http->must_check_heads ? &head : NULL;
     (void)MHD_get_connection_values(connection, MHD_HEADER_KIND, take_field, &headers);
     (void)MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, take_field, &queries);
+    request->is_http_1_0 = strcmp(version, "HTTP/1.0") == 0;
+    if (http->must_check_heads &&
+        (info == NULL || !kk_head_is_good(&head, method, info->header_size)))
+        request->is_malformed = true;
     request->method = kk_arena_strdup(&exchange->arena, method);
     if (request->path == NULL)
         request->path = kk_arena_strdup(&exchange->arena, url);
@@ -231,7 +312,13 @@ static bool fill_request(kk_http_exchange *exchange, struct MHD_Connection *conn
     request->n_headers = headers.n;
     request->queries = queries.items;
     request->n_queries = queries.n;
-    return !headers.failed && !queries.failed && request->method != NULL && request->path != NULL;
+    write_client(request->client, connection);
+    if (headers.failed || queries.failed || request->method == NULL || request->path == NULL)
+        return false;
+    request->is_malformed = !take_absolute_form(request) || request->is_malformed;
+    /* A request hidden behind chunks that two programs count differently is never read. */
+    request->must_close = kk_http_header(request, "Transfer-Encoding") != NULL;
+    return true;
 }
 
 static ssize_t on_read(void *user, uint64_t position, char *dst, size_t max)
@@ -281,21 +368,21 @@ static enum MHD_Result answer_now(kk_http_exchange *exchange, struct MHD_Connect
 
 static enum MHD_Result on_headers(kk_http *http, kk_http_exchange *exchange,
                                   struct MHD_Connection *connection, const char *url,
-                                  const char *method)
+                                  const char *method, const char *version)
 {
     kk_http_response response = {.status = 200};
     exchange->is_checked = true;
     (void)pthread_mutex_lock(&http->mutex);
     http->n_active++;
     (void)pthread_mutex_unlock(&http->mutex);
-    if (!fill_request(exchange, connection, url, method))
+    if (!fill_request(http, exchange, connection, url, method, version))
         return MHD_NO;
     enum kk_http_verdict verdict =
         http->handler.check(http->handler.user, &exchange->request, &response);
     exchange->is_streaming = verdict == KK_HTTP_STREAM;
     if (verdict != KK_HTTP_NOW)
         return MHD_YES;
-    set_reading(http, connection, false);
+    set_state(http, connection, LINK_BUSY);
     return answer_now(exchange, connection, &response);
 }
 
@@ -306,7 +393,7 @@ static void on_stream(kk_http *http, kk_http_exchange *exchange, struct MHD_Conn
     exchange->is_handled = true;
     exchange->is_own = true;
     exchange->stream_s = http->limits.stream_s;
-    set_reading(http, connection, false);
+    set_state(http, connection, LINK_BUSY);
     kk_watch_add(http->watch, exchange);
     if (http->handler.handle(http->handler.user, exchange, &exchange->request, &response) !=
         KK_HTTP_NOW)
@@ -353,7 +440,7 @@ static enum MHD_Result on_whole(kk_http *http, kk_http_exchange *exchange,
     kk_http_response response = {.status = 200};
     exchange->is_handled = true;
     exchange->request.body = (kk_slice){kk_buf_str(&exchange->body), exchange->body.len};
-    set_reading(http, connection, false);
+    set_state(http, connection, LINK_BUSY);
     if (http->handler.handle(http->handler.user, exchange, &exchange->request, &response) ==
         KK_HTTP_NOW)
         return answer_now(exchange, connection, &response);
@@ -371,9 +458,8 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *connection,
     kk_http_exchange *exchange = *context;
     if (exchange == NULL)
         return MHD_NO; /* memory was out at the first line */
-    exchange->is_http_1_0 = strcmp(version, "HTTP/1.0") == 0;
     if (!exchange->is_checked)
-        return on_headers(http, exchange, connection, url, method);
+        return on_headers(http, exchange, connection, url, method, version);
     if (exchange->is_streaming && !exchange->is_handled)
         on_stream(http, exchange, connection);
     if (*len > 0 && exchange->is_streaming)
@@ -392,7 +478,7 @@ static void on_completed(void *user, struct MHD_Connection *connection, void **c
 {
     kk_http *http = user;
     kk_http_exchange *exchange = *context;
-    set_reading(http, connection, false);
+    set_state(http, connection, LINK_IDLE);
     if (exchange == NULL)
         return;
     *context = NULL;
@@ -422,14 +508,15 @@ static struct MHD_Daemon *start_daemon(kk_http *http)
     if (http->listener.is_ipv6)
         flags |= MHD_USE_IPv6;
     return MHD_start_daemon(flags, (uint16_t)http->listener.port, NULL, NULL, on_request, http,
-                            MHD_OPTION_LISTEN_SOCKET, http->listener.fd,                   //
-                            MHD_OPTION_NOTIFY_CONNECTION, on_connection, (void *)http,     //
-                            MHD_OPTION_URI_LOG_CALLBACK, on_first_line, (void *)http,      //
-                            MHD_OPTION_NOTIFY_COMPLETED, on_completed, (void *)http,       //
-                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, //
-                            MHD_OPTION_CONNECTION_LIMIT, http->limits.max_connections,     //
-                            MHD_OPTION_CONNECTION_TIMEOUT, http->limits.idle_s,            //
-                            MHD_OPTION_STRICT_FOR_CLIENT, 1,                               //
+                            MHD_OPTION_LISTEN_SOCKET, http->listener.fd,                      //
+                            MHD_OPTION_NOTIFY_CONNECTION, on_connection, (void *)http,        //
+                            MHD_OPTION_URI_LOG_CALLBACK, on_first_line, (void *)http,         //
+                            MHD_OPTION_NOTIFY_COMPLETED, on_completed, (void *)http,          //
+                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,    //
+                            MHD_OPTION_CONNECTION_LIMIT, http->limits.max_connections,        //
+                            MHD_OPTION_PER_IP_CONNECTION_LIMIT, http->limits.max_per_address, //
+                            MHD_OPTION_CONNECTION_TIMEOUT, http->limits.idle_s,               //
+                            MHD_OPTION_STRICT_FOR_CLIENT, 1,                                  //
                             MHD_OPTION_END);
 }
 
@@ -443,6 +530,7 @@ int kk_http_start(kk_http **out, const char *host, int port, const kk_http_limit
     http->handler = *handler;
     http->limits = *limits;
     http->listener.fd = -1;
+    http->must_check_heads = strcmp(MHD_get_version(), "0.9.75") == 0;
     if (pthread_mutex_init(&http->mutex, NULL) != 0) {
         kk_free(http);
         return kk_fail_memory(err);

@@ -42,7 +42,7 @@ static const char *reason_of(int status)
 
 static bool is_chunked(const kk_http_exchange *exchange)
 {
-    return exchange->length == KK_HTTP_LENGTH_UNKNOWN && !exchange->is_http_1_0;
+    return exchange->length == KK_HTTP_LENGTH_UNKNOWN && !exchange->request.is_http_1_0;
 }
 
 /* The names of days and months are the standard's, not the locale's. */

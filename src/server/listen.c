@@ -10,10 +10,12 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { BACKLOG = 128 };
+/* OTHERS: files, pipes and threads of the rest of the program. */
+enum { BACKLOG = 1024, OTHERS = 256 };
 
 static int fail_listen(kokoro_error *err, const char *host, int port, const kk_listen_names *names,
                        int number)
@@ -115,4 +117,21 @@ int kk_listen_named(kk_listener *out, const char *host, int port, const kk_liste
         number = try_address(out, at);
     freeaddrinfo(found);
     return number == 0 ? KOKORO_OK : fail_listen(err, host, port, names, number);
+}
+
+unsigned kk_raise_descriptors(unsigned n_connections)
+{
+    struct rlimit limit;
+    rlim_t wanted = (rlim_t)n_connections + OTHERS;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return n_connections;
+    if (limit.rlim_cur < wanted) {
+        rlim_t before = limit.rlim_cur;
+        limit.rlim_cur = wanted < limit.rlim_max ? wanted : limit.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+            limit.rlim_cur = before;
+    }
+    if (limit.rlim_cur >= wanted)
+        return n_connections;
+    return limit.rlim_cur > OTHERS + 16 ? (unsigned)(limit.rlim_cur - OTHERS) : 16;
 }

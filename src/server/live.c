@@ -214,6 +214,11 @@ static bool record_differs(kk_server *server, const kk_config *config)
     return differs;
 }
 
+void kk_live_read_again(kk_live *live)
+{
+    live->dotenv = (file_mark){.is_there = true, .size = -1};
+}
+
 void kk_live_tick(kk_live *live, kk_server *server)
 {
     const kk_config *before = kk_live_config(live);

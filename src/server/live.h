@@ -18,6 +18,9 @@ void kk_live_destroy(kk_live **live);
 /* Look, and act on what changed. One thread alone. */
 void kk_live_tick(kk_live *live, struct kk_server *server);
 
+/* Let the next look read the settings, whether .env has changed or not. The same thread. */
+void kk_live_read_again(kk_live *live);
+
 /* Settings as they are now. They stay readable for an hour after they have changed: take them
  * anew for each piece of work. */
 const kk_config *kk_live_config(kk_live *live);

@@ -1,6 +1,7 @@
 /* origin.c - compares the hosts of Origin, Host and the configuration. */
 #include "server/origin.h"
 
+#include "base/status.h"
 #include "base/str.h"
 
 #include <string.h>
@@ -57,4 +58,51 @@ bool kk_origin_is_own(const kk_origin_rule *rule, const char *origin, const char
         return true;
     return !rule->is_loopback && host != NULL && origin_host.len > 0 &&
            kk_slice_equal_nocase(origin_host, host_of(kk_slice_of(host)));
+}
+
+/* --- the list of other sites --- */
+
+static kk_slice next_origin(const char **at)
+{
+    *at += strspn(*at, " ,\t");
+    kk_slice origin = {*at, strcspn(*at, " ,\t")};
+    *at += origin.len;
+    return origin;
+}
+
+/* "scheme://host[:port]" and nothing behind it. */
+static bool is_origin(kk_slice text)
+{
+    const bool is_http = kk_slice_starts(text, KK_SLICE("http://"));
+    if (!is_http && !kk_slice_starts(text, KK_SLICE("https://")))
+        return false;
+    size_t scheme_len = is_http ? 7 : 8;
+    kk_slice rest = {text.data + scheme_len, text.len - scheme_len};
+    for (size_t i = 0; i < rest.len; i++) {
+        if (rest.data[i] <= ' ' || strchr("/?#@*", rest.data[i]) != NULL)
+            return false;
+    }
+    return host_of(rest).len > 0;
+}
+
+int kk_origins_check(const char *origins, kokoro_error *err)
+{
+    for (kk_slice origin = next_origin(&origins); origin.len > 0; origin = next_origin(&origins)) {
+        if (!is_origin(origin))
+            return kk_fail(err, KOKORO_INVALID,
+                           "KOKORO_ALLOW_ORIGINS must list origins such as https://example.org or "
+                           "http://localhost:3000, each by its name, not '%.*s'",
+                           origin.len < 60 ? (int)origin.len : 60, origin.data);
+    }
+    return KOKORO_OK;
+}
+
+bool kk_origins_have(const char *origins, const char *origin)
+{
+    kk_slice wanted = kk_slice_of(origin);
+    for (kk_slice one = next_origin(&origins); one.len > 0; one = next_origin(&origins)) {
+        if (kk_slice_equal_nocase(one, wanted))
+            return true;
+    }
+    return false;
 }

@@ -6,6 +6,8 @@
 #ifndef KK_SERVER_ORIGIN_H
 #define KK_SERVER_ORIGIN_H
 
+#include "kokoro/kokoro.h"
+
 #include <stdbool.h>
 
 typedef struct kk_origin_rule {
@@ -20,5 +22,10 @@ bool kk_host_is_own(const kk_origin_rule *rule, const char *host);
 /* `origin` is the header Origin ("http://name:port"): right when its host is localhost, the
  * configured one, or, where others reach this server, the one in Host. "null" is foreign. */
 bool kk_origin_is_own(const kk_origin_rule *rule, const char *origin, const char *host);
+
+/* `origins` is a list of those whose pages may use this server, "https://name:port", separated by
+ * spaces or commas. INVALID names what is none. */
+int kk_origins_check(const char *origins, kokoro_error *err);
+bool kk_origins_have(const char *origins, const char *origin);
 
 #endif

@@ -19,7 +19,8 @@ enum {
     POST = KK_ROUTE_POST,
     NO_STORE = KK_ROUTE_NO_STORE,
     STREAM = KK_ROUTE_STREAM,
-    PART = KK_ROUTE_PART
+    PART = KK_ROUTE_PART,
+    KEYED = KK_ROUTE_KEYED
 };
 
 /* openapi.json tells of each. */
@@ -46,16 +47,16 @@ const kk_route_row kk_routes[] = {
     {"/v1/health", GET | NO_STORE, kk_get_health},
     {"/v1/startup-progress", GET | NO_STORE, kk_get_startup_progress},
     {"/startup-progress", GET | NO_STORE, kk_get_startup_progress},
-    {"/status", GET | NO_STORE, kk_get_status},
-    {"/v1/status", GET | NO_STORE, kk_get_status},
-    {"/metrics", GET | NO_STORE, kk_get_metrics},
-    {"/v1/metrics", GET | NO_STORE, kk_get_metrics},
-    {"/cache-status", GET | NO_STORE, kk_get_cache_status},
-    {"/v1/cache-status", GET | NO_STORE, kk_get_cache_status},
+    {"/status", GET | NO_STORE | KEYED, kk_get_status},
+    {"/v1/status", GET | NO_STORE | KEYED, kk_get_status},
+    {"/metrics", GET | NO_STORE | KEYED, kk_get_metrics},
+    {"/v1/metrics", GET | NO_STORE | KEYED, kk_get_metrics},
+    {"/cache-status", GET | NO_STORE | KEYED, kk_get_cache_status},
+    {"/v1/cache-status", GET | NO_STORE | KEYED, kk_get_cache_status},
     {"/cache-cleanup", POST | NO_STORE, kk_post_cache_cleanup},
     {"/v1/cache-cleanup", POST | NO_STORE, kk_post_cache_cleanup},
-    {"/benchmark", GET | POST | NO_STORE, kk_benchmark},
-    {"/v1/benchmark", GET | POST | NO_STORE, kk_benchmark},
+    {"/benchmark", GET | POST | NO_STORE | KEYED, kk_benchmark},
+    {"/v1/benchmark", GET | POST | NO_STORE | KEYED, kk_benchmark},
     {NULL, 0, NULL},
 };
 
@@ -137,21 +138,64 @@ static enum kk_http_verdict not_found(const kk_call *call)
     return kk_answer_error(call, &error);
 }
 
+static const char *methods_of(const kk_route_row *route)
+{
+    const unsigned both = GET | POST;
+    return (route->flags & both) == both ? "GET, HEAD, POST, OPTIONS"
+           : (route->flags & POST) != 0  ? "POST, OPTIONS"
+                                         : "GET, HEAD, OPTIONS";
+}
+
 static enum kk_http_verdict wrong_method(const kk_call *call, const kk_route_row *route)
 {
     kk_api_error error;
     char shown[24];
-    const unsigned both = GET | POST;
-    const char *allowed = (route->flags & both) == both ? "GET, HEAD, POST"
-                          : (route->flags & POST) != 0  ? "POST"
-                                                        : "GET, HEAD";
+    const char *allowed = methods_of(route);
     (void)kk_api_fail(&error, 405, NULL, "method_not_allowed", "%s takes %s, not %s", route->path,
                       allowed, kk_api_shown(shown, sizeof(shown), call->request->method));
     kk_http_add_header(call->response, "Allow", "%s", allowed);
     return kk_answer_error(call, &error);
 }
 
+/* OPTIONS: what the route takes, and for the page of a listed origin that it may. A browser asks
+ * this before it sends what a plain link could not. */
+static enum kk_http_verdict answer_options(const kk_call *call, const char *methods)
+{
+    call->response->status = 204;
+    kk_http_add_header(call->response, "Allow", "%s", methods);
+    if (call->request->allowed_origin != NULL) {
+        kk_http_add_header(call->response, "Access-Control-Allow-Methods", "%s", methods);
+        kk_http_add_header(call->response, "Access-Control-Allow-Headers",
+                           "Authorization, Content-Type, X-API-Key, X-Request-Id");
+        kk_http_add_header(call->response, "Access-Control-Max-Age", "600");
+    }
+    return KK_HTTP_NOW;
+}
+
 /* --- checks of the headers, before a body is read --- */
+
+static bool has_control(const char *text)
+{
+    for (; *text != '\0'; text++) {
+        if (((unsigned char)*text < ' ' && *text != '\t') || *text == 0x7F)
+            return true;
+    }
+    return false;
+}
+
+static int check_headers(const kk_http_request *request, kk_api_error *error)
+{
+    for (size_t i = 0; i < request->n_headers; i++) {
+        const char *name = request->headers[i].name;
+        if (name[0] == '\0' || has_control(name) || name[strcspn(name, " \t")] != '\0')
+            return kk_api_fail(error, 400, NULL, "invalid_header",
+                               "the request has a header whose name is empty or has a space");
+        if (has_control(request->headers[i].value))
+            return kk_api_fail(error, 400, NULL, "invalid_header",
+                               "the request has a header with a control character");
+    }
+    return 0;
+}
 
 /* Two lengths, or a length and chunks, are read differently by different programs: where one of
  * them stands in front of this server, a request can be hidden in another. */
@@ -159,22 +203,25 @@ static int check_framing(const kk_http_request *request, kk_api_error *error)
 {
     size_t n_lengths = kk_http_count_headers(request, "Content-Length");
     size_t n_codings = kk_http_count_headers(request, "Transfer-Encoding");
+    const char *length = kk_http_header(request, "Content-Length");
     const char *coding = kk_http_header(request, "Transfer-Encoding");
+    if (request->is_malformed)
+        return kk_api_fail(error, 400, NULL, "invalid_header",
+                           "the request's head must have lines that end in CR LF and are not "
+                           "folded, and one host");
     if (n_lengths + n_codings > 1)
         return kk_api_fail(error, 400, NULL, "invalid_framing",
                            "the request must have one Content-Length or one Transfer-Encoding");
-    if (coding != NULL && !kk_slice_equal_nocase(kk_slice_of(coding), KK_SLICE("chunked")))
+    if (length != NULL && (length[0] == '\0' || length[strspn(length, "0123456789")] != '\0'))
         return kk_api_fail(error, 400, NULL, "invalid_framing",
-                           "Transfer-Encoding must be chunked");
+                           "Content-Length must be a whole number");
+    if (coding != NULL &&
+        (request->is_http_1_0 || !kk_slice_equal_nocase(kk_slice_of(coding), KK_SLICE("chunked"))))
+        return kk_api_fail(error, 400, NULL, "invalid_framing",
+                           "Transfer-Encoding must be chunked, in HTTP/1.1");
     if (kk_http_count_headers(request, "Host") > 1)
         return kk_api_fail(error, 400, NULL, "invalid_host", "the request has more than one Host");
-    for (size_t i = 0; i < request->n_headers; i++) {
-        const char *name = request->headers[i].name;
-        if (name[0] == '\0' || name[strcspn(name, " \t\r\n")] != '\0')
-            return kk_api_fail(error, 400, NULL, "invalid_header",
-                               "the request has a header whose name is empty or has a space");
-    }
-    return 0;
+    return check_headers(request, error);
 }
 
 static int check_length(const kk_http_request *request, kk_api_error *error)
@@ -187,17 +234,42 @@ static int check_length(const kk_http_request *request, kk_api_error *error)
                        KK_SERVER_MAX_BODY);
 }
 
+/* The key, before anything of the body is read. */
+static int check_key(kk_server *server, const kk_route_row *route, kk_http_request *request,
+                     kk_http_response *response, kk_api_error *error)
+{
+    bool is_post = strcmp(request->method, "POST") == 0;
+    bool is_open = (route->flags & KEYED) == 0 || strcmp(request->method, "OPTIONS") == 0;
+    if (!request->needs_key || (!is_post && is_open))
+        return 0;
+    if (request->key == NULL) {
+        kk_http_add_header(response, "WWW-Authenticate", "Bearer");
+        return kk_api_fail(error, 401, NULL, "invalid_api_key",
+                           "this needs a valid key in the header Authorization: Bearer KEY");
+    }
+    unsigned wait_s = is_post ? kk_access_begin(server->access, request) : 0;
+    if (wait_s == 0)
+        return 0;
+    (void)kk_api_fail(error, 429, NULL, "rate_limit_exceeded",
+                      "the key has used up its requests; there is one again in %u s", wait_s);
+    error->retry_after_s = (int)wait_s;
+    return error->http_status;
+}
+
 enum kk_http_verdict kk_route_check(void *user, kk_http_request *request,
                                     kk_http_response *response)
 {
-    (void)user;
+    kk_server *server = user;
     kk_api_error error;
     const char *rest;
     const kk_route_row *route = find_route(request->path, &rest);
     identify(request);
+    kk_access_identify(server->access, request);
     int status = check_framing(request, &error);
     if (status == 0)
         status = check_length(request, &error);
+    if (status == 0 && route != NULL)
+        status = check_key(server, route, request, response, &error);
     if (status == 0 && route != NULL && (route->flags & STREAM) != 0 &&
         strcmp(request->method, "POST") == 0)
         return KK_HTTP_STREAM;
@@ -213,14 +285,22 @@ enum kk_http_verdict kk_route_check(void *user, kk_http_request *request,
 
 static int check_origin(const kk_call *call, kk_api_error *error)
 {
-    const char *host = kk_http_header(call->request, "Host");
-    const char *origin = kk_http_header(call->request, "Origin");
+    const kk_http_request *request = call->request;
+    const char *host = kk_http_header(request, "Host");
+    const char *origin = kk_http_header(request, "Origin");
+    kk_origin_rule rule = call->server->origin;
     char shown[120];
-    if (host != NULL && !kk_host_is_own(&call->server->origin, host))
+    if (request->is_forwarded) {
+        /* Others reach this server by the proxy's name, which is no browser of this machine. */
+        const char *outer = kk_http_header(request, "X-Forwarded-Host");
+        rule.is_loopback = false;
+        host = outer != NULL ? outer : host;
+    }
+    if (host != NULL && !kk_host_is_own(&rule, host))
         return kk_api_fail(error, 403, NULL, "foreign_host",
                            "this server is not '%s'; on this machine its name is localhost",
                            kk_api_shown(shown, sizeof(shown), host));
-    if (origin != NULL && !kk_origin_is_own(&call->server->origin, origin, host))
+    if (origin != NULL && request->allowed_origin == NULL && !kk_origin_is_own(&rule, origin, host))
         return kk_api_fail(error, 403, NULL, "foreign_origin",
                            "pages of '%s' may not use this server",
                            kk_api_shown(shown, sizeof(shown), origin));
@@ -264,8 +344,13 @@ enum kk_http_verdict kk_route(void *user, kk_http_exchange *exchange,
     kk_api_error error;
     const kk_route_row *route = find_route(request->path, &call.rest);
     kk_http_add_header(response, "X-Request-Id", "%s", request->id);
+    bool is_options = strcmp(request->method, "OPTIONS") == 0;
+    if (route == NULL && is_options && strcmp(request->path, "*") == 0)
+        return answer_options(&call, "GET, HEAD, POST, OPTIONS");
     if (route == NULL)
         return not_found(&call);
+    if (is_options)
+        return answer_options(&call, methods_of(route));
     if ((route->flags & NO_STORE) != 0)
         kk_http_add_header(response, "Cache-Control", "no-cache, no-store, must-revalidate");
     bool is_post = strcmp(request->method, "POST") == 0;
@@ -287,10 +372,13 @@ void kk_route_done(void *user, const kk_http_request *request, int status, doubl
                                      .method =
                                          kk_api_shown(method, sizeof(method), request->method),
                                      .path = kk_api_shown(path, sizeof(path), request->path),
+                                     .client = request->client,
+                                     .key = request->key_name,
                                      .status = status,
                                      .time_s = kk_wall_s(),
                                      .elapsed_ms = 1e3 * (kk_now_s() - request->start_s),
                                      .audio_s = audio_s};
+    kk_access_end(server->access, request);
     kk_metrics_add_answer(server->metrics, status);
     if (server->options.log_request != NULL)
         server->options.log_request(server->options.user, &line);

@@ -9,7 +9,8 @@ enum kk_route_flag {
     KK_ROUTE_POST = 2,
     KK_ROUTE_NO_STORE = 4,
     KK_ROUTE_STREAM = 8, /* a POST that is handled at the first byte of its body (KK_HTTP_STREAM) */
-    KK_ROUTE_PART = 16   /* the path, which ends in /, takes one more part: {id} */
+    KK_ROUTE_PART = 16,  /* the path, which ends in /, takes one more part: {id} */
+    KK_ROUTE_KEYED = 32  /* a GET that needs a key where keys are in force, as every POST does */
 };
 
 typedef struct kk_route_row {

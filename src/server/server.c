@@ -9,6 +9,7 @@
 #include "base/status.h"
 #include "bench/providers.h"
 #include "server/json.h"
+#include "server/listen.h"
 #include "server/speech_stream.h"
 #include "server/wyoming.h"
 
@@ -253,6 +254,22 @@ void kk_server_open_engine(kk_server *server)
 
 /* --- housekeeping --- */
 
+static void follow_settings(kk_server *server)
+{
+    const kk_config *before = kk_server_config(server);
+    (void)pthread_mutex_lock(&server->mutex);
+    bool must_reload = server->must_reload;
+    server->must_reload = false;
+    (void)pthread_mutex_unlock(&server->mutex);
+    if (must_reload) {
+        kk_log_write(&server->log, KOKORO_LOG_INFO, "settings and keys are read again");
+        kk_live_read_again(server->live);
+    }
+    kk_live_tick(server->live, server);
+    if (must_reload || kk_server_config(server) != before)
+        kk_access_reload(server->access, kk_server_config(server), &server->log);
+}
+
 /* Each second until the end. */
 static void *keep_house(void *user)
 {
@@ -265,7 +282,7 @@ static void *keep_house(void *user)
         until.tv_sec++;
         (void)pthread_mutex_unlock(&server->mutex);
         if (state == KK_SERVER_READY) {
-            kk_live_tick(server->live, server);
+            follow_settings(server);
             kk_scheduler_tick(server->scheduler);
             kk_speech_cache_tick(server->results);
             kk_watchdog_tick(server);
@@ -307,12 +324,21 @@ static int start_threads(kk_server *server, kokoro_error *err)
 static int start_http(kk_server *server, kokoro_error *err)
 {
     const kk_config *config = server->options.config;
-    const kk_http_limits limits = {.max_body_len = KK_SERVER_MAX_BODY,
-                                   .max_connections = KK_SERVER_MAX_CONNECTIONS,
-                                   .idle_s = KK_SERVER_IDLE_S,
-                                   .request_s = KK_SERVER_REQUEST_S,
-                                   .stream_s = KK_SERVER_STREAM_S,
-                                   .buffer_len = KK_SERVER_BUFFER};
+    const unsigned wanted = (unsigned)kk_config_int(config, KK_SET_MAX_CONNECTIONS);
+    const unsigned n_connections = kk_raise_descriptors(wanted);
+    if (n_connections < wanted)
+        kk_log_write(&server->log, KOKORO_LOG_WARNING,
+                     "this process may have too few files open for %u connections, so there will "
+                     "be %u at most; raise it with ulimit -n or LimitNOFILE",
+                     wanted, n_connections);
+    const kk_http_limits limits = {
+        .max_body_len = KK_SERVER_MAX_BODY,
+        .max_connections = n_connections,
+        .max_per_address = (unsigned)kk_config_int(config, KK_SET_MAX_CONNECTIONS_PER_ADDRESS),
+        .idle_s = KK_SERVER_IDLE_S,
+        .request_s = KK_SERVER_REQUEST_S,
+        .stream_s = KK_SERVER_STREAM_S,
+        .buffer_len = KK_SERVER_BUFFER};
     const kk_http_handler handler = {.user = server,
                                      .check = kk_route_check,
                                      .handle = kk_route,
@@ -359,6 +385,8 @@ int kk_server_start(kk_server **out, const kk_server_options *options, kokoro_er
     if (status == KOKORO_OK)
         status = kk_live_create(&server->live, options->config, err);
     if (status == KOKORO_OK)
+        status = kk_access_create(&server->access, options->config, err);
+    if (status == KOKORO_OK)
         status = kk_scheduler_create(&server->scheduler, server, err);
     if (status == KOKORO_OK)
         status = kk_speech_streams_create(&server->streams, server, err);
@@ -403,6 +431,23 @@ enum kk_server_state kk_server_state(kk_server *server, kokoro_error *err)
         *err = server->load_error;
     (void)pthread_mutex_unlock(&server->mutex);
     return state;
+}
+
+bool kk_server_has_keys(kk_server *server)
+{
+    return kk_access_has_keys(server->access);
+}
+
+void kk_server_reload(kk_server *server)
+{
+    (void)pthread_mutex_lock(&server->mutex);
+    server->must_reload = true;
+    (void)pthread_mutex_unlock(&server->mutex);
+}
+
+void kk_server_cut(kk_server *server)
+{
+    kk_http_cut(server->http);
 }
 
 void kk_server_tick(kk_server *server)
@@ -451,6 +496,7 @@ void kk_server_stop(kk_server **server_ptr)
     json_decref(server->providers);
     kk_metrics_destroy(&server->metrics);
     kk_live_destroy(&server->live);
+    kk_access_destroy(&server->access);
     if (server->has_mutex) {
         (void)pthread_cond_destroy(&server->end);
         (void)pthread_mutex_destroy(&server->load_mutex);

@@ -17,8 +17,10 @@
 /* One line of the request log. Text that was spoken is never in it. */
 typedef struct kk_server_log_line {
     const char *id, *method, *path;
-    int status;    /* 499: the client went away first */
-    double time_s; /* since 1970 */
+    const char *client; /* address in figures, behind trusted proxies too */
+    const char *key;    /* name of its key; NULL: none */
+    int status;         /* 499: the client went away first */
+    double time_s;      /* since 1970 */
     double elapsed_ms;
     double audio_s; /* sound made; 0 for all but speech */
 } kk_server_log_line;
@@ -37,6 +39,11 @@ typedef struct kk_server kk_server;
 int kk_server_start(kk_server **out, const kk_server_options *options, kokoro_error *err);
 int kk_server_port(const kk_server *server);
 bool kk_server_is_loopback(const kk_server *server);
+bool kk_server_has_keys(kk_server *server);
+/* Read settings and keys again, within a second. */
+void kk_server_reload(kk_server *server);
+/* Cut every answer that is not over. */
+void kk_server_cut(kk_server *server);
 
 enum kk_server_state { KK_SERVER_LOADING, KK_SERVER_READY, KK_SERVER_FAILED };
 /* Of FAILED, *err tells why. */

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "hardware/hardware.h"
 #include "metrics/metrics.h"
+#include "server/access.h"
 #include "server/cache_keeper.h"
 #include "server/errors.h"
 #include "server/http.h"
@@ -25,7 +26,6 @@ enum {
     KK_SERVER_N_WORKERS = 16,
     KK_SERVER_MAX_QUEUE = 4096, /* the most that KOKORO_MAX_QUEUE may say */
     KK_SERVER_MAX_BODY = 1 << 20,
-    KK_SERVER_MAX_CONNECTIONS = 512,
     KK_SERVER_IDLE_S = 120,
     KK_SERVER_REQUEST_S = 30,
     KK_SERVER_STREAM_S = 600,
@@ -80,6 +80,7 @@ struct kk_server {
     kk_metrics *metrics;
     kk_jobs *jobs;
     kk_live *live;
+    kk_access *access;
     kk_scheduler *scheduler;
     kk_cache_keeper *cache;
     kk_speech_cache *results;
@@ -99,7 +100,7 @@ struct kk_server {
     kk_engine_slot *engines; /* the one in use first, then those that requests still hold */
     kk_reload reload;
     struct json_t *providers; /* what is on this machine, made once; NULL until then */
-    bool is_draining, must_end;
+    bool is_draining, must_end, must_reload;
     kk_watchdog watchdog;
     pthread_cond_t end; /* must_end was set */
 };

@@ -144,6 +144,22 @@ static int read_request(job *j, const kk_call *call, kk_api_error *error)
     return status;
 }
 
+/* What the key may still have spoken in this minute. */
+static int charge(const job *j, const kk_call *call, kk_api_error *error)
+{
+    const kokoro_request *speak = &j->request.speak;
+    size_t n_chars = 0;
+    for (size_t i = 0; i < speak->text_len; i++)
+        n_chars += ((unsigned char)speak->text[i] & 0xC0) != 0x80;
+    unsigned wait_s = kk_access_take_chars(call->server->access, call->request, n_chars);
+    if (wait_s == 0)
+        return 0;
+    (void)kk_api_fail(error, 429, NULL, "rate_limit_exceeded",
+                      "the key has used up its characters; there are enough again in %u s", wait_s);
+    error->retry_after_s = (int)wait_s;
+    return error->http_status;
+}
+
 /* When those who wait now will have begun, as it goes at present. */
 static int queue_s(kk_server *server)
 {
@@ -236,6 +252,8 @@ enum kk_http_verdict kk_post_speech(const kk_call *call)
     }
     if (status == 0)
         status = read_request(j, call, &error);
+    if (status == 0)
+        status = charge(j, call, &error);
     if (status == 0) {
         switch (look(j, call)) {
         case KK_LOOK_LATER:

@@ -16,7 +16,7 @@ class Help(cli.Case):
     def test_every_command_has_help_in_three_ways(self):
         listed = self.run_kokoro("--help").stdout.decode()
         for name in ("say", "voices", "phonemize", "providers", "doctor", "benchmark", "benchmark-frequency",
-                     "benchmark-cache", "serve", "pack"):
+                     "benchmark-cache", "serve", "keys", "pack"):
             self.assertRegex(listed, rf"(?m)^  {name} ")
             texts = [self.run_kokoro(*words) for words in
                      ((name, "--help"), ("help", name), (name, "-h"))]

@@ -71,11 +71,10 @@ def test_unknown_paths(server, path):
 
 
 @pytest.mark.parametrize("method,path,allowed", [
-    ("GET", "/v1/audio/speech", "POST"),
-    ("PUT", "/v1/audio/speech", "POST"),
-    ("OPTIONS", "/audio/speech", "POST"),
-    ("POST", "/health", "GET, HEAD"),
-    ("DELETE", "/v1/models/kokoro", "GET, HEAD"),
+    ("GET", "/v1/audio/speech", "POST, OPTIONS"),
+    ("PUT", "/v1/audio/speech", "POST, OPTIONS"),
+    ("POST", "/health", "GET, HEAD, OPTIONS"),
+    ("DELETE", "/v1/models/kokoro", "GET, HEAD, OPTIONS"),
 ])
 def test_wrong_methods(server, method, path, allowed):
     import httpx

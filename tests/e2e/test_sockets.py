@@ -1,12 +1,14 @@
 """Requests that no client library would send, byte by byte."""
 
 import json
+import os
 import socket
 import time
+from random import Random
 
 import pytest
 from audio import FAST, LONG, LONG_S, SHORT
-from conftest import error_of  # noqa: F401  (the shape is checked by hand here)
+from conftest import wait_until
 
 
 def connect(server, timeout=60):
@@ -69,6 +71,90 @@ def test_two_lengths(server):
         status, body = ask(server, post(BODY, LENGTH, second))
         assert status == 400
         check_error(body, "invalid_framing")
+
+
+HIDDEN = b"GET /voices HTTP/1.1\r\nHost: localhost\r\n\r\n"
+HOST = b"Host: localhost\r\n"
+
+# Heads that two programs may read differently; behind each stands a request that must not be served.
+SMUGGLING = {
+    "length and chunks": b"POST /health HTTP/1.1\r\n" + HOST +
+        b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "chunks and length": b"POST /health HTTP/1.1\r\n" + HOST +
+        b"Transfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n",
+    "two lengths": b"POST /health HTTP/1.1\r\n" + HOST +
+        b"Content-Length: 0\r\nContent-Length: %d\r\n\r\n" % len(HIDDEN),
+    "a list of lengths": b"POST /health HTTP/1.1\r\n" + HOST + b"Content-Length: 0, 0\r\n\r\n",
+    "a length with a sign": b"POST /health HTTP/1.1\r\n" + HOST + b"Content-Length: +0\r\n\r\n",
+    "a space before the colon": b"POST /health HTTP/1.1\r\n" + HOST + b"Content-Length : 0\r\n\r\n",
+    "a tab before the colon": b"GET /health HTTP/1.1\r\n" + HOST + b"X\t: 0\r\n\r\n",
+    "LF behind a header": b"GET /health HTTP/1.1\r\nX: y\n" + HOST + b"\r\n",
+    "LF behind the first line": b"GET /health HTTP/1.1\n" + HOST + b"\r\n",
+    "LF at the end": b"GET /health HTTP/1.1\r\n" + HOST + b"\n",
+    "LF alone": b"GET /health HTTP/1.1\nHost: localhost\n\n",
+    "CR in a header": b"GET /health HTTP/1.1\r\n" + HOST + b"X: a\rY: b\r\n\r\n",
+    "NUL in a header": b"GET /health HTTP/1.1\r\n" + HOST + b"X: a\0Y: b\r\n\r\n",
+    "a folded header": b"GET /health HTTP/1.1\r\n" + HOST + b"X: a\r\n b\r\n\r\n",
+    "a length folded into being": b"POST /health HTTP/1.1\r\n" + HOST +
+        b"Content-Len: %d\r\n gth\r\n\r\n" % len(HIDDEN),
+    "a coding folded into being": b"POST /health HTTP/1.1\r\n" + HOST +
+        b"Transfer-Enc: chunked\r\n oding\r\n\r\n0\r\n\r\n",
+    "a folded first header": b"GET /health HTTP/1.1\r\n Host: localhost\r\n\r\n",
+    "an unknown coding": b"POST /health HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: xchunked\r\n\r\n",
+    "a coding in HTTP/1.0": b"POST /health HTTP/1.0\r\n" + HOST +
+        b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "another host in the target": b"GET http://elsewhere/health HTTP/1.1\r\n" + HOST + b"\r\n",
+}
+
+
+@pytest.mark.parametrize("name", SMUGGLING)
+def test_hidden_requests_are_never_served(server, name):
+    with connect(server, timeout=20) as connection:
+        connection.sendall(SMUGGLING[name] + HIDDEN)
+        answer = read_all(connection)  # until the server closes
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"total_voices" not in answer
+    assert b"HTTP/1.1 200" not in answer
+
+
+def test_nothing_follows_chunks(server):
+    """Where chunks end is read differently by some; the connection ends with the answer."""
+    for end in (b"0\r\n\r\n", b"0;a\n\r\n", b"0\r\nX: y\r\n\r\n"):
+        with connect(server, timeout=20) as connection:
+            connection.sendall(b"POST /health HTTP/1.1\r\n" + HOST +
+                               b"Transfer-Encoding: chunked\r\n\r\n" + end + HIDDEN)
+            answer = read_all(connection)
+        assert answer.count(b"HTTP/1.1 ") == 1
+        assert answer.startswith((b"HTTP/1.1 405 ", b"HTTP/1.1 400 "))
+
+
+def test_harmless_heads_are_taken(server):
+    """Much white space, many headers, cookies, empty values: none of it is a fault."""
+    many = b"".join(b"X-%d:    value\r\n" % i for i in range(600))
+    for more in (b"", many, b"X:\r\nY: \r\nZ:\t\r\nW: a  \r\n", b"Cookie: a=b; c=d\r\nX: y\r\n",
+                 b"X: " + b"a" * 30000 + b"\r\n", b"Range: bytes=0-3\r\n"):
+        for first in (b"GET /health HTTP/1.1\r\n", b"\r\nGET /health?a=b&c=%20d HTTP/1.1\r\n",
+                      b"GET http://localhost/health HTTP/1.1\r\n"):
+            status, body = ask(server, first + HOST + b"Connection: close\r\n" + more + b"\r\n")
+            assert (status, json.loads(body)["status"]) == (200, "online")
+
+
+def test_options_and_head(server):
+    def lines(request):
+        with connect(server) as connection:
+            connection.sendall(request + HOST + b"Connection: close\r\n\r\n")
+            head, _, body = read_all(connection).partition(b"\r\n\r\n")
+        return head.split(b"\r\n"), body
+    head, body = lines(b"OPTIONS /v1/audio/speech HTTP/1.1\r\n")
+    assert head[0].startswith(b"HTTP/1.1 204") and b"Allow: POST, OPTIONS" in head and body == b""
+    head, body = lines(b"OPTIONS * HTTP/1.1\r\n")
+    assert head[0].startswith(b"HTTP/1.1 204") and body == b""
+    head, body = lines(b"HEAD /v1/audio/speech HTTP/1.1\r\n")
+    assert head[0].startswith(b"HTTP/1.1 405") and b"Allow: POST, OPTIONS" in head and body == b""
+    head, body = lines(b"HEAD /health HTTP/1.1\r\n")
+    assert head[0].startswith(b"HTTP/1.1 200") and body == b""
+    assert any(line.startswith(b"Date: ") for line in head)
+    assert not any(line.lower().startswith(b"server:") for line in head)
 
 
 def test_strange_coding(server):
@@ -221,6 +307,75 @@ def test_silent_connections(server):
     finally:
         for connection in silent:
             connection.close()
+
+
+def running(server):
+    return server.status()["queue"]["running"] + server.status()["queue"]["waiting"]
+
+
+@pytest.mark.parametrize("streams", [True, False])
+def test_a_client_that_leaves_is_noticed(server, streams):
+    """While it waits for the model, and while its sound is made."""
+    body = json.dumps({"input": LONG, "response_format": "pcm", "stream": streams}).encode()
+    clients = []
+    for _ in range(6):
+        clients.append(connect(server))
+        clients[-1].sendall(post(body, b"Content-Length: %d" % len(body)))
+    wait_until(lambda: running(server), lambda n: n >= 6, 20, "not all came")
+    for client in clients:
+        client.close()
+    wait_until(lambda: running(server), lambda n: n == 0, 5, "still speaking to nobody")
+
+
+def files_and_threads(server):
+    place = f"/proc/{server.process.pid}/"
+    return len(os.listdir(place + "fd")), len(os.listdir(place + "task"))
+
+
+def mutate(random, data):
+    data = bytearray(data)
+    for _ in range(random.randint(1, 6)):
+        at = random.randrange(len(data))
+        kind = random.randrange(5)
+        if kind == 0:
+            data[at] = random.randrange(256)
+        elif kind == 1:
+            del data[at:at + random.randint(1, 20)]
+        elif kind == 2:
+            data[at:at] = random.choice([b"\r\n", b"\n", b"\0", b":", b" ", b"\t", b"0\r\n\r\n", HIDDEN])
+        elif kind == 3:
+            data[at:at] = data[at:at + random.randint(1, 40)]
+        else:
+            del data[at:]
+        if not data:
+            data = bytearray(b"G")
+    return bytes(data)
+
+
+def test_two_thousand_broken_requests(server):
+    """Nothing stays behind, and what was a whole request has a whole answer."""
+    random = Random(6)
+    seeds = [*SMUGGLING.values(), HIDDEN, post(BODY[:-1] + b",}", LENGTH),
+             post(b"5\r\nabcde\r\n0\r\n\r\n", b"Transfer-Encoding: chunked"),
+             post(b"", LENGTH, b"Expect: 100-continue"),
+             b"GET /status HTTP/1.1\r\nHost: localhost\r\nOrigin: http://a\r\nX-Forwarded-For: 1.1.1.1\r\n\r\n"]
+    server.get("/health")
+    time.sleep(0.5)
+    before = files_and_threads(server)
+    for _ in range(2000):
+        with connect(server, timeout=10) as connection:
+            try:
+                connection.sendall(mutate(random, random.choice(seeds)))
+                connection.setblocking(False)
+                if random.random() < 0.5:
+                    connection.shutdown(socket.SHUT_WR)
+                connection.recv(1000)
+            except (ConnectionError, BlockingIOError):
+                pass
+    server.wait_idle()
+    wait_until(lambda: files_and_threads(server),
+               lambda now: now[0] <= before[0] + 2 and now[1] <= before[1] + 1, 20,
+               f"files and threads were {before}")
 
 
 def test_client_that_never_reads(server):
