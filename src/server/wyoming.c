@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -42,15 +43,27 @@ struct kk_wyoming {
 
 /* --- a connection --- */
 
+/* "192.0.2.1"; "" where it cannot be told. */
+static void name_peer(kk_wyoming_peer *peer)
+{
+    struct sockaddr_storage address;
+    socklen_t len = sizeof(address);
+    if (getpeername(peer->fd, (struct sockaddr *)&address, &len) != 0 ||
+        getnameinfo((struct sockaddr *)&address, len, peer->address, sizeof(peer->address), NULL, 0,
+                    NI_NUMERICHOST) != 0)
+        peer->address[0] = '\0';
+}
+
 static void *run_connection(void *user)
 {
     place *p = user;
     kk_wyoming *w = p->wyoming;
-    const kk_wyoming_peer peer = {.server = w->server,
-                                  .fd = p->fd,
-                                  .drain_fd = w->drain_pipe[0],
-                                  .must_end = &w->must_end,
-                                  .n_speaking = &w->n_speaking};
+    kk_wyoming_peer peer = {.server = w->server,
+                            .fd = p->fd,
+                            .drain_fd = w->drain_pipe[0],
+                            .must_end = &w->must_end,
+                            .n_speaking = &w->n_speaking};
+    name_peer(&peer);
     kk_wyoming_session_run(&peer);
     (void)pthread_mutex_lock(&w->mutex);
     (void)close(p->fd);
@@ -198,21 +211,28 @@ void kk_wyoming_drain(kk_wyoming *w)
     w->listener.fd = -1;
 }
 
+void kk_wyoming_cut(kk_wyoming *w)
+{
+    if (w == NULL)
+        return;
+    atomic_store(&w->must_end, true);
+    (void)pthread_mutex_lock(&w->mutex);
+    for (size_t i = 0; i < KK_WYOMING_MAX_CONNECTIONS; i++) {
+        if (w->places[i].has_thread && w->places[i].fd >= 0)
+            (void)shutdown(w->places[i].fd, SHUT_RDWR);
+    }
+    (void)pthread_mutex_unlock(&w->mutex);
+}
+
 void kk_wyoming_stop(kk_wyoming **wyoming)
 {
     kk_wyoming *w = wyoming != NULL ? *wyoming : NULL;
     if (w == NULL)
         return;
     *wyoming = NULL;
-    atomic_store(&w->must_end, true);
     if (w->has_mutex) {
         kk_wyoming_drain(w);
-        (void)pthread_mutex_lock(&w->mutex);
-        for (size_t i = 0; i < KK_WYOMING_MAX_CONNECTIONS; i++) {
-            if (w->places[i].has_thread && w->places[i].fd >= 0)
-                (void)shutdown(w->places[i].fd, SHUT_RDWR);
-        }
-        (void)pthread_mutex_unlock(&w->mutex);
+        kk_wyoming_cut(w);
         for (size_t i = 0; i < KK_WYOMING_MAX_CONNECTIONS; i++) {
             if (w->places[i].has_thread)
                 (void)pthread_join(w->places[i].thread, NULL);

@@ -27,8 +27,10 @@ int kk_wyoming_start(kk_wyoming **out, struct kk_server *server, const char *hos
                      kokoro_error *err);
 bool kk_wyoming_is_loopback(const kk_wyoming *wyoming);
 /* Accept no more; connections end as soon as they have nothing to say. NULL is allowed, as in the
- * next two. */
+ * next three. */
 void kk_wyoming_drain(kk_wyoming *wyoming);
+/* End them now; does not wait for it. */
+void kk_wyoming_cut(kk_wyoming *wyoming);
 /* Cut all and wait for their threads. Sets *wyoming to NULL. */
 void kk_wyoming_stop(kk_wyoming **wyoming);
 
@@ -47,6 +49,7 @@ typedef struct kk_wyoming_peer {
     int drain_fd;                /* readable once the server drains */
     const atomic_bool *must_end; /* now, whatever goes on */
     atomic_size_t *n_speaking;
+    char address[64]; /* of the client */
 } kk_wyoming_peer;
 
 /* Until the client goes away, sends what is no event, or the server wants it to end. */

@@ -257,6 +257,34 @@ TEST(sentences_join_without_a_click)
     CHECK(s.largest_step_at_seam < 0.002f);
 }
 
+static size_t seam_length(int before, int after)
+{
+    sum s = {0};
+    kokoro_error err;
+    kokoro_request request;
+    kokoro_request_init(&request);
+    request.text = "When the rain falls on the roof,";
+    request.text_len = strlen(request.text);
+    request.seam_before = before;
+    request.seam_after = after;
+    CHECK_INT(kokoro_speak(engine, &request, add, &s, NULL, &err), KOKORO_OK);
+    CHECK_INT(s.n_chunks, 1);
+    return s.n_samples;
+}
+
+TEST(a_part_of_a_sentence_has_no_full_stop_at_its_seams)
+{
+    NEED_DATA();
+    const size_t whole = seam_length(KOKORO_SEAM_NONE, KOKORO_SEAM_NONE);
+    const size_t ms = KOKORO_SAMPLE_RATE_HZ / 1000;
+    CHECK_INT(seam_length(KOKORO_SEAM_SENTENCE, KOKORO_SEAM_SENTENCE), whole);
+    const size_t before = seam_length(KOKORO_SEAM_CUT, KOKORO_SEAM_NONE);
+    const size_t after = seam_length(KOKORO_SEAM_NONE, KOKORO_SEAM_CUT);
+    CHECK(before + 50 * ms < whole);
+    CHECK(after + 50 * ms < whole);
+    CHECK_INT(seam_length(KOKORO_SEAM_CUT, KOKORO_SEAM_CUT), before + after - whole);
+}
+
 TEST(what_cannot_be_spoken_is_refused_before_any_sound)
 {
     NEED_DATA();
@@ -484,6 +512,7 @@ TEST(cached_files_are_named)
 TEST_MAIN(T(an_engine_opens), T(the_runtime_speaks_when_it_is_asked_for),
           T(equal_requests_give_equal_samples), T(memory_is_given_back_and_measures_are_told),
           T(a_sentence_is_spoken), T(sentences_join_without_a_click),
+          T(a_part_of_a_sentence_has_no_full_stop_at_its_seams),
           T(what_cannot_be_spoken_is_refused_before_any_sound), T(the_caller_can_stop),
           T(threads_share_an_engine), T(every_failed_allocation_of_a_request_is_reported),
           T(every_failed_allocation_of_opening_is_reported), T(phonemes_come_with_their_source),
