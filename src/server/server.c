@@ -361,7 +361,12 @@ static int start_wyoming(kk_server *server, kokoro_error *err)
         return KOKORO_OK;
     if (host[0] == '\0')
         host = kk_config_text(config, KK_SET_HOST);
-    return kk_wyoming_start(&server->wyoming, server, host, port, err);
+    int status = kk_wyoming_start(&server->wyoming, server, host, port, err);
+    if (status == KOKORO_OK && !kk_wyoming_is_loopback(server->wyoming) &&
+        kk_config_text(config, KK_SET_API_KEYS_FILE)[0] != '\0')
+        kk_log_write(&server->log, KOKORO_LOG_WARNING,
+                     "other machines can reach the Wyoming port, whose protocol knows no keys");
+    return status;
 }
 
 int kk_server_start(kk_server **out, const kk_server_options *options, kokoro_error *err)
@@ -448,6 +453,7 @@ void kk_server_reload(kk_server *server)
 void kk_server_cut(kk_server *server)
 {
     kk_http_cut(server->http);
+    kk_wyoming_cut(server->wyoming);
 }
 
 void kk_server_tick(kk_server *server)

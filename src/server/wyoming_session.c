@@ -235,6 +235,7 @@ static void log_speech(session *s, const speech *sp, int status, double audio_s)
     const kk_server_log_line line = {.id = "wyoming",
                                      .method = "WYOMING",
                                      .path = sp->name,
+                                     .client = s->link.peer->address,
                                      .status = status == KOKORO_CANCELLED ? 499 : error.http_status,
                                      .time_s = kk_wall_s(),
                                      .elapsed_ms = 1e3 * (kk_now_s() - sp->begun_s),
