@@ -2,7 +2,9 @@
 
 import base64
 import json
+import os
 import socket
+import subprocess
 
 import httpx
 import openai
@@ -128,6 +130,29 @@ def test_rate_limit(start, needs_data):
     assert int(caught.value.response.headers["retry-after"]) >= 1
     assert caught.value.code == "queue_full" and caught.value.type == "rate_limit_error"
     server.wait_idle()
+
+
+def test_keys(tmp_path, start, needs_data):
+    """Without the right key AuthenticationError, over its limit RateLimitError; lists need none."""
+    path = str(tmp_path / "keys")
+    key = subprocess.run([os.environ["KOKORO_PROGRAM"], "keys", "add", "tester", "--requests", "2", "--file", path],
+                         capture_output=True, text=True, check=True).stdout.strip()
+    server = start("--port", "0", environment={"KOKORO_API_KEYS_FILE": path}).wait_ready()
+    speech = {"model": "tts-1", "voice": "alloy", "input": SHORT, "response_format": "wav"}
+
+    def client_with(word):
+        return openai.OpenAI(base_url=server.url + "/v1", api_key=word, max_retries=0, timeout=300)
+
+    with pytest.raises(openai.AuthenticationError) as caught:
+        client_with("wrong").audio.speech.create(**speech)
+    assert caught.value.code == "invalid_api_key" and caught.value.type == "authentication_error"
+    assert "tts-1" in [model.id for model in client_with("wrong").models.list()]
+    check_whole_wav(client_with(key).audio.speech.create(**speech).content)
+    with pytest.raises(openai.RateLimitError) as caught:
+        for _ in range(3):
+            client_with(key).audio.speech.create(**speech)
+    assert caught.value.code == "rate_limit_exceeded"
+    assert int(caught.value.response.headers["retry-after"]) >= 1
 
 
 def test_models(client):
