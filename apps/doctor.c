@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/status.h"
+#include "codec/codec.h"
 #include "hardware/hardware.h"
 
 #include <errno.h>
@@ -322,6 +323,21 @@ static void check_port(doctor *d)
              "%s port %s: %s", host, port, strerror(number));
 }
 
+/* All that are made; one whose library is missing is a note. */
+static void check_formats(doctor *d)
+{
+    kk_buf names = KK_BUF_INIT;
+    for (const kk_codec *codec = kk_codecs; codec->name != NULL; codec++) {
+        kokoro_error error;
+        if (kk_codec_is_there(codec, &error) == KOKORO_OK)
+            kk_buf_appendf(&names, "%s%s", names.len > 0 ? ", " : "", codec->name);
+        else
+            tell(d, NOTE, "formats", "", "%s", error.message);
+    }
+    tell(d, OK, "formats", "", "%s", kk_buf_str(&names));
+    kk_buf_fini(&names);
+}
+
 static void check_player(doctor *d)
 {
     const char *name = kk_player_find();
@@ -361,6 +377,7 @@ int kk_app_doctor(kk_app *app)
     check_speech(&d);
     check_record(&d);
     check_port(&d);
+    check_formats(&d);
     check_player(&d);
     int status = d.checks != NULL ? finish_json(&d) : KK_EXIT_OK;
     if (kk_app_flush() != KK_EXIT_OK || d.n_failed > 0)

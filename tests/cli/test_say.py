@@ -49,6 +49,41 @@ class Say(cli.Case):
             self.assertEqual(self.check_wav(cat.communicate()[0]), samples)
         self.check_only("a.wav", "b.PCM", "text", "pipe.wav")
 
+    def test_every_format(self):
+        doctor = json.loads(self.run_kokoro("doctor", "--json").stdout)
+        made = [check["detail"] for check in doctor["checks"]
+                if check["name"] == "formats" and check["status"] == "ok"][0].split(", ")
+        for ending, name, magic in (("mp3", "mp3", b"\xff\xf3"), ("opus", "opus", b"OggS"),
+                                    ("ogg", "opus", b"OggS"), ("AAC", "aac", b"\xff\xf1"),
+                                    ("flac", "flac", b"fLaC"), ("wav", "wav", b"RIFF")):
+            if name not in made:
+                continue
+            self.say("Hello world.", "-o", f"a.{ending}")
+            data = (self.dir / f"a.{ending}").read_bytes()
+            self.assertTrue(data.startswith(magic), ending)
+            self.assertGreater(len(data), 3000)
+            # The same in a pipe, but for what FLAC knows last and the numbers of Ogg streams.
+            if name != "opus":
+                front = 42 if name == "flac" else 0
+                self.assertEqual(self.say("Hello world.", "--format", name).stdout[front:], data[front:])
+
+    def test_the_rate_and_volume_of_the_sound(self):
+        self.say(PARAGRAPHS, "-o", "a.pcm")
+        full = (self.dir / "a.pcm").read_bytes()
+        # In a pipe the length is not known before the end: the sizes are exact all the same.
+        data = self.say(PARAGRAPHS, "--sample-rate", "16000", "--volume", "0.5").stdout
+        self.assertEqual(struct.unpack("<IIHH", data[24:36]), (16000, 32000, 2, 16))
+        self.assertEqual(struct.unpack("<I", data[40:44])[0], len(data) - 44)
+        self.assertEqual(struct.unpack("<I", data[4:8])[0], len(data) - 8)
+        self.assertEqual((len(data) - 44) // 2, round(len(full) / 2 * 16 / 24))
+        half = self.say(PARAGRAPHS, "--format", "pcm", "--volume", "0.5").stdout
+        loudest = [max(map(abs, struct.unpack(f"<{len(sound) // 2}h", sound))) for sound in (full, half)]
+        self.assertAlmostEqual(loudest[0] / 2, loudest[1], delta=1)
+        # A file of FLAC says how long it is although that was known last.
+        self.say(PARAGRAPHS, "-o", "a.flac", "--sample-rate", "16000")
+        flac = (self.dir / "a.flac").read_bytes()
+        self.assertEqual(int.from_bytes(flac[21:26], "big") & (1 << 36) - 1, (len(data) - 44) // 2)
+
     def test_captions(self):
         text = "It costs $5 & more, \u201cI think\u201d. A <second> one.\n\nThere."
         for ending in ("json", "srt", "VTT"):
@@ -258,7 +293,7 @@ class Lists(cli.Case):
         self.assertTrue(report["ok"])
         self.assertNotIn("fail", [check["status"] for check in report["checks"]])
         names = [check["name"] for check in report["checks"]]
-        for name in ("model", "voices", "lexicon", "espeak", "provider", "speech", "port"):
+        for name in ("model", "voices", "lexicon", "espeak", "provider", "speech", "port", "formats"):
             self.assertIn(name, names)
 
 

@@ -63,8 +63,23 @@ class Mistakes(cli.Case):
         self.check_fails(2, "error, warning, info, debug", "voices", "--log-level", "loud")
 
     def test_formats_that_are_not_made(self):
-        self.check_fails(2, "made are wav, pcm", "say", "hello", "--format", "ogg")
+        self.check_fails(2, "made are mp3, opus, aac, flac, wav, pcm", "say", "hello", "--format", "aiff")
         self.check_fails(2, "the ending .xyz", "say", "hello", "-o", "a.xyz")
+        self.check_only()
+
+    def test_formats_that_are_not_made_so(self):
+        for has, *options in (
+                ("--bitrate: wav has no bitrate", "--bitrate", "64"),
+                ("--bitrate: flac has no bitrate", "-o", "a.flac", "--bitrate", "64"),
+                ("--bitrate: the bitrate of mp3 at 24000 Hz must be 8, 16", "-o", "a.mp3", "--bitrate", "320"),
+                ("from 6 to 256 kbit/s, not 300", "-o", "a.opus", "--bitrate", "300"),
+                ("--bitrate must be a whole number", "-o", "a.mp3", "--bitrate", "64k"),
+                ("--sample-rate: the sample rate of wav must be 8000, 12000", "--sample-rate", "11025"),
+                ("16000, 24000 or 48000 Hz, not 44100", "-o", "a.ogg", "--sample-rate", "44100"),
+                ("--sample-rate must be a whole number", "--sample-rate", "0"),
+                ("--volume: the volume must be from 0 to 2, not 3", "--volume", "3"),
+                ("--volume must be a number from 0 to 2", "--volume", "loud")):
+            self.check_fails(2, has, "say", "hello", *options)
         self.check_only()
 
     def test_text_must_be_given_once(self):
