@@ -160,6 +160,25 @@ static void print_results(const json_t *results)
         printf("    %-30s %.3f s\n", key, json_number_value(value));
 }
 
+/* A record of other conditions has no period: what it says is not used. */
+static void print_period(const json_t *s)
+{
+    const double left = number_of(s, "expires_in_hours");
+    const bool is_changed = json_is_string(json_object_get(s, "changed"));
+    const char *next = text_of(s, "next_benchmark");
+    if (json_is_null(json_object_get(s, "expires_in_hours")) && !is_changed)
+        (void)puts("  Expires in:       never");
+    else if (left > 0.0 && !is_changed)
+        (void)printf("  Expires in:       %.1f hours\n", left);
+    else if (!is_changed)
+        (void)printf("  Expired:          %.1f hours ago\n", -left);
+    if (json_is_null(json_object_get(s, "next_benchmark")))
+        next = "when it is asked for";
+    else if (is_changed || left <= 0.0)
+        next = "due";
+    (void)printf("  Next benchmark:   %s\n", next);
+}
+
 static void print_status(const json_t *s)
 {
     const char *changed = json_string_value(json_object_get(s, "changed"));
@@ -174,16 +193,7 @@ static void print_status(const json_t *s)
         (void)printf("  Age:              %.1f hours (%.1f days)\n  Benchmark date:   %s\n",
                      number_of(s, "age_hours"), number_of(s, "age_days"),
                      text_of(s, "benchmarked_at"));
-        const double left = number_of(s, "expires_in_hours");
-        if (json_is_null(json_object_get(s, "expires_in_hours")))
-            (void)puts("  Expires in:       never");
-        else if (left > 0.0)
-            (void)printf("  Expires in:       %.1f hours\n", left);
-        else
-            (void)printf("  Expired:          %.1f hours ago\n", -left);
-        (void)printf("  Next benchmark:   %s\n", json_is_null(json_object_get(s, "next_benchmark"))
-                                                     ? "when it is asked for"
-                                                     : text_of(s, "next_benchmark"));
+        print_period(s);
         (void)printf("  Recommended:      %s\n  Current:          %s\n  Reason:           %s\n",
                      text_of(s, "recommended_provider"), text_of(s, "current_provider"),
                      text_of(s, "reason"));

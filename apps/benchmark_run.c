@@ -51,6 +51,11 @@ typedef struct session {
     kokoro_error error;
 } session;
 
+/* What could be kept of a run. */
+typedef struct kept {
+    bool is_reported, is_recorded, has_failed;
+} kept;
+
 /* ---- signals ------------------------------------------------------------------------------- */
 
 static volatile sig_atomic_t was_stopped, n_continued;
@@ -261,26 +266,39 @@ static void enter_history(session *s)
     kk_free(path);
 }
 
-static int keep(session *s, bool *is_recorded)
+static bool is_told(const session *s, int status)
 {
+    if (status != KOKORO_OK)
+        kk_complain("%s", s->error.message);
+    return status == KOKORO_OK;
+}
+
+/* Each for itself: a full disk in one place costs nothing in another, and the figures are shown in
+ * any case. What went wrong is told. */
+static kept keep(session *s)
+{
+    kept k = {.is_reported = false};
     int status = KOKORO_OK;
-    *is_recorded = is_for_record(s);
     enter_history(s);
     if (s->request->baseline != NULL) {
         status = kk_compare(&s->comparison, &s->baseline, &s->result, &s->error);
-        s->has_comparison = status == KOKORO_OK;
+        s->has_comparison = is_told(s, status);
+        k.has_failed = !s->has_comparison;
     }
-    if (status == KOKORO_OK)
-        status = kk_report_write(&s->result, &s->view, s->request->output_file, &s->error);
-    if (status == KOKORO_OK && *is_recorded) {
+    status = kk_report_write(&s->result, &s->view, s->request->output_file, &s->error);
+    k.is_reported = is_told(s, status);
+    k.has_failed = k.has_failed || !k.is_reported;
+    if (is_for_record(s)) {
         kk_record record;
         kk_choice_record(&s->result, &record);
         status = kk_record_store(&record, s->options.cache_dir, &s->error);
+        k.is_recorded = is_told(s, status);
+        k.has_failed = k.has_failed || !k.is_recorded;
     }
-    return status;
+    return k;
 }
 
-static int print_result(session *s, bool is_recorded)
+static int print_result(session *s, const kept *k)
 {
     int status = KOKORO_OK;
     if (s->request->json) {
@@ -296,8 +314,9 @@ static int print_result(session *s, bool is_recorded)
     if (s->has_comparison)
         kk_print_comparison(&s->comparison, s->request->baseline);
     kk_print_changes(&s->view);
-    (void)printf("\nReport: %s\n", s->request->output_file);
-    if (!is_recorded)
+    if (k->is_reported)
+        (void)printf("\nReport: %s\n", s->request->output_file);
+    if (!k->is_recorded && !is_for_record(s))
         (void)puts(
             "Provider auto goes on as before: only a whole run of all that is there, without "
             "failures and with the way in use, changes what it uses.");
@@ -354,7 +373,6 @@ static int give_up(void)
 /* Under the lock. */
 static int measure(session *s)
 {
-    bool is_recorded = false;
     int status = kk_bench_run(&s->result, &s->bench, &s->error);
     if (status == KOKORO_OK && !s->result.is_interrupted)
         status = choose(s);
@@ -365,12 +383,11 @@ static int measure(session *s)
         return give_up();
     if (status != KOKORO_OK)
         return kk_complain_of_set_up(&s->error);
-    status = keep(s, &is_recorded);
-    if (status == KOKORO_OK)
-        status = print_result(s, is_recorded);
+    const kept k = keep(s);
+    status = print_result(s, &k);
     if (status != KOKORO_OK)
         return kk_complain_of(&s->error);
-    const int ended = exit_status(s);
+    const int ended = k.has_failed ? KK_EXIT_FAILED : exit_status(s);
     return kk_app_flush() != KK_EXIT_OK ? KK_EXIT_FAILED : ended;
 }
 

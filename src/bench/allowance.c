@@ -117,8 +117,7 @@ int kk_bench_leave_out(kk_run_state *r, const kk_lane *lane, kokoro_error *err)
     const kk_way *way = &lane->way->way;
     if (lane->is_open)
         kk_buf_appendf(&text,
-                       "no time was left: the %.0f s of this run were over before it had "
-                       "spoken",
+                       "no time was left: it could not be measured once in the %.0f s of this run",
                        r->plan.end_s);
     else
         kk_buf_appendf(&text,

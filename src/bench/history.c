@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -289,6 +290,9 @@ int kk_history_open(kk_history **out, const char *path, enum kk_history_access a
     if (access == KK_HISTORY_READ && !kk_file_exists(path))
         return kk_fail(err, KOKORO_NOT_FOUND,
                        "there is no history %s yet; kokoro benchmark makes it", path);
+    struct stat st;
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+        return kk_fail(err, KOKORO_IO, "the history %s is no regular file", path);
     kk_history *history = kk_calloc(1, sizeof(*history));
     if (history == NULL)
         return kk_fail_memory(err);

@@ -11,6 +11,7 @@
 #include "base/str.h"
 #include "model/onnx/onnx.h"
 #include "model/onnx/onnx_graph.h"
+#include "model/onnx/onnx_phase.h"
 
 #include <stdint.h>
 #include <string.h>
@@ -740,6 +741,44 @@ TEST(the_published_model)
     CHECK(fail_each_allocation(model_path) > 10);
 }
 
+/* A node's fields as the published export has them, with other bytes around. */
+#define NODE "/decoder/decoder/generator/"
+#define QUESTION "\x1a\x22" NODE "Greater"
+#define BRANCHES "\x0a\x2b" NODE "Greater_output_0"
+#define ADD "\x0a\x29" NODE "Add_1_output_0"
+#define SUB "\x0a\x27" NODE "Sub_output_0"
+
+static bool mend(const char *text, char *out, size_t size)
+{
+    const size_t len = strlen(text);
+    CHECK(len < size);
+    memcpy(out, text, len + 1);
+    return kk_onnx_mend_phase((unsigned char *)out, len);
+}
+
+TEST(the_angle_of_a_negative_number_becomes_pi)
+{
+    char out[512];
+    CHECK(mend("ab" QUESTION "\x22\x07Greater"
+               "cd" BRANCHES ADD SUB "ef",
+               out, sizeof(out)));
+    CHECK_STR(out, "ab" QUESTION "\x22\x04Less\x32\x01-"
+                   "cd" BRANCHES SUB ADD "ef");
+    /* Neither where a part is missing nor where it is not clear which one is meant. */
+    static const char *const others[] = {
+        "",
+        "ab" QUESTION "\x22\x07Greater"
+        "cd" BRANCHES SUB ADD "ef",
+        "ab" QUESTION "\x22\x04Less"
+        "cd" BRANCHES ADD SUB "ef",
+        QUESTION "\x22\x07Greater" QUESTION "\x22\x07Greater" BRANCHES ADD SUB,
+        QUESTION "\x22\x07Greater" BRANCHES ADD SUB BRANCHES ADD SUB};
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        CHECK(!mend(others[i], out, sizeof(out)));
+        CHECK_STR(out, others[i]);
+    }
+}
+
 TEST(tear_down)
 {
     CHECK_INT(unlink(path), 0);
@@ -750,4 +789,4 @@ TEST_MAIN(T(set_up), T(each_way_to_store_values), T(nodes_by_name_and_by_tensor)
           T(attributes_of_integers), T(each_fault_is_named_with_its_place), T(files_that_are_none),
           T(two_graphs_are_joined), T(every_prefix_is_refused),
           T(every_changed_bit_is_read_or_refused), T(every_allocation_may_fail),
-          T(the_published_model), T(tear_down))
+          T(the_published_model), T(the_angle_of_a_negative_number_becomes_pi), T(tear_down))

@@ -17,13 +17,14 @@
 #include "base/str.h"
 #include "cache/cache_path.h"
 #include "model/onnx/onnx_outputs.h"
+#include "model/onnx/onnx_phase.h"
 #include "model/sealed_file.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { LAYOUT = 1 };
+enum { LAYOUT = 2 };
 
 /* A property of the CPU device, copied; "" when the runtime has none of that name. */
 static void get_property(const kk_ov_model *model, const char *name, char *dst, size_t size)
@@ -96,6 +97,7 @@ static int compile_onnx(kk_ov_model *model, const char *path, kokoro_error *err)
     int status = kk_onnx_bytes_open(&bytes, path, err);
     if (status != KOKORO_OK)
         return status;
+    model->mends_phase = kk_onnx_mend_phase(bytes.data, bytes.len);
     (void)snprintf(what, sizeof(what), "model %.200s is damaged or not an ONNX model", path);
     status = kk_ov_check(api,
                          api->ov_core_read_model_from_memory_buffer(

@@ -27,6 +27,7 @@ typedef struct kk_ov_model {
     int speed_type; /* OV_F32, OV_I32 or OV_I64 */
     size_t audio_index, durations_index;
     bool has_durations; /* the export gives them */
+    bool mends_phase;   /* the export had the place; not known of a cached form */
 } kk_ov_model;
 
 /* Fill compiled (and base.info.precision, pack_ms) from core. INVALID, NOT_FOUND, IO, BAD_MODEL,
