@@ -293,6 +293,17 @@ unsigned kk_access_take_chars(kk_access *access, const kk_http_request *request,
     return wait_s;
 }
 
+void kk_access_add_chars(kk_access *access, const kk_http_request *request, size_t n_chars)
+{
+    kk_key_use *use = request->key;
+    if (use == NULL)
+        return;
+    (void)pthread_mutex_lock(&access->mutex);
+    fill(use, kk_now_s());
+    use->chars -= (double)n_chars;
+    (void)pthread_mutex_unlock(&access->mutex);
+}
+
 void kk_access_end(kk_access *access, const kk_http_request *request)
 {
     kk_key_use *use = request->key;

@@ -29,6 +29,8 @@ void kk_access_identify(kk_access *access, kk_http_request *request);
  * kk_access_end. */
 unsigned kk_access_begin(kk_access *access, kk_http_request *request);
 unsigned kk_access_take_chars(kk_access *access, const kk_http_request *request, size_t n_chars);
+/* Of a text that arrives while it is spoken: they count, however many are left. */
+void kk_access_add_chars(kk_access *access, const kk_http_request *request, size_t n_chars);
 void kk_access_end(kk_access *access, const kk_http_request *request);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/utf8.h"
 #include "server/speech_answer.h"
 #include "server/speech_count.h"
 
@@ -148,10 +149,8 @@ static int read_request(job *j, const kk_call *call, kk_api_error *error)
 static int charge(const job *j, const kk_call *call, kk_api_error *error)
 {
     const kokoro_request *speak = &j->request.speak;
-    size_t n_chars = 0;
-    for (size_t i = 0; i < speak->text_len; i++)
-        n_chars += ((unsigned char)speak->text[i] & 0xC0) != 0x80;
-    unsigned wait_s = kk_access_take_chars(call->server->access, call->request, n_chars);
+    unsigned wait_s = kk_access_take_chars(call->server->access, call->request,
+                                           kk_utf8_count((kk_slice){speak->text, speak->text_len}));
     if (wait_s == 0)
         return 0;
     (void)kk_api_fail(error, 429, NULL, "rate_limit_exceeded",

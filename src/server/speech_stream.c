@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/status.h"
+#include "base/utf8.h"
 #include "server/feed_speech.h"
 #include "server/speech_answer.h"
 #include "server/text_lines.h"
@@ -109,6 +110,14 @@ static int take_bytes(stream *st, double wait_s, kokoro_error *err)
     return KOKORO_OK;
 }
 
+/* Text that goes to be spoken: it counts among the characters of its key. */
+static int feed_text(stream *st, kokoro_error *err)
+{
+    kk_slice text = {kk_buf_str(&st->text), st->text.len};
+    kk_access_add_chars(st->server->access, st->http, kk_utf8_count(text));
+    return kk_text_feed_add(&st->feed, text, kk_now_s(), err);
+}
+
 /* The lines that have come go into the feed. */
 static int take_lines(stream *st, kokoro_error *err)
 {
@@ -117,8 +126,7 @@ static int take_lines(stream *st, kokoro_error *err)
     while (kk_text_lines_next(&st->lines, &line, &status, err)) {
         status = kk_text_lines_read(&st->lines, line, &st->text, err);
         if (status == KOKORO_OK)
-            status = kk_text_feed_add(&st->feed, (kk_slice){kk_buf_str(&st->text), st->text.len},
-                                      kk_now_s(), err);
+            status = feed_text(st, err);
         if (status != KOKORO_OK)
             return status;
     }
@@ -161,6 +169,18 @@ static void on_accepted(void *user)
         kk_speech_answer_start(&st->answer, &st->speech.call_stats);
 }
 
+/* How much text will come nobody knows: some must be left of the key's characters. */
+static int check_chars(const stream *st, kk_api_error *error)
+{
+    unsigned wait_s = kk_access_take_chars(st->server->access, st->http, 1);
+    if (wait_s == 0)
+        return 0;
+    (void)kk_api_fail(error, 429, NULL, "rate_limit_exceeded",
+                      "the key has used up its characters; there are some again in %u s", wait_s);
+    error->retry_after_s = (int)wait_s;
+    return error->http_status;
+}
+
 /* The first line; an empty body has none and says that nothing is to be spoken. 0, or the status in
  * *error. */
 static int read_request(stream *st, kk_api_error *error)
@@ -181,13 +201,14 @@ static int read_request(stream *st, kk_api_error *error)
     if (result == KOKORO_OK)
         status = kk_speech_request_parse(&st->request, line, &limits, error);
     if (result == KOKORO_OK && status == 0)
+        status = check_chars(st, error);
+    if (result == KOKORO_OK && status == 0)
         result = kk_text_feed_init(&st->feed, limits.max_chars, kk_now_s(), &err);
     /* Text of the first line is spoken too. */
     if (result == KOKORO_OK && status == 0)
         result = kk_text_lines_read(&st->lines, line, &st->text, &err);
     if (result == KOKORO_OK && status == 0)
-        result = kk_text_feed_add(&st->feed, (kk_slice){kk_buf_str(&st->text), st->text.len},
-                                  kk_now_s(), &err);
+        result = feed_text(st, &err);
     if (result == KOKORO_OK && status == 0) {
         st->engine = kk_server_need_engine(st->server, &err);
         result = st->engine != NULL ? kokoro_check_request(st->engine, &st->request.speak, &err)

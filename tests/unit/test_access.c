@@ -19,7 +19,7 @@
 /* Of "bc" behind the salt "a": the same bytes. */
 #define LINES                                                                                      \
     "# keys\n\nplain:sha256::" ABC "\n  salted:sha256:61:" ABC " requests=5\tchars=70 "            \
-                                                               "streams=2\r\n"
+    "streams=2\r\n"
 
 static int parse(kk_keys *keys, const char *text, kokoro_error *err)
 {
@@ -165,6 +165,9 @@ TEST(a_key_has_its_limits)
     CHECK(wait_s >= 20 && wait_s <= 22);
     wait_s = kk_access_take_chars(access, &request, 500); /* never more than a full minute */
     CHECK(wait_s >= 50 && wait_s <= 52);
+    kk_access_add_chars(access, &request, 70); /* from 10 left to 60 too many */
+    wait_s = kk_access_take_chars(access, &request, 1);
+    CHECK(wait_s >= 50 && wait_s <= 53);
 
     write_keys("salted:sha256:61:" ABC "\n");
     kk_access_reload(access, &config, &log);
