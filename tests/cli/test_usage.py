@@ -82,6 +82,18 @@ class Mistakes(cli.Case):
             self.check_fails(2, has, "say", "hello", *options)
         self.check_only()
 
+    def test_a_format_whose_library_is_missing(self):
+        os.mkdir(self.dir / "lib")
+        (self.dir / "lib" / "libavcodec.so.59").touch()  # stands in front of one that is there
+        self.env["LD_LIBRARY_PATH"] = str(self.dir / "lib")
+        done = self.check_fails(2, "apt-get install libavcodec59", "say", "hello", "-o", "a.aac")
+        self.assertIn("libavcodec.so.59", done.stderr)
+        doctor = json.loads(self.run_kokoro("doctor", "--json").stdout)
+        formats = {check["status"]: check["detail"] for check in doctor["checks"] if check["name"] == "formats"}
+        self.assertEqual(formats["ok"], "mp3, opus, flac, wav, pcm")
+        self.assertIn("libavcodec.so.59", formats["note"])
+        self.check_only("lib")
+
     def test_text_must_be_given_once(self):
         self.check_fails(2, "no text", "say")
         self.check_fails(2, "no text", "phonemize")

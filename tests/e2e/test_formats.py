@@ -164,3 +164,14 @@ def test_volume(server, speech):
 ])
 def test_what_cannot_be_made(server, body, param, has):
     assert has in error_of(server.post({"input": SHORT, **body}), 400, param)
+
+
+def test_aac_without_its_library(start, needs_data, tmp_path):
+    (tmp_path / "libavcodec.so.59").touch()  # stands in front of one that is there
+    server = start("--port", "0", environment={"LD_LIBRARY_PATH": str(tmp_path)}).wait_ready()
+    for body, field in (({"input": SHORT, "response_format": "aac"}, "response_format"),
+                        ({"text": SHORT, "format": "aac"}, "format")):
+        message = error_of(server.post(body), 400, field, "unsupported_format")
+        assert "libavcodec.so.59" in message and "apt-get install libavcodec59" in message
+    assert server.post({"input": SHORT, "response_format": "opus"}).status_code == 200
+    assert server.stop() == 0
