@@ -358,7 +358,8 @@ def test_a_thousand_connections(server):
     for _ in range(50):
         slow.append(connect(server))
         slow[-1].sendall(request[:20])
-    assert (memory_kb(server) - before) / 1000 < 40
+    if "libasan" not in Path(f"/proc/{server.process.pid}/maps").read_text():
+        assert (memory_kb(server) - before) / 1000 < 40
     for i in range(20):
         assert server.get("/health").status_code == 200
         for connection in slow:

@@ -284,7 +284,9 @@ TEST(two_threads_pass_every_byte_in_order)
             break;
         for (long i = 0; i < n; i++)
             n_wrong += (unsigned char)dst[i] != (unsigned char)at++;
+        (void)pthread_mutex_lock(&exchange->mutex);
         CHECK(exchange->out.capacity < 4096);
+        (void)pthread_mutex_unlock(&exchange->mutex);
     }
     CHECK_INT(n_wrong, 0);
     CHECK_INT(at, N_PIECES * PIECE);
