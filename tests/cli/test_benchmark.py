@@ -286,6 +286,22 @@ class Failures(Benchmark):
         self.assertEqual(record["recommended_provider"], "native")
         self.assertFalse([n for n in record["benchmark_results"] if n.startswith("onnx")])
 
+    def test_a_report_that_cannot_be_written_costs_the_rest_nothing(self):
+        self.env["KOKORO_OPENVINO_LIBRARY"] = str(self.dir / "absent.so")
+        run = self.start("--quick", "--runs", "1", "--warmup-runs", "0", "--text-file",
+                         str(self.dir / "text"), "--output-file", "late.md")
+        wait_until(lambda: self.children(run.pid))
+        (self.work / "late.md").mkdir()  # the path was looked at before
+        shown, words = run.communicate(timeout=120)
+        self.assertEqual(run.returncode, 1, words)
+        self.assertIn(b"late.md", words)
+        self.assertIn(b"Recommended: native", shown)
+        self.assertNotIn(b"Report: ", shown)
+        self.assertEqual(json.loads(self.record().read_text())["recommended_provider"], "native")
+        history = json.loads(self.benchmark("--history", "--json").stdout)
+        self.assertEqual(len(history["runs"]), 1)
+        self.assertFalse([name for name in self.names() if "tmp" in name])
+
     def test_a_second_benchmark_is_refused(self):
         first = self.start("--quick", "--provider", "native", "--runs", "1000", "--json")
         try:

@@ -78,6 +78,7 @@ class Cache(cli.Case):
     def test_expired_says_since_when(self):
         record.write(self.cache, record.record(8 * DAY))
         self.assertIn("24.0 hours ago", self.text())
+        self.assertIn("Next benchmark:   due", self.text())
 
     def test_damaged(self):
         good = json.dumps(record.record()).encode()
@@ -204,7 +205,10 @@ class RealCache(cli.Case):
         self.env["KOKORO_CPU_MASK"] = "avx2" if contents["fingerprint"]["instruction_set"] != "avx2" \
             else "ref"
         self.assertEqual((state()["state"], state()["changed"]), ("changed", "instruction set"))
-        self.assertIn("another instruction set", self.run_kokoro("benchmark-cache").stdout.decode())
+        text = self.run_kokoro("benchmark-cache").stdout.decode()
+        self.assertIn("another instruction set", text)
+        self.assertIn("Next benchmark:   due", text)  # it has no period any more
+        self.assertNotIn("Expires in", text)
         doctor = json.loads(self.run_kokoro("doctor", "--json", "--port", "0").stdout)
         notes = {check["name"]: check["detail"] for check in doctor["checks"]}
         self.assertIn("another instruction set", notes["benchmark"])
