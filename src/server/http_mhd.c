@@ -27,8 +27,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Memory of a connection, which an idle one keeps: its header lines at most (some 16 KB of them), and
- * the piece in which an answer is sent. */
+/* Memory of a connection, which an idle one keeps: its header lines at most (some 16 KB of them),
+ * and the piece in which an answer is sent. */
 enum { CONNECTION_MEMORY = 24 * 1024, SEND_PIECE = 32 * 1024 };
 /* Time for what a client sent before it closed to be read. */
 static const double cut_short_s = 1.0;

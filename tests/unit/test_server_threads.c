@@ -7,6 +7,7 @@
 #include "server/listen.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
@@ -110,9 +111,8 @@ TEST(groups_take_turns_and_the_patient_wait)
     CHECK_INT(kk_jobs_start(&jobs, 2, 8, NULL), KOKORO_OK);
     for (size_t i = 0; i < 2; i++) {
         CHECK_INT(kk_jobs_add_of(jobs, note_and_wait, &of[i], kinds[i], 8), KOKORO_OK);
-        do
-            kk_jobs_read(jobs, &view);
-        while (view.n_running != i + 1);
+        while (n_done != (int)i + 1)
+            (void)sched_yield();
     }
     for (size_t i = 2; i < 6; i++)
         CHECK_INT(kk_jobs_add_of(jobs, note_and_wait, &of[i], kinds[i], 4), KOKORO_OK);
@@ -140,13 +140,16 @@ TEST(patient_jobs_leave_workers_free)
     n_done = 0;
     (void)pthread_mutex_lock(&gate);
     CHECK_INT(kk_jobs_start(&jobs, 4, 8, NULL), KOKORO_OK);
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < 3; i++) {
         CHECK_INT(kk_jobs_add_of(jobs, note_and_wait, &held[i], (kk_job_kind){i, true}, 8),
                   KOKORO_OK);
+        while (n_done < (int)i + 1 && i < 2)
+            (void)sched_yield();
+    }
     CHECK_INT(kk_jobs_add_of(jobs, note_and_wait, &quick, (kk_job_kind){0, false}, 8), KOKORO_OK);
-    do
-        kk_jobs_read(jobs, &view);
-    while (view.n_taken != 3);
+    while (n_done != 3) /* two of the patient, and the quick one */
+        (void)sched_yield();
+    kk_jobs_read(jobs, &view);
     CHECK_INT(view.n_waiting, 1);
     (void)pthread_mutex_unlock(&gate);
     kk_jobs_stop(&jobs);
