@@ -120,7 +120,8 @@ static kk_piece_wish next_piece(void *user, size_t n_made, size_t n_total)
     const int n_pressed = view.n_pressed > view.n_at_once ? view.n_pressed : view.n_at_once;
     d->asked_s = kk_now_s();
     d->asked_away_s = d->away_s;
-    const kk_piece_need need = {.begins_chunk = n_made == 0,
+    const kk_piece_need need = {.load = load_of(&view),
+                                .begins_chunk = n_made == 0,
                                 .is_first = s->turn.kind == KK_TURN_NEW,
                                 .time_s = s->dry_s - d->asked_s,
                                 .cost_s =

@@ -221,8 +221,64 @@ TEST(who_waits_can_leave)
     (void)pthread_mutex_unlock(&door.mutex);
     CHECK_INT(pthread_join(thread, NULL), 0);
     CHECK_INT(held_status, KOKORO_OK);
+}
+
+/* --- many listeners --- */
+
+typedef struct listener {
+    pthread_t thread;
+    size_t n_first; /* samples of the first piece */
+    int status;
+} listener;
+
+static int note_first(void *user, const kokoro_chunk *chunk)
+{
+    listener *l = user;
+    if (l->n_first == 0)
+        l->n_first = chunk->n_samples;
+    return 0;
+}
+
+static void *listen(void *user)
+{
+    listener *l = user;
+    kokoro_request request = request_of(0);
+    request.pieces = true;
+    request.first_sound_within_s = 0.25;
+    l->status = kokoro_speak(engine, &request, note_first, l, NULL, NULL);
+    return NULL;
+}
+
+/* While the model is held six come to listen; the first pieces must last for a round of all. */
+TEST(first_pieces_last_for_a_round)
+{
+    NEED_ENGINE();
+    pthread_t holder;
+    int held_status = 1;
+    listener listeners[6] = {{.status = 1}};
+    kk_schedule_view view;
+    pieces = (sound){.n = 0};
+    door.is_held = door.may_go_on = false;
+    CHECK_INT(pthread_create(&holder, NULL, hold_the_model, &held_status), 0);
+    for (size_t i = 0; i < 6; i++)
+        CHECK_INT(pthread_create(&listeners[i].thread, NULL, listen, &listeners[i]), 0);
+    do
+        kk_schedule_read(&engine->schedule, &view);
+    while (view.n_listeners < 7);
+    (void)pthread_mutex_lock(&door.mutex);
+    door.may_go_on = true;
+    (void)pthread_cond_broadcast(&door.changed);
+    (void)pthread_mutex_unlock(&door.mutex);
+    size_t longest = 0;
+    for (size_t i = 0; i < 6; i++) {
+        CHECK_INT(pthread_join(listeners[i].thread, NULL), 0);
+        CHECK_INT(listeners[i].status, KOKORO_OK);
+        longest = listeners[i].n_first > longest ? listeners[i].n_first : longest;
+    }
+    CHECK_INT(pthread_join(holder, NULL), 0);
+    CHECK(longest > KOKORO_SAMPLE_RATE_HZ * 7 / 10);
     kokoro_close(&engine);
 }
 
 TEST_MAIN(T(pieces_are_near_the_whole), T(a_listener_gets_the_same_speech),
-          T(silence_in_front_is_left_out), T(who_waits_can_leave))
+          T(silence_in_front_is_left_out), T(who_waits_can_leave), T(first_pieces_last_for_a_round))
