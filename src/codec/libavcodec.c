@@ -10,7 +10,6 @@
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <pthread.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -93,14 +92,12 @@ typedef struct packet {
     X(void, av_dict_free, (void **dictionary))                                                     \
     X(void, av_log_set_level, (int level))
 
-static struct {
+typedef struct functions {
 #define KK_X(result, name, args) result(*name) args;
     FUNCTIONS(KK_X)
 #undef KK_X
     const void *codec; /* NULL: not there */
-} library;
-
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+} functions;
 
 /* A function's address out of dlsym, which C has no conversion for. */
 static bool look_up(void *handle, const char *name, void *function)
@@ -110,42 +107,51 @@ static bool look_up(void *handle, const char *name, void *function)
     return address != NULL;
 }
 
-/* Never closed again: its own threads and tables may be in use until the process ends. */
-static void load(void)
+/* The library stays in the process (NODELETE), whose threads and tables may be in use to the end:
+ * to open it again costs next to nothing. */
+static bool load(functions *f)
 {
-    void *handle = dlopen("libavcodec.so.59", RTLD_NOW | RTLD_LOCAL);
+    void *handle = dlopen("libavcodec.so.59", RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     bool is_whole = handle != NULL;
     if (!is_whole)
-        return;
-#define KK_X(result, name, args) is_whole = is_whole && look_up(handle, #name, &library.name);
+        return false;
+#define KK_X(result, name, args) is_whole = is_whole && look_up(handle, #name, &f->name);
     FUNCTIONS(KK_X)
 #undef KK_X
-    if (!is_whole)
-        return;
-    library.av_log_set_level(LOG_NOTHING);
-    library.codec = library.avcodec_find_encoder_by_name("aac");
+    if (is_whole) {
+        f->av_log_set_level(LOG_NOTHING);
+        f->codec = f->avcodec_find_encoder_by_name("aac");
+    }
+    (void)dlclose(handle);
+    return is_whole && f->codec != NULL;
 }
 
-int kk_libavcodec_is_there(kokoro_error *err)
+static int load_or_fail(functions *f, kokoro_error *err)
 {
-    (void)pthread_once(&once, load);
-    if (library.codec != NULL)
+    if (load(f))
         return KOKORO_OK;
     return kk_fail(err, KOKORO_PROVIDER,
                    "aac needs the library libavcodec.so.59, which is not installed here; install "
                    "it with: apt-get install libavcodec59");
 }
 
+int kk_libavcodec_is_there(kokoro_error *err)
+{
+    functions f = {0};
+    return load_or_fail(&f, err);
+}
+
 struct kk_aac_library {
+    functions f;
     void *context;
     frame *frame;
     packet *packet;
     float samples[KK_AAC_FRAME_SAMPLES];
 };
 
-static int fill_context(void *context, int sample_rate_hz, int bitrate_kbps)
+static int fill_context(const functions *f, void *context, int sample_rate_hz, int bitrate_kbps)
 {
-    parameters *p = library.avcodec_parameters_alloc();
+    parameters *p = f->avcodec_parameters_alloc();
     if (p == NULL)
         return -1;
     p->codec_type = CODEC_TYPE_AUDIO;
@@ -155,20 +161,20 @@ static int fill_context(void *context, int sample_rate_hz, int bitrate_kbps)
     p->channel_layout = LAYOUT_MONO;
     p->channels = 1;
     p->sample_rate = sample_rate_hz;
-    const int result = library.avcodec_parameters_to_context(context, p);
-    library.avcodec_parameters_free(&p);
+    const int result = f->avcodec_parameters_to_context(context, p);
+    f->avcodec_parameters_free(&p);
     return result;
 }
 
-static int open_context(void *context)
+static int open_context(const functions *f, void *context)
 {
     void *options = NULL;
     /* The default, "twoloop", takes three times as long, and at 64 kbit/s it is no nearer to the
      * sound (22.0 dB against 24.5 dB). */
-    int result = library.av_dict_set(&options, "aac_coder", "fast", 0);
+    int result = f->av_dict_set(&options, "aac_coder", "fast", 0);
     if (result >= 0)
-        result = library.avcodec_open2(context, library.codec, &options);
-    library.av_dict_free(&options);
+        result = f->avcodec_open2(context, f->codec, &options);
+    f->av_dict_free(&options);
     return result;
 }
 
@@ -176,18 +182,20 @@ int kk_aac_library_open(kk_aac_library **out, int sample_rate_hz, int bitrate_kb
                         kokoro_error *err)
 {
     *out = NULL;
-    int status = kk_libavcodec_is_there(err);
+    functions f = {0};
+    int status = load_or_fail(&f, err);
     if (status != KOKORO_OK)
         return status;
     kk_aac_library *l = kk_calloc(1, sizeof(*l));
     if (l == NULL)
         return kk_fail_memory(err);
-    l->context = library.avcodec_alloc_context3(library.codec);
-    l->frame = library.av_frame_alloc();
-    l->packet = library.av_packet_alloc();
+    l->f = f;
+    l->context = f.avcodec_alloc_context3(f.codec);
+    l->frame = f.av_frame_alloc();
+    l->packet = f.av_packet_alloc();
     if (l->context == NULL || l->frame == NULL || l->packet == NULL ||
-        fill_context(l->context, sample_rate_hz, bitrate_kbps) < 0 ||
-        open_context(l->context) < 0) {
+        fill_context(&f, l->context, sample_rate_hz, bitrate_kbps) < 0 ||
+        open_context(&f, l->context) < 0) {
         kk_aac_library_close(&l);
         return kk_fail_memory(err);
     }
@@ -207,7 +215,7 @@ int kk_aac_library_send(kk_aac_library *l, const float *samples, kokoro_error *e
 {
     if (samples != NULL)
         memcpy(l->samples, samples, sizeof(l->samples));
-    const int result = library.avcodec_send_frame(l->context, samples != NULL ? l->frame : NULL);
+    const int result = l->f.avcodec_send_frame(l->context, samples != NULL ? l->frame : NULL);
     if (samples != NULL)
         l->frame->pts += KK_AAC_FRAME_SAMPLES;
     return result >= 0 ? KOKORO_OK : kk_fail_memory(err);
@@ -216,7 +224,7 @@ int kk_aac_library_send(kk_aac_library *l, const float *samples, kokoro_error *e
 int kk_aac_library_receive(kk_aac_library *l, const unsigned char **data, size_t *len,
                            kokoro_error *err)
 {
-    const int result = library.avcodec_receive_packet(l->context, l->packet);
+    const int result = l->f.avcodec_receive_packet(l->context, l->packet);
     *data = result >= 0 ? l->packet->data : NULL;
     *len = result >= 0 ? (size_t)l->packet->size : 0;
     return result == -ENOMEM ? kk_fail_memory(err) : KOKORO_OK;
@@ -226,9 +234,9 @@ void kk_aac_library_close(kk_aac_library **l)
 {
     if (*l == NULL)
         return;
-    library.avcodec_free_context(&(*l)->context);
-    library.av_frame_free(&(*l)->frame);
-    library.av_packet_free(&(*l)->packet);
+    (*l)->f.avcodec_free_context(&(*l)->context);
+    (*l)->f.av_frame_free(&(*l)->frame);
+    (*l)->f.av_packet_free(&(*l)->packet);
     kk_free(*l);
     *l = NULL;
 }

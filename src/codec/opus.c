@@ -73,8 +73,8 @@ static int default_bitrate(int rate_hz)
  * them from rand(), which is the same in every process. */
 static opus_int32 next_serial(void)
 {
-    static atomic_uint n_streams;
-    const uint32_t number = atomic_fetch_add(&n_streams, 1) + (uint32_t)(kk_now_s() * 1e6);
+    static atomic_uint counter;
+    const uint32_t number = atomic_fetch_add(&counter, 1) + (uint32_t)(kk_now_s() * 1e6);
     /* A multiplier without common divisors with 2^31 (Knuth's golden ratio) keeps them apart. */
     return (opus_int32)(number * 2654435761U & 0x7FFFFFFFU);
 }
