@@ -13,7 +13,7 @@ static const double LEAST_S = 0.4, MOST_LEAST_S = 1.5;
 static const double AROUND_S = 0.3, EXCERPTS_S = 0.5, REFINING_S = 1.25;
 /* Of the time that there is, what may be planned with; rounds are taken for longer than they are.
  */
-static const double SHARE = 0.7, CAUTION = 1.15;
+static const double SHARE = 0.7, CAUTION = 1.2;
 /* A rest that is shorter joins the piece before. */
 static const double LEAST_REST_S = 0.5;
 
