@@ -9,8 +9,8 @@
 #include "options.h"
 
 #include "base/alloc.h"
-#include "server/cache_report.h"
-#include "server/cache_rules.h"
+#include "server/cache/cache_report.h"
+#include "server/cache/cache_rules.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -1,13 +1,13 @@
 /*
  * keys.c - `kokoro keys`: makes, lists and removes the keys of KOKORO_API_KEYS_FILE. A key is shown
- * once, when it is made; the file holds its hash (server/keys.h).
+ * once, when it is made; the file holds its hash (server/http/keys.h).
  */
 #define _DEFAULT_SOURCE /* getrandom in sys/random.h */
 #include "cli.h"
 
 #include "base/file.h"
 #include "options.h"
-#include "server/keys.h"
+#include "server/http/keys.h"
 
 #include <jansson.h>
 #include <string.h>

@@ -8,7 +8,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/status.h"
-#include "server/speech_key.h"
+#include "server/speech/speech_key.h"
 
 #if defined(__GLIBC__)
 #include <malloc.h>

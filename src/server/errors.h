@@ -7,7 +7,7 @@
 #ifndef KK_SERVER_ERRORS_H
 #define KK_SERVER_ERRORS_H
 
-#include "server/http.h"
+#include "server/http/http.h"
 
 typedef struct kk_api_error {
     int http_status;

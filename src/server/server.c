@@ -8,10 +8,10 @@
 #include "base/clock.h"
 #include "base/status.h"
 #include "bench/providers.h"
+#include "server/http/listen.h"
 #include "server/json.h"
-#include "server/listen.h"
-#include "server/speech_stream.h"
-#include "server/wyoming.h"
+#include "server/speech/speech_stream.h"
+#include "server/wyoming/wyoming.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,9 +1,9 @@
 /* Any bytes as a file of keys, as lists of proxies and origins, and as the headers of a proxy. */
 #include "fuzz.h"
 
-#include "server/forward.h"
-#include "server/keys.h"
-#include "server/origin.h"
+#include "server/http/forward.h"
+#include "server/http/keys.h"
+#include "server/http/origin.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* Any bytes as the lines of a streamed request, in pieces whose length the first byte tells. */
 #include "fuzz.h"
 
-#include "server/text_lines.h"
+#include "server/speech/text_lines.h"
 
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 /* Any bytes as the body of a speech request: taken, or refused with a message and a 4xx status. */
 #include "fuzz.h"
 
-#include "server/speech_request.h"
+#include "server/speech/speech_request.h"
 
 #include <stdlib.h>
 

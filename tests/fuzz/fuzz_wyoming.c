@@ -2,8 +2,8 @@
  * events, or words about what is wrong; never more than was sent. */
 #include "fuzz.h"
 
-#include "server/wyoming_event.h"
-#include "server/wyoming_frame.h"
+#include "server/wyoming/wyoming_event.h"
+#include "server/wyoming/wyoming_frame.h"
 
 #include <stdlib.h>
 

@@ -3,11 +3,11 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "check.h"
-#include "server/access.h"
-#include "server/forward.h"
-#include "server/http_head.h"
-#include "server/keys.h"
-#include "server/origin.h"
+#include "server/http/access.h"
+#include "server/http/forward.h"
+#include "server/http/http_head.h"
+#include "server/http/keys.h"
+#include "server/http/origin.h"
 
 #include <stdlib.h>
 #include <unistd.h>

@@ -3,8 +3,8 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "check.h"
-#include "server/cache_log.h"
-#include "server/cache_report.h"
+#include "server/cache/cache_log.h"
+#include "server/cache/cache_report.h"
 
 #include <pthread.h>
 

@@ -3,7 +3,7 @@
  */
 #include "base/str.h"
 #include "check.h"
-#include "server/http.h"
+#include "server/http/http.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

@@ -1,6 +1,6 @@
 /* test_routes.c - openapi.json tells of every route of the one table, and of nothing else. */
 #include "check.h"
-#include "server/embedded.h"
+#include "server/api/embedded.h"
 #include "server/routes.h"
 
 #include <jansson.h>

@@ -2,9 +2,9 @@
  * bad input. */
 #include "base/alloc.h"
 #include "check.h"
+#include "server/http/origin.h"
 #include "server/json.h"
-#include "server/origin.h"
-#include "server/speech_request.h"
+#include "server/speech/speech_request.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,10 +1,10 @@
 /* test_server_threads.c - the queue of jobs, and the buffer between a worker and a connection. */
 #include "base/alloc.h"
 #include "check.h"
-#include "server/http_exchange.h"
-#include "server/http_watch.h"
+#include "server/http/http_exchange.h"
+#include "server/http/http_watch.h"
+#include "server/http/listen.h"
 #include "server/jobs.h"
-#include "server/listen.h"
 
 #include <pthread.h>
 #include <sched.h>

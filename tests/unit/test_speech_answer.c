@@ -4,9 +4,9 @@
  */
 #include "check.h"
 
-#include "server/http_exchange.h"
+#include "server/http/http_exchange.h"
 #include "server/json.h"
-#include "server/speech_answer.h"
+#include "server/speech/speech_answer.h"
 
 #include <stdlib.h>
 

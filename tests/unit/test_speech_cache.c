@@ -5,7 +5,7 @@
  */
 #include "base/alloc.h"
 #include "check.h"
-#include "server/http_exchange.h"
+#include "server/http/http_exchange.h"
 #include "server/json.h"
 #include "server/live.h"
 #include "server/server_state.h"

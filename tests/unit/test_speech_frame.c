@@ -3,7 +3,7 @@
 #include "base/alloc.h"
 #include "check.h"
 #include "server/json.h"
-#include "server/speech_frame.h"
+#include "server/speech/speech_frame.h"
 
 static const kk_speech_limits limits = {.max_chars = 40, .default_voice = "af_heart"};
 

@@ -5,7 +5,7 @@
 #include "base/alloc.h"
 #include "check.h"
 #include "server/json.h"
-#include "server/speech_key.h"
+#include "server/speech/speech_key.h"
 
 #include <stdlib.h>
 

@@ -2,9 +2,9 @@
  * and what is shown when memory is out in the middle. */
 #include "base/alloc.h"
 #include "check.h"
+#include "server/benchmark/scheduler.h"
 #include "server/live.h"
-#include "server/scheduler.h"
-#include "server/status.h"
+#include "server/status/status.h"
 
 static kk_config config;
 static kk_server server;

@@ -2,7 +2,7 @@
  * is enough. Time is what the test says it is. */
 #include "base/alloc.h"
 #include "check.h"
-#include "server/text_feed.h"
+#include "server/speech/text_feed.h"
 
 #include <stdlib.h>
 

@@ -2,7 +2,7 @@
 #include "base/alloc.h"
 #include "check.h"
 #include "server/json.h"
-#include "server/text_lines.h"
+#include "server/speech/text_lines.h"
 
 /* Each line's text between < and >; * at the end; what is wrong as ! and its status. */
 static void read_lines(kk_buf *dst, const char *bytes, size_t len, size_t step, bool ends)

@@ -3,8 +3,8 @@
 #include "base/alloc.h"
 #include "check.h"
 #include "server/json.h"
-#include "server/wyoming_event.h"
-#include "server/wyoming_frame.h"
+#include "server/wyoming/wyoming_event.h"
+#include "server/wyoming/wyoming_frame.h"
 
 #include <stdlib.h>
 

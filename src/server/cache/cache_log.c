@@ -1,0 +1,193 @@
+#include "server/cache/cache_log.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/status.h"
+#include "server/cache/cache_report.h"
+#include "server/json.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { N_CLEANUPS = 8, N_BEFORE = 100, N_DURING = 100 };
+
+typedef struct latency {
+    double start_s, end_s, first_ms, total_ms;
+} latency;
+
+typedef struct figures {
+    size_t n;
+    double first_mean_ms, first_p95_ms, total_mean_ms, total_p95_ms;
+} figures;
+
+typedef struct cleanup {
+    const char *cause;
+    bool is_aggressive, is_running;
+    double at_s;           /* since 1970 */
+    double start_s, end_s; /* kk_now_s */
+    double elapsed_ms;
+    uint64_t freed_bytes;
+    size_t n_files, n_dirs;
+    char problem[256];
+    figures before;
+    latency during[N_DURING];
+    size_t n_during;
+} cleanup;
+
+struct kk_cache_log {
+    pthread_mutex_t mutex;
+    latency last[N_BEFORE]; /* a ring */
+    size_t n_last;          /* ever */
+    cleanup cleanups[N_CLEANUPS];
+    unsigned n_begun; /* ever; number k is cleanups[k % N_CLEANUPS] */
+    size_t n_ended;
+    uint64_t freed_bytes; /* of all */
+};
+
+int kk_cache_log_create(kk_cache_log **out, kokoro_error *err)
+{
+    *out = kk_calloc(1, sizeof(**out));
+    if (*out != NULL && pthread_mutex_init(&(*out)->mutex, NULL) == 0)
+        return KOKORO_OK;
+    kk_free(*out);
+    *out = NULL;
+    return kk_fail_memory(err);
+}
+
+void kk_cache_log_destroy(kk_cache_log **log_ptr)
+{
+    kk_cache_log *log = log_ptr != NULL ? *log_ptr : NULL;
+    if (log == NULL)
+        return;
+    *log_ptr = NULL;
+    (void)pthread_mutex_destroy(&log->mutex);
+    kk_free(log);
+}
+
+static int by_value(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Mean and nearest-rank 95th percentile. */
+static void sum_up(double *values, size_t n, double *mean, double *p95)
+{
+    double sum = 0.0;
+    for (size_t i = 0; i < n; i++)
+        sum += values[i];
+    qsort(values, n, sizeof(*values), by_value);
+    *mean = n > 0 ? sum / (double)n : 0.0;
+    *p95 = n > 0 ? values[(n * 95 + 99) / 100 - 1] : 0.0;
+}
+
+static figures figures_of(const latency *list, size_t n)
+{
+    double values[N_BEFORE > N_DURING ? N_BEFORE : N_DURING];
+    figures f = {.n = n};
+    for (size_t i = 0; i < n; i++)
+        values[i] = list[i].first_ms;
+    sum_up(values, n, &f.first_mean_ms, &f.first_p95_ms);
+    for (size_t i = 0; i < n; i++)
+        values[i] = list[i].total_ms;
+    sum_up(values, n, &f.total_mean_ms, &f.total_p95_ms);
+    return f;
+}
+
+void kk_cache_log_add_speech(kk_cache_log *log, double start_s, double first_s, double total_s)
+{
+    if (first_s < 0.0)
+        return;
+    const latency new = {start_s, start_s + total_s, 1e3 * first_s, 1e3 * total_s};
+    (void)pthread_mutex_lock(&log->mutex);
+    log->last[log->n_last++ % N_BEFORE] = new;
+    for (size_t i = 0; i < N_CLEANUPS && i < log->n_begun; i++) {
+        cleanup *c = &log->cleanups[i];
+        const bool overlaps = new.end_s >= c->start_s && (c->is_running || new.start_s <= c->end_s);
+        if (overlaps && c->n_during < N_DURING)
+            c->during[c->n_during++] = new;
+    }
+    (void)pthread_mutex_unlock(&log->mutex);
+}
+
+unsigned kk_cache_log_begin(kk_cache_log *log, const char *cause, bool is_aggressive)
+{
+    (void)pthread_mutex_lock(&log->mutex);
+    const unsigned number = log->n_begun++;
+    cleanup *c = &log->cleanups[number % N_CLEANUPS];
+    const size_t n = log->n_last < N_BEFORE ? log->n_last : N_BEFORE;
+    memset(c, 0, sizeof(*c));
+    c->cause = cause;
+    c->is_aggressive = is_aggressive;
+    c->is_running = true;
+    c->at_s = kk_wall_s();
+    c->start_s = kk_now_s();
+    c->before = figures_of(log->last, n);
+    (void)pthread_mutex_unlock(&log->mutex);
+    return number;
+}
+
+static void note_end(cleanup *c, const kk_cleanup_result *r, uint64_t freed, const char *problem)
+{
+    c->is_running = false;
+    c->end_s = kk_now_s();
+    c->elapsed_ms = 1e3 * (c->end_s - c->start_s);
+    c->freed_bytes = freed;
+    if (r == NULL) {
+        (void)snprintf(c->problem, sizeof(c->problem), "%s", problem);
+        return;
+    }
+    c->n_files = r->age.n_files + r->temp_dirs.n_files + r->size.n_files + r->patterns.n_files;
+    c->n_dirs = r->age.n_dirs + r->temp_dirs.n_dirs + r->size.n_dirs + r->n_empty_dirs;
+}
+
+void kk_cache_log_end(kk_cache_log *log, unsigned number, const kk_cleanup_result *result,
+                      const char *problem)
+{
+    (void)pthread_mutex_lock(&log->mutex);
+    log->n_ended++;
+    const uint64_t freed = result != NULL ? result->before.bytes - result->after.bytes : 0;
+    log->freed_bytes += freed;
+    /* Its place may be another's by now. */
+    if (log->n_begun - number <= N_CLEANUPS)
+        note_end(&log->cleanups[number % N_CLEANUPS], result, freed, problem);
+    (void)pthread_mutex_unlock(&log->mutex);
+}
+
+static json_t *figures_json(const figures *f)
+{
+    return json_pack("{s:I, s:o, s:o, s:o, s:o}", "requests", (json_int_t)f->n,
+                     "first_sound_mean_ms", kk_json_real(f->first_mean_ms), "first_sound_p95_ms",
+                     kk_json_real(f->first_p95_ms), "total_mean_ms", kk_json_real(f->total_mean_ms),
+                     "total_p95_ms", kk_json_real(f->total_p95_ms));
+}
+
+static json_t *cleanup_json(const cleanup *c)
+{
+    const figures during = figures_of(c->during, c->n_during);
+    json_t *impact = json_pack("{s:o, s:o}", "during", figures_json(&during), "before",
+                               figures_json(&c->before));
+    return json_pack("{s:o, s:s, s:b, s:b, s:o, s:o, s:I, s:I, s:o, s:o}", "started_at",
+                     kk_json_real(c->at_s), "cause", c->cause, "aggressive", c->is_aggressive,
+                     "running", c->is_running, "elapsed_ms", kk_json_real(c->elapsed_ms),
+                     "freed_mb", kk_json_real(kk_cache_mb(c->freed_bytes)), "removed_files",
+                     (json_int_t)c->n_files, "removed_dirs", (json_int_t)c->n_dirs, "error",
+                     c->problem[0] != '\0' ? json_string(c->problem) : json_null(),
+                     "performance_impact", impact);
+}
+
+json_t *kk_cache_log_json(kk_cache_log *log)
+{
+    json_t *recent = json_array();
+    (void)pthread_mutex_lock(&log->mutex);
+    for (unsigned i = 0; i < N_CLEANUPS && i < log->n_begun; i++)
+        (void)json_array_append_new(
+            recent, cleanup_json(&log->cleanups[(log->n_begun - 1 - i) % N_CLEANUPS]));
+    json_t *object =
+        json_pack("{s:I, s:o, s:o}", "count", (json_int_t)log->n_ended, "total_freed_mb",
+                  kk_json_real(kk_cache_mb(log->freed_bytes)), "recent", recent);
+    (void)pthread_mutex_unlock(&log->mutex);
+    return object;
+}

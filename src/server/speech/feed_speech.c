@@ -1,0 +1,111 @@
+#include "server/speech/feed_speech.h"
+
+#include "base/clock.h"
+#include "base/status.h"
+
+static void add_stats(kokoro_stats *sum, const kokoro_stats *part)
+{
+    if (sum->n_chunks == 0)
+        sum->first_audio_ms = part->first_audio_ms;
+    sum->audio_s += part->audio_s;
+    sum->g2p_ms += part->g2p_ms;
+    sum->model_ms += part->model_ms;
+    sum->wait_ms += part->wait_ms;
+    sum->n_chunks += part->n_chunks;
+    sum->n_phonemes += part->n_phonemes;
+    for (size_t i = 0; i < KOKORO_N_SOURCES; i++)
+        sum->g2p_sources[i] += part->g2p_sources[i];
+    sum->unknown_symbols += part->unknown_symbols;
+}
+
+/* Sound that was made and is not over yet, for a listener who began with the first. */
+static double buffered_s(const kk_feed_speech *speech)
+{
+    if (speech->first_s <= 0.0)
+        return 0.0;
+    double left_s = speech->stats.audio_s - (kk_now_s() - speech->first_s);
+    return left_s > 0.0 ? left_s : 0.0;
+}
+
+static int on_chunk(void *user, const kokoro_chunk *chunk)
+{
+    kk_feed_speech *speech = user;
+    kk_speech_count_chunk(&speech->count, chunk,
+                          speech->stats.model_ms + speech->call_stats.model_ms);
+    if (speech->first_s <= 0.0)
+        speech->first_s = kk_now_s();
+    return speech->chunk(speech->user, chunk);
+}
+
+/* The time of the request stands still while its client has nothing to say. */
+static int wait_for_text(kk_feed_speech *speech, kk_feed_text *text, kokoro_error *err)
+{
+    kk_speech_count *count = &speech->count;
+    const double before_s = kk_now_s();
+    int verdict = speech->next(speech->user, buffered_s(speech), text, err);
+    const double waited_s = kk_now_s() - before_s;
+    count->arrived_s += waited_s;
+    count->queued_s += waited_s;
+    count->started_s += waited_s;
+    if (count->sound_s > 0.0)
+        count->sound_s += waited_s;
+    return verdict;
+}
+
+/* What the engine puts between two sentences of one call. */
+static int add_pause(kk_feed_speech *speech, const kk_feed_text *text)
+{
+    static const float silence[KOKORO_SAMPLE_RATE_HZ / 10];
+    size_t n = (size_t)(speech->speak.sentence_pause_s * KOKORO_SAMPLE_RATE_HZ);
+    int stop = 0;
+    if (speech->n_calls == 0 || text->seam_before != KOKORO_SEAM_SENTENCE)
+        return KOKORO_OK;
+    while (n > 0 && stop == 0) {
+        const size_t len = sizeof(silence) / sizeof(silence[0]);
+        const kokoro_chunk chunk = {.samples = silence, .n_samples = n < len ? n : len};
+        stop = speech->chunk(speech->user, &chunk);
+        speech->stats.audio_s += (double)chunk.n_samples / KOKORO_SAMPLE_RATE_HZ;
+        n -= chunk.n_samples;
+    }
+    return stop == 0 ? KOKORO_OK : KOKORO_CANCELLED;
+}
+
+static int speak_text(kk_feed_speech *speech, const kk_feed_text *text, kokoro_error *err)
+{
+    kokoro_request *request = &speech->speak;
+    request->text = kk_buf_str(&text->text);
+    request->text_len = text->text.len;
+    request->seam_before = text->seam_before;
+    request->seam_after = text->seam_after;
+    request->buffered_s = buffered_s(speech);
+    request->skip_silence = speech->skips_silence && speech->first_s <= 0.0;
+    speech->call_stats = (kokoro_stats){0};
+    int status = add_pause(speech, text);
+    if (status != KOKORO_OK)
+        return status;
+    status =
+        kokoro_speak(speech->count.engine, request, on_chunk, speech, &speech->call_stats, err);
+    add_stats(&speech->stats, &speech->call_stats);
+    speech->call_stats = (kokoro_stats){0};
+    if (status == KOKORO_NO_SPEECH) /* a clause of marks or pictures */
+        return KOKORO_OK;
+    speech->n_calls++;
+    return status;
+}
+
+int kk_feed_speech_run(kk_feed_speech *speech, kokoro_error *err)
+{
+    kk_feed_text text = {.text = KK_BUF_INIT};
+    int status = KOKORO_OK;
+    while (status == KOKORO_OK) {
+        int verdict = wait_for_text(speech, &text, err);
+        if (verdict == KK_FEED_END)
+            break;
+        status = verdict < 0 ? verdict : speak_text(speech, &text, err);
+    }
+    if (status == KOKORO_OK && speech->n_calls == 0)
+        status = kk_fail(err, KOKORO_NO_SPEECH, "the text holds no word that can be spoken");
+    kk_buf_fini(&text.text);
+    kk_speech_count_end(&speech->count, status, &speech->stats);
+    return status;
+}

@@ -1,0 +1,38 @@
+/*
+ * speech_names.c - OpenAI's names for voices and models, so that its clients need no change. The
+ * pairs of voices are by sex and, as far as that can be said, by character.
+ */
+#include "server/speech/speech_request.h"
+
+#include <string.h>
+
+static const struct {
+    const char *name, *voice;
+} voices[] = {
+    {"alloy", "af_alloy"},  {"ash", "am_adam"},    {"ballad", "bm_george"}, {"coral", "af_bella"},
+    {"echo", "am_echo"},    {"fable", "bm_fable"}, {"onyx", "am_onyx"},     {"nova", "af_nova"},
+    {"sage", "af_sarah"},   {"shimmer", "af_sky"}, {"verse", "am_michael"}, {"marin", "af_heart"},
+    {"cedar", "am_fenrir"},
+};
+
+const char *kk_voice_of_name(const char *name)
+{
+    for (size_t i = 0; i < sizeof(voices) / sizeof(voices[0]); i++) {
+        if (strcmp(voices[i].name, name) == 0)
+            return voices[i].voice;
+    }
+    return name;
+}
+
+const char *const kk_model_names[] = {
+    "kokoro", "tts-1", "tts-1-hd", "gpt-4o-mini-tts", "gpt-4o-mini-tts-2025-12-15", NULL,
+};
+
+bool kk_model_is_known(const char *name)
+{
+    for (const char *const *known = kk_model_names; *known != NULL; known++) {
+        if (strcmp(*known, name) == 0)
+            return true;
+    }
+    return false;
+}
