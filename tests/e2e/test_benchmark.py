@@ -33,7 +33,8 @@ def test_status_starts_one_that_makes_way_for_speech(start, place):
     # A second one is refused, and a request finds the processor free.
     error_of(server.post({}, "/benchmark"), 409, code="benchmark_running")
     with httpx.stream(
-        "POST", server.url + "/v1/audio/speech", json={"input": f"{SENTENCE} " * 12}, timeout=300
+        "POST", server.url + "/v1/audio/speech", timeout=300,
+        json={"input": f"{SENTENCE} " * 12, "response_format": "pcm"},
     ) as answer:
         assert answer.status_code == 200
         assert section(server)["state"] == "paused"
