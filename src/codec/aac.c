@@ -96,21 +96,17 @@ static int send(kk_encoder *encoder, const float *block, kokoro_error *err)
     return status;
 }
 
+static int send_block(kk_encoder *encoder, kokoro_error *err)
+{
+    const aac *a = encoder->state;
+    return send(encoder, a->block, err);
+}
+
 static int write_samples(kk_encoder *encoder, const float *samples, size_t n, kokoro_error *err)
 {
     aac *a = encoder->state;
-    int status = KOKORO_OK;
-    while (n > 0 && status == KOKORO_OK) {
-        const size_t room = KK_AAC_FRAME_SAMPLES - a->n_block;
-        const size_t now = n < room ? n : room;
-        memcpy(a->block + a->n_block, samples, now * sizeof(*samples));
-        a->n_block += now;
-        samples += now;
-        n -= now;
-        if (a->n_block == KK_AAC_FRAME_SAMPLES)
-            status = send(encoder, a->block, err);
-    }
-    return status;
+    return kk_encoder_gather(encoder, a->block, KK_AAC_FRAME_SAMPLES, &a->n_block, samples, n,
+                             send_block, err);
 }
 
 static int finish(kk_encoder *encoder, kokoro_error *err)

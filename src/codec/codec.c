@@ -103,6 +103,24 @@ int kk_codec_check(const kk_codec *codec, const kk_encoding *encoding,
     return KOKORO_OK;
 }
 
+int kk_encoder_gather(kk_encoder *encoder, float *block, size_t size, size_t *n_block,
+                      const float *samples, size_t n,
+                      int (*send)(kk_encoder *encoder, kokoro_error *err), kokoro_error *err)
+{
+    int status = KOKORO_OK;
+    while (n > 0 && status == KOKORO_OK) {
+        const size_t room = size - *n_block;
+        const size_t now = n < room ? n : room;
+        memcpy(block + *n_block, samples, now * sizeof(*samples));
+        *n_block += now;
+        samples += now;
+        n -= now;
+        if (*n_block == size)
+            status = send(encoder, err);
+    }
+    return status;
+}
+
 int kk_encoder_push(kk_encoder *encoder, const void *data, size_t len, kokoro_error *err)
 {
     if (len > 0 && (encoder->is_refused || encoder->sink(encoder->user, data, len) != 0)) {

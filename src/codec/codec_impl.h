@@ -53,6 +53,10 @@ struct kk_codec_ops {
 extern const struct kk_codec_ops kk_pcm_ops, kk_wav_ops, kk_flac_ops, kk_mp3_ops, kk_opus_ops,
     kk_aac_ops;
 
+/* Gather samples into blocks of `size`; each that is full goes to `send`, which empties it. */
+int kk_encoder_gather(kk_encoder *encoder, float *block, size_t size, size_t *n_block,
+                      const float *samples, size_t n,
+                      int (*send)(kk_encoder *encoder, kokoro_error *err), kokoro_error *err);
 /* Hand bytes to the sink: OK, or CANCELLED when it refuses them. */
 int kk_encoder_push(kk_encoder *encoder, const void *data, size_t len, kokoro_error *err);
 

@@ -134,18 +134,8 @@ static int write_block(kk_encoder *encoder, kokoro_error *err)
 static int write_samples(kk_encoder *encoder, const float *samples, size_t n, kokoro_error *err)
 {
     opus *o = encoder->state;
-    int status = KOKORO_OK;
-    while (n > 0 && status == KOKORO_OK) {
-        const size_t room = PACKET_SAMPLES - o->n_block;
-        const size_t now = n < room ? n : room;
-        memcpy(o->block + o->n_block, samples, now * sizeof(*samples));
-        o->n_block += now;
-        samples += now;
-        n -= now;
-        if (o->n_block == PACKET_SAMPLES)
-            status = write_block(encoder, err);
-    }
-    return status;
+    return kk_encoder_gather(encoder, o->block, PACKET_SAMPLES, &o->n_block, samples, n,
+                             write_block, err);
 }
 
 static int finish(kk_encoder *encoder, kokoro_error *err)

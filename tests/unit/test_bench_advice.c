@@ -1,9 +1,9 @@
 /* test_bench_advice.c - which frequency is advised to machines that are made up of files. */
 #include "bench/advice.h"
 #include "check.h"
+#include "machine.h"
 
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 static char root[] = "/tmp/kokoro-advice-XXXXXX";
@@ -11,18 +11,7 @@ static char why[160];
 
 static void put(const char *path, const char *text)
 {
-    char full[512];
-    (void)snprintf(full, sizeof(full), "%s%s", root, path);
-    for (char *at = full + sizeof(root); *at != '\0'; at++) {
-        if (*at != '/')
-            continue;
-        *at = '\0';
-        (void)mkdir(full, 0700);
-        *at = '/';
-    }
-    FILE *file = fopen(full, "w");
-    CHECK(file != NULL && fputs(text, file) >= 0);
-    (void)fclose(file);
+    machine_put(root, path, text);
 }
 
 /* An empty machine. */

@@ -1,30 +1,19 @@
 /* Limits of control groups, read from made-up trees; and what can be said of any machine. */
 #include "check.h"
+#include "machine.h"
 
 #include "hardware/cgroup.h"
 #include "hardware/devices.h"
 #include "hardware/hardware.h"
 
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 static char root[] = "/tmp/kokoro-cgroup-XXXXXX";
 
 static void put(const char *path, const char *text)
 {
-    char full[512];
-    (void)snprintf(full, sizeof(full), "%s%s", root, path);
-    for (char *at = full + sizeof(root); *at != '\0'; at++) {
-        if (*at != '/')
-            continue;
-        *at = '\0';
-        (void)mkdir(full, 0700);
-        *at = '/';
-    }
-    FILE *file = fopen(full, "w");
-    CHECK(file != NULL && fputs(text, file) >= 0);
-    (void)fclose(file);
+    machine_put(root, path, text);
 }
 
 static void clear(void)
