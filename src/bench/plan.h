@@ -29,7 +29,7 @@ typedef struct kk_bench_plan {
 } kk_bench_plan;
 
 /* Samples of the text that decides: wished for; that a way must have time for to be begun. */
-enum { KK_PLAN_MIN_RUNS = 3, KK_PLAN_FEWEST_RUNS = 2, KK_PLAN_UNSET = -1 };
+enum { KK_PLAN_MIN_RUNS = 3, KK_PLAN_FEWEST_RUNS = 1, KK_PLAN_UNSET = -1 };
 
 /* n_warm_ups, n_runs and with_long: KK_PLAN_UNSET for what the mode does. */
 void kk_plan_init(kk_bench_plan *plan, enum kk_bench_mode mode, int n_warm_ups, int n_runs,
