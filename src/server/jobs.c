@@ -22,7 +22,6 @@ struct kk_jobs {
     pthread_cond_t has_work;
     entry *waiting; /* [max_waiting], the oldest first */
     size_t n_waiting, max_waiting;
-    size_t limit;         /* that was asked for last */
     kk_job_kind *running; /* [n_workers] */
     size_t n_running, n_running_patient;
     double ended_s, gap_s;
@@ -130,7 +129,7 @@ int kk_jobs_start(kk_jobs **out, size_t n_workers, size_t max_waiting, kokoro_er
         kk_free(jobs);
         return kk_fail_memory(err);
     }
-    jobs->max_waiting = jobs->limit = max_waiting;
+    jobs->max_waiting = max_waiting;
     jobs->waiting = kk_calloc(max_waiting, sizeof(*jobs->waiting));
     jobs->running = kk_calloc(n_workers, sizeof(*jobs->running));
     jobs->threads = kk_calloc(n_workers, sizeof(*jobs->threads));
@@ -156,8 +155,8 @@ int kk_jobs_add_of(kk_jobs *jobs, kk_job_fn *fn, void *job, kk_job_kind kind, si
 {
     int status = KOKORO_BUSY;
     (void)pthread_mutex_lock(&jobs->mutex);
-    jobs->limit = max_waiting < jobs->max_waiting ? max_waiting : jobs->max_waiting;
-    if (jobs->n_waiting < jobs->limit && !jobs->is_stopping) {
+    const size_t limit = max_waiting < jobs->max_waiting ? max_waiting : jobs->max_waiting;
+    if (jobs->n_waiting < limit && !jobs->is_stopping) {
         jobs->waiting[jobs->n_waiting++] = (entry){fn, job, kind};
         if (jobs->n_waiting > jobs->peak_waiting)
             jobs->peak_waiting = jobs->n_waiting;
@@ -179,7 +178,7 @@ void kk_jobs_read(kk_jobs *jobs, kk_jobs_view *view)
     *view = (kk_jobs_view){.n_waiting = jobs->n_waiting,
                            .n_running = jobs->n_running,
                            .n_workers = jobs->n_workers,
-                           .max_waiting = jobs->limit,
+                           .max_waiting = jobs->max_waiting,
                            .peak_waiting = jobs->peak_waiting,
                            .peak_running = jobs->peak_running,
                            .n_taken = jobs->n_taken,

@@ -58,6 +58,7 @@ void kk_status_take(kk_status *s, kk_server *server)
         kokoro_get_engine_info(s->engine, &s->info);
     kk_metrics_read(server->metrics, &s->metrics);
     kk_jobs_read(server->jobs, &s->jobs);
+    s->jobs.max_waiting = (size_t)kk_config_int(kk_server_config(server), KK_SET_MAX_QUEUE);
     kk_server_start_times(server, &s->times);
     kk_watchdog_read(server, &s->watchdog);
     kk_server_reload_view(server, &s->reload);
