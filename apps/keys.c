@@ -6,6 +6,8 @@
 #include "cli.h"
 
 #include "base/file.h"
+#include "base/status.h"
+#include "cache/file_lock.h"
 #include "options.h"
 #include "server/http/keys.h"
 
@@ -15,6 +17,17 @@
 #include <sys/stat.h>
 
 enum { SECRET_LEN = 32, SALT_LEN = 16, MAX_FILE = 1 << 20 };
+
+/* A change takes milliseconds: who waits for so long waits for something else. */
+static const double patience_s = 10.0;
+
+/* The file that a command works on. */
+typedef struct keys_file {
+    const char *path;
+    int lock;     /* of who changes it; else -1 */
+    kk_buf text;  /* as it stands there */
+    kk_keys keys; /* read from it */
+} keys_file;
 
 static const char *path_of(const kk_app *app)
 {
@@ -27,33 +40,56 @@ static const char *path_of(const kk_app *app)
     return path;
 }
 
-/* The file's text, which the keys were read from too; an absent file is an empty one. */
-static int load(const char *path, kk_buf *text, kk_keys *keys, kokoro_error *err)
+/* What is in the file; an absent one is empty. */
+static int load(keys_file *file, const char *path, kokoro_error *err)
 {
-    *keys = (kk_keys)KK_KEYS_INIT;
-    int status = kk_file_read(text, path, MAX_FILE, err);
+    *file = (keys_file){.path = path, .lock = -1, .text = KK_BUF_INIT, .keys = KK_KEYS_INIT};
+    int status = kk_file_read(&file->text, path, MAX_FILE, err);
     if (status == KOKORO_NOT_FOUND)
         return KOKORO_OK;
     if (status == KOKORO_OK)
-        status = kk_keys_read(keys, path, err);
+        status = kk_keys_read(&file->keys, path, err);
     return status;
+}
+
+/* The same to change it: until it is closed nobody else does, so that no key of two that are added
+ * at once is lost. The lock has a file of its own, for the other is replaced. */
+static int load_to_change(keys_file *file, const char *path, kokoro_error *err)
+{
+    int lock = -1;
+    kk_buf lock_path = KK_BUF_INIT;
+    *file = (keys_file){.path = path, .lock = -1, .text = KK_BUF_INIT, .keys = KK_KEYS_INIT};
+    kk_buf_appendf(&lock_path, "%s.lock", path);
+    int status = lock_path.failed
+                     ? kk_fail_memory(err)
+                     : kk_file_lock_take(&lock, kk_buf_str(&lock_path), patience_s, err);
+    kk_buf_fini(&lock_path);
+    if (status != KOKORO_OK)
+        return status;
+    status = load(file, path, err);
+    file->lock = lock;
+    return status;
+}
+
+static void close_file(keys_file *file)
+{
+    kk_keys_fini(&file->keys);
+    kk_buf_fini(&file->text);
+    kk_file_lock_give(&file->lock);
 }
 
 /* For its owner alone, and whole or not at all. */
 static int save(const char *path, const kk_buf *text, kokoro_error *err)
 {
     kk_writer writer;
-    if (text->failed) {
-        *err = (kokoro_error){KOKORO_NO_MEMORY, "out of memory"};
-        return KOKORO_NO_MEMORY;
-    }
+    if (text->failed)
+        return kk_fail_memory(err);
     int status = kk_writer_open(&writer, path, err);
     if (status != KOKORO_OK)
         return status;
     if (fchmod(writer.fd, S_IRUSR | S_IWUSR) != 0) {
         kk_writer_abort(&writer);
-        *err = (kokoro_error){KOKORO_IO, "the file of keys cannot be kept to its owner"};
-        return KOKORO_IO;
+        return kk_fail(err, KOKORO_IO, "the file of keys cannot be kept to its owner");
     }
     kk_writer_write(&writer, text->data, text->len);
     return kk_writer_commit(&writer, err);
@@ -80,40 +116,51 @@ static bool read_limit(const kk_app *app, int option, const char *name, uint32_t
     return true;
 }
 
-static int add_key(const kk_app *app, const char *path, const char *name)
+/* A new secret, as it is shown, of which the key keeps the digest. */
+static bool make_secret(kk_key *key, char *secret, size_t size)
 {
     unsigned char random[SECRET_LEN + SALT_LEN];
-    char secret[8 + 2 * SECRET_LEN + 1] = "kokoro_";
+    if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
+        return false;
+    size_t len = (size_t)snprintf(secret, size, "kokoro_");
+    for (size_t i = 0; i < SECRET_LEN; i++, len += 2)
+        (void)snprintf(secret + len, size - len, "%02x", (unsigned)random[i]);
+    kk_key_set_secret(key, random + SECRET_LEN, SALT_LEN, kk_slice_of(secret));
+    return true;
+}
+
+static int append_key(const char *path, const kk_key *key, kokoro_error *err)
+{
+    keys_file file;
+    int status = load_to_change(&file, path, err);
+    if (status == KOKORO_OK && kk_keys_named(&file.keys, key->name) != NULL)
+        status =
+            kk_fail(err, KOKORO_INVALID, "a key of that name is there already; remove it first");
+    if (status == KOKORO_OK) {
+        if (file.text.len > 0 && file.text.data[file.text.len - 1] != '\n')
+            kk_buf_append_char(&file.text, '\n');
+        kk_key_write(&file.text, key);
+        status = save(path, &file.text, err);
+    }
+    close_file(&file);
+    return status;
+}
+
+static int add_key(const kk_app *app, const char *path, const char *name)
+{
+    char secret[7 + 2 * SECRET_LEN + 1];
     kokoro_error error;
-    kk_keys keys;
     kk_key key = {.salt_len = 0};
-    kk_buf text = KK_BUF_INIT;
     if (!read_limit(app, KK_KEYS_REQUESTS, "requests", &key.limits.requests_per_min) ||
         !read_limit(app, KK_KEYS_CHARS, "chars", &key.limits.chars_per_min) ||
         !read_limit(app, KK_KEYS_STREAMS, "streams", &key.limits.streams))
         return KK_EXIT_USAGE;
-    if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random)) {
+    memcpy(key.name, name, strlen(name) + 1);
+    if (!make_secret(&key, secret, sizeof(secret))) {
         kk_complain("the system gives no random numbers");
         return KK_EXIT_FAILED;
     }
-    for (size_t i = 0; i < SECRET_LEN; i++)
-        (void)snprintf(secret + 7 + 2 * i, 3, "%02x", (unsigned)random[i]);
-    memcpy(key.name, name, strlen(name) + 1);
-    kk_key_set_secret(&key, random + SECRET_LEN, SALT_LEN, kk_slice_of(secret));
-    int status = load(path, &text, &keys, &error);
-    if (status == KOKORO_OK && kk_keys_named(&keys, name) != NULL)
-        status = (error = (kokoro_error){KOKORO_INVALID, "a key of that name is there already; "
-                                                         "remove it first"})
-                     .status;
-    if (status == KOKORO_OK) {
-        if (text.len > 0 && text.data[text.len - 1] != '\n')
-            kk_buf_append_char(&text, '\n');
-        kk_key_write(&text, &key);
-        status = save(path, &text, &error);
-    }
-    kk_keys_fini(&keys);
-    kk_buf_fini(&text);
-    if (status != KOKORO_OK)
+    if (append_key(path, &key, &error) != KOKORO_OK)
         return kk_complain_of(&error);
     (void)printf("%s\n", secret);
     kk_complain("this is the only time that the key of '%s' is shown", name);
@@ -142,16 +189,15 @@ static void copy_without(kk_buf *dst, const kk_buf *text, const char *name)
 static int remove_key(const char *path, const char *name)
 {
     kokoro_error error;
-    kk_keys keys;
-    kk_buf text = KK_BUF_INIT, rest = KK_BUF_INIT;
-    int status = load(path, &text, &keys, &error);
-    bool is_there = status == KOKORO_OK && kk_keys_named(&keys, name) != NULL;
+    keys_file file;
+    kk_buf rest = KK_BUF_INIT;
+    int status = load_to_change(&file, path, &error);
+    bool is_there = status == KOKORO_OK && kk_keys_named(&file.keys, name) != NULL;
     if (is_there) {
-        copy_without(&rest, &text, name);
+        copy_without(&rest, &file.text, name);
         status = save(path, &rest, &error);
     }
-    kk_keys_fini(&keys);
-    kk_buf_fini(&text);
+    close_file(&file);
     kk_buf_fini(&rest);
     if (status != KOKORO_OK)
         return kk_complain_of(&error);
@@ -173,15 +219,14 @@ static json_t *list_object(const kk_key *key)
 static int list_keys(const kk_app *app, const char *path)
 {
     kokoro_error error;
-    kk_keys keys;
-    kk_buf text = KK_BUF_INIT;
-    int status = load(path, &text, &keys, &error);
-    kk_buf_fini(&text);
-    if (status != KOKORO_OK)
+    keys_file file;
+    if (load(&file, path, &error) != KOKORO_OK) {
+        close_file(&file);
         return kk_complain_of(&error);
+    }
     json_t *list = app->values[KK_KEYS_JSON] != NULL ? json_array() : NULL;
-    for (size_t i = 0; i < keys.n; i++) {
-        const kk_key *key = &keys.items[i];
+    for (size_t i = 0; i < file.keys.n; i++) {
+        const kk_key *key = &file.keys.items[i];
         if (list != NULL)
             (void)json_array_append_new(list, list_object(key));
         else
@@ -189,7 +234,7 @@ static int list_keys(const kk_app *app, const char *path)
                          key->name, (unsigned)key->limits.requests_per_min,
                          (unsigned)key->limits.chars_per_min, (unsigned)key->limits.streams);
     }
-    kk_keys_fini(&keys);
+    close_file(&file);
     return list != NULL ? kk_app_print_json(list) : kk_app_flush();
 }
 

@@ -1,5 +1,6 @@
 """Keys, pages of other sites, proxies; signals, and what they leave."""
 
+import fcntl
 import json
 import os
 import re
@@ -51,7 +52,35 @@ def test_the_file_of_keys(tmp_path):
     assert [k["name"] for k in json.loads(keys(path, "list", "--json"))] == ["first"]
     assert path.read_text().startswith("# kept\nfirst:sha256:")
     assert path.stat().st_mode & 0o777 == 0o600
-    assert os.listdir(tmp_path) == ["keys"]
+    assert sorted(os.listdir(tmp_path)) == ["keys", "keys.lock"]
+
+
+def test_two_who_change_the_file_at_once_lose_nothing(tmp_path):
+    path = tmp_path / "keys"
+    keys(path, "add", "old")
+    command = [os.environ["KOKORO_PROGRAM"], "keys", "add"]
+    started = [subprocess.Popen([*command, f"new{i}", "--file", str(path)], stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, text=True) for i in range(24)]
+    keys(path, "remove", "old")
+    shown = [p.communicate()[0].strip() for p in started]
+    assert [p.returncode for p in started] == [0] * 24
+    assert len(set(shown)) == 24
+    assert {k["name"] for k in json.loads(keys(path, "list", "--json"))} == {f"new{i}" for i in range(24)}
+    assert sorted(os.listdir(tmp_path)) == ["keys", "keys.lock"]
+
+
+def test_who_holds_the_file_of_keys_is_waited_for(tmp_path):
+    path, lock = tmp_path / "keys", tmp_path / "keys.lock"
+    with open(lock, "w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        adding = subprocess.Popen([os.environ["KOKORO_PROGRAM"], "keys", "add", "new", "--file", str(path)],
+                                  stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        with pytest.raises(subprocess.TimeoutExpired):
+            adding.wait(0.5)
+        assert not path.exists()
+        assert keys(path, "list", "--json") == "[]"  # reading needs no lock
+    adding.communicate()
+    assert adding.returncode == 0 and "new:sha256:" in path.read_text()
 
 
 def test_what_needs_a_key(locked):
