@@ -28,7 +28,7 @@ struct kk_jobs {
     size_t peak_waiting, peak_running;
     uint64_t n_taken;
     pthread_t *threads; /* [n_workers] */
-    size_t n_workers;
+    size_t n_workers, n_joined;
     bool is_stopping;
 };
 
@@ -186,18 +186,25 @@ void kk_jobs_read(kk_jobs *jobs, kk_jobs_view *view)
     (void)pthread_mutex_unlock(&jobs->mutex);
 }
 
+void kk_jobs_end(kk_jobs *jobs)
+{
+    if (jobs == NULL)
+        return;
+    (void)pthread_mutex_lock(&jobs->mutex);
+    jobs->is_stopping = true;
+    (void)pthread_cond_broadcast(&jobs->has_work);
+    (void)pthread_mutex_unlock(&jobs->mutex);
+    for (; jobs->n_joined < jobs->n_workers; jobs->n_joined++)
+        (void)pthread_join(jobs->threads[jobs->n_joined], NULL);
+}
+
 void kk_jobs_stop(kk_jobs **jobs_ptr)
 {
     kk_jobs *jobs = jobs_ptr != NULL ? *jobs_ptr : NULL;
     if (jobs == NULL)
         return;
     *jobs_ptr = NULL;
-    (void)pthread_mutex_lock(&jobs->mutex);
-    jobs->is_stopping = true;
-    (void)pthread_cond_broadcast(&jobs->has_work);
-    (void)pthread_mutex_unlock(&jobs->mutex);
-    for (size_t i = 0; i < jobs->n_workers; i++)
-        (void)pthread_join(jobs->threads[i], NULL);
+    kk_jobs_end(jobs);
     (void)pthread_cond_destroy(&jobs->has_work);
     (void)pthread_mutex_destroy(&jobs->mutex);
     kk_free(jobs->waiting);

@@ -37,7 +37,10 @@ typedef struct kk_jobs_view {
 } kk_jobs_view;
 void kk_jobs_read(kk_jobs *jobs, kk_jobs_view *view);
 
-/* Work off what is queued, then end the threads. Sets *jobs to NULL. */
+/* Work off what is queued, then end the threads; NULL is allowed. What is added from here on is
+ * refused as BUSY, and kk_jobs_read goes on to answer. */
+void kk_jobs_end(kk_jobs *jobs);
+/* The same, and free it, when nobody reads it any more. Sets *jobs to NULL. */
 void kk_jobs_stop(kk_jobs **jobs);
 
 #endif

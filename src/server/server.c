@@ -490,13 +490,18 @@ void kk_server_stop(kk_server **server_ptr)
         (void)pthread_join(server->loader, NULL);
     if (server->http != NULL)
         kk_server_drain(server);
+    /* All that works ends first, and only then what is read of it: until the port is closed a
+     * connection that was kept open may ask for /status, and the housekeeping reads it too. */
     kk_speech_cache_stop(server->results);
+    kk_speech_streams_end(server->streams);
+    kk_jobs_end(server->jobs);
+    kk_cache_keeper_end(server->cache);
+    kk_http_stop(&server->http);
     kk_wyoming_stop(&server->wyoming);
+    stop_housekeeping(server);
     kk_speech_streams_destroy(&server->streams);
     kk_jobs_stop(&server->jobs);
     kk_cache_keeper_destroy(&server->cache);
-    kk_http_stop(&server->http);
-    stop_housekeeping(server);
     kk_speech_cache_destroy(&server->results);
     kk_server_close_engines(server);
     json_decref(server->providers);

@@ -146,6 +146,37 @@ def test_while_it_stops(needs_data, start):
     assert results[0].status_code == 200
 
 
+def ask_without_end(server, failures):
+    """/status over one connection, kept open for as long as the server keeps it."""
+    try:
+        with httpx.Client(base_url=server.url, timeout=60) as client:
+            while client.get("/status").headers.get("connection") != "close":
+                pass
+    except httpx.HTTPError:
+        pass  # the end came while it asked
+    except Exception as problem:  # pragma: no cover
+        failures.append(problem)
+
+
+def test_it_stops_while_status_is_asked(needs_data, start, tmp_path):
+    """Whoever asks to the very end, and the housekeeping that keeps up a report, finds everything
+    there that it reads; and who asks again and again does not hold up the end."""
+    (tmp_path / "benchmark_results.md").write_text("# Report\n")
+    for _ in range(3):
+        server = start("--port", "0", directory=tmp_path).wait_ready()
+        failures = []
+        threads = [threading.Thread(target=ask_without_end, args=(server, failures))
+                   for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        assert server.post({"input": SHORT, "no_cache": True}).status_code == 200
+        assert server.stop() == 0, "\n".join(server.log[-20:])
+        for thread in threads:
+            thread.join()
+        assert failures == []
+        assert not [line for line in server.log if "KOKORO_DRAIN_S" in line], "it was held up"
+
+
 def test_second_signal_ends_at_once(needs_data, start):
     server = start("--port", "0").wait_ready()
     results = []

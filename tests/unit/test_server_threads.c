@@ -51,6 +51,26 @@ TEST(a_full_queue_refuses_and_a_stop_works_off)
     kk_jobs_stop(&jobs);
 }
 
+TEST(jobs_that_have_ended_can_be_read)
+{
+    kk_jobs *jobs = NULL;
+    kk_jobs_view view;
+    n_done = 0;
+    kk_jobs_end(NULL);
+    CHECK_INT(kk_jobs_start(&jobs, 2, 4, NULL), KOKORO_OK);
+    for (int i = 0; i < 3; i++)
+        CHECK_INT(kk_jobs_add(jobs, wait_at_gate, NULL), KOKORO_OK);
+    kk_jobs_end(jobs);
+    CHECK_INT(n_done, 3);
+    CHECK_INT(kk_jobs_add(jobs, wait_at_gate, NULL), KOKORO_BUSY);
+    kk_jobs_read(jobs, &view);
+    CHECK_INT(view.n_taken, 3);
+    CHECK_INT(view.n_running + view.n_waiting, 0);
+    kk_jobs_end(jobs);
+    kk_jobs_stop(&jobs);
+    CHECK_INT(n_done, 3);
+}
+
 static int order[40];
 
 static void note(void *job)
@@ -460,11 +480,12 @@ TEST(ports)
     CHECK_HAS(error.message, "--host");
 }
 
-TEST_MAIN(T(a_full_queue_refuses_and_a_stop_works_off), T(one_worker_keeps_the_order),
-          T(groups_take_turns_and_the_patient_wait), T(patient_jobs_leave_workers_free),
-          T(jobs_without_memory), T(a_connection_parks_until_there_are_bytes),
-          T(a_whole_body_is_read_in_pieces), T(an_answer_that_failed_is_cut),
-          T(two_threads_pass_every_byte_in_order), T(a_worker_stops_when_the_connection_closes),
-          T(a_client_that_takes_nothing_is_gone), T(a_client_that_takes_enough_stays),
-          T(a_client_that_leaves_is_told_at_once), T(all_clients_can_be_let_go),
-          T(headers_are_found_in_any_case), T(too_long_headers_are_left_out), T(ports))
+TEST_MAIN(T(a_full_queue_refuses_and_a_stop_works_off), T(jobs_that_have_ended_can_be_read),
+          T(one_worker_keeps_the_order), T(groups_take_turns_and_the_patient_wait),
+          T(patient_jobs_leave_workers_free), T(jobs_without_memory),
+          T(a_connection_parks_until_there_are_bytes), T(a_whole_body_is_read_in_pieces),
+          T(an_answer_that_failed_is_cut), T(two_threads_pass_every_byte_in_order),
+          T(a_worker_stops_when_the_connection_closes), T(a_client_that_takes_nothing_is_gone),
+          T(a_client_that_takes_enough_stays), T(a_client_that_leaves_is_told_at_once),
+          T(all_clients_can_be_let_go), T(headers_are_found_in_any_case),
+          T(too_long_headers_are_left_out), T(ports))

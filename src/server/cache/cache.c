@@ -56,13 +56,22 @@ int kk_cache_keeper_create(kk_cache_keeper **out, kk_server *server, kokoro_erro
     return status;
 }
 
+void kk_cache_keeper_end(kk_cache_keeper *keeper)
+{
+    if (keeper == NULL)
+        return;
+    atomic_store(&keeper->must_end, true);
+    kk_jobs_end(keeper->lookers);
+    kk_jobs_end(keeper->cleaners);
+}
+
 void kk_cache_keeper_destroy(kk_cache_keeper **keeper_ptr)
 {
     kk_cache_keeper *keeper = keeper_ptr != NULL ? *keeper_ptr : NULL;
     if (keeper == NULL)
         return;
     *keeper_ptr = NULL;
-    atomic_store(&keeper->must_end, true);
+    kk_cache_keeper_end(keeper);
     kk_jobs_stop(&keeper->lookers);
     kk_jobs_stop(&keeper->cleaners);
     kk_cache_log_destroy(&keeper->log);

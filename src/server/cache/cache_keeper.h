@@ -11,7 +11,10 @@ struct kk_server;
 
 /* NO_MEMORY. */
 int kk_cache_keeper_create(kk_cache_keeper **out, struct kk_server *server, kokoro_error *err);
-/* A clean-up that runs ends at its next file; requests that wait are answered. */
+/* A clean-up that runs ends at its next file; requests that wait are answered, those that come
+ * later refused. NULL is allowed. */
+void kk_cache_keeper_end(kk_cache_keeper *keeper);
+/* The same, and free it, when no request can come any more. */
 void kk_cache_keeper_destroy(kk_cache_keeper **keeper);
 
 /* The model is loaded: clean up in the background, if the cache is over a limit. */

@@ -160,7 +160,7 @@ int kk_http_port(const kk_http *http);
 void kk_http_tick(kk_http *http);
 /* Cut all answers that are not over. */
 void kk_http_cut(kk_http *http);
-/* Accept no more connections. */
+/* Accept no more connections; those that are open close with their next answer. */
 void kk_http_stop_accepting(kk_http *http);
 /* Requests whose headers came and whose answer is not over. */
 size_t kk_http_active(kk_http *http);

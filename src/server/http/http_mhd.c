@@ -57,7 +57,7 @@ struct kk_http {
     kk_http_limits limits;
     kk_listener listener;
     kk_watch *watch;
-    bool is_accepting;
+    atomic_bool is_accepting;
     bool must_check_heads; /* the library is the version that http_head.h is for */
     pthread_mutex_t mutex; /* of the links and the counts */
     kk_link *links;
@@ -331,7 +331,10 @@ static ssize_t on_read(void *user, uint64_t position, char *dst, size_t max)
     return n == KK_EXCHANGE_CUT ? MHD_CONTENT_READER_END_WITH_ERROR : (ssize_t)n;
 }
 
-static enum MHD_Result queue_response(kk_http_exchange *exchange, struct MHD_Connection *connection)
+/* Once no more connections are accepted, each ends with its next answer, so that a client who asks
+ * again and again does not hold up the end. */
+static enum MHD_Result queue_response(kk_http *http, kk_http_exchange *exchange,
+                                      struct MHD_Connection *connection)
 {
     const kk_http_response *r = &exchange->response;
     uint64_t length =
@@ -345,7 +348,7 @@ static enum MHD_Result queue_response(kk_http_exchange *exchange, struct MHD_Con
         result = MHD_add_response_header(response, r->headers[i].name, r->headers[i].value);
     if (r->content_type != NULL && result == MHD_YES)
         result = MHD_add_response_header(response, "Content-Type", r->content_type);
-    if (r->must_close && result == MHD_YES)
+    if ((r->must_close || !atomic_load(&http->is_accepting)) && result == MHD_YES)
         result = MHD_add_response_header(response, "Connection", "close");
     exchange->status = r->status;
     if (result == MHD_YES)
@@ -355,8 +358,8 @@ static enum MHD_Result queue_response(kk_http_exchange *exchange, struct MHD_Con
 }
 
 /* The response is whole: make it the exchange's. */
-static enum MHD_Result answer_now(kk_http_exchange *exchange, struct MHD_Connection *connection,
-                                  kk_http_response *response)
+static enum MHD_Result answer_now(kk_http *http, kk_http_exchange *exchange,
+                                  struct MHD_Connection *connection, kk_http_response *response)
 {
     if (response->body.failed) {
         kk_buf_fini(&response->body);
@@ -364,7 +367,7 @@ static enum MHD_Result answer_now(kk_http_exchange *exchange, struct MHD_Connect
     }
     kk_http_begin(exchange, response, response->body.len + response->lent.len);
     kk_http_end(exchange, true);
-    return queue_response(exchange, connection);
+    return queue_response(http, exchange, connection);
 }
 
 static enum MHD_Result on_headers(kk_http *http, kk_http_exchange *exchange,
@@ -384,7 +387,7 @@ static enum MHD_Result on_headers(kk_http *http, kk_http_exchange *exchange,
     if (verdict != KK_HTTP_NOW)
         return MHD_YES;
     set_state(http, connection, LINK_BUSY);
-    return answer_now(exchange, connection, &response);
+    return answer_now(http, exchange, connection, &response);
 }
 
 /* The first of a body that is answered while it comes, behind the library's own 100 Continue. */
@@ -428,10 +431,11 @@ static enum MHD_Result on_body(kk_http *http, kk_http_exchange *exchange, const 
 }
 
 /* The request is whole: send what there is of the answer, or wait for it. */
-static enum MHD_Result go_on(kk_http_exchange *exchange, struct MHD_Connection *connection)
+static enum MHD_Result go_on(kk_http *http, kk_http_exchange *exchange,
+                             struct MHD_Connection *connection)
 {
     if (kk_exchange_is_begun_or_park(exchange, park))
-        return queue_response(exchange, connection);
+        return queue_response(http, exchange, connection);
     return kk_exchange_is_cut(exchange) ? MHD_NO : MHD_YES;
 }
 
@@ -444,9 +448,9 @@ static enum MHD_Result on_whole(kk_http *http, kk_http_exchange *exchange,
     set_state(http, connection, LINK_BUSY);
     if (http->handler.handle(http->handler.user, exchange, &exchange->request, &response) ==
         KK_HTTP_NOW)
-        return answer_now(exchange, connection, &response);
+        return answer_now(http, exchange, connection, &response);
     kk_watch_add(http->watch, exchange);
-    return go_on(exchange, connection);
+    return go_on(http, exchange, connection);
 }
 
 /* The library calls this for the headers, for each piece of body, for its end, and again when a
@@ -471,7 +475,7 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *connection,
         return on_whole(http, exchange, connection);
     if (exchange->is_streaming && !exchange->has_body)
         kk_exchange_give_body(exchange, "", 0);
-    return go_on(exchange, connection);
+    return go_on(http, exchange, connection);
 }
 
 static void on_completed(void *user, struct MHD_Connection *connection, void **context,
@@ -540,7 +544,7 @@ int kk_http_start(kk_http **out, const char *host, int port, const kk_http_limit
     if (status == KOKORO_OK)
         status = kk_listen(&http->listener, host, port, err);
     if (status == KOKORO_OK) {
-        http->is_accepting = true;
+        atomic_store(&http->is_accepting, true);
         *is_loopback = http->listener.is_loopback;
         http->daemon = start_daemon(http);
         if (http->daemon == NULL)
@@ -560,9 +564,8 @@ int kk_http_port(const kk_http *http)
 
 void kk_http_stop_accepting(kk_http *http)
 {
-    if (!http->is_accepting || http->daemon == NULL)
+    if (http->daemon == NULL || !atomic_exchange(&http->is_accepting, false))
         return;
-    http->is_accepting = false;
     MHD_socket fd = MHD_quiesce_daemon(http->daemon);
     if (fd != MHD_INVALID_SOCKET) {
         (void)close(fd);

@@ -437,17 +437,24 @@ size_t kk_speech_streams_count(kk_speech_streams *all)
     return n;
 }
 
+void kk_speech_streams_end(kk_speech_streams *all)
+{
+    if (all == NULL)
+        return;
+    atomic_store(&all->must_end, true); /* each looks within a second */
+    (void)pthread_mutex_lock(&all->mutex);
+    while (all->n > 0)
+        (void)pthread_cond_wait(&all->changed, &all->mutex);
+    (void)pthread_mutex_unlock(&all->mutex);
+}
+
 void kk_speech_streams_destroy(kk_speech_streams **streams)
 {
     kk_speech_streams *all = streams != NULL ? *streams : NULL;
     if (all == NULL)
         return;
     *streams = NULL;
-    atomic_store(&all->must_end, true); /* each looks within a second */
-    (void)pthread_mutex_lock(&all->mutex);
-    while (all->n > 0)
-        (void)pthread_cond_wait(&all->changed, &all->mutex);
-    (void)pthread_mutex_unlock(&all->mutex);
+    kk_speech_streams_end(all);
     (void)pthread_cond_destroy(&all->changed);
     (void)pthread_mutex_destroy(&all->mutex);
     kk_free(all);

@@ -19,7 +19,10 @@ enum {
 };
 
 int kk_speech_streams_create(kk_speech_streams **out, struct kk_server *server, kokoro_error *err);
-/* Cut those that still run and wait for them. Sets *streams to NULL. */
+/* Cut those that still run and wait for them; those that come later are refused. NULL is allowed.
+ */
+void kk_speech_streams_end(kk_speech_streams *streams);
+/* The same, and free it, when no request can come any more. Sets *streams to NULL. */
 void kk_speech_streams_destroy(kk_speech_streams **streams);
 /* At work; 0 of NULL. */
 size_t kk_speech_streams_count(kk_speech_streams *streams);
