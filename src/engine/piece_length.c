@@ -10,10 +10,11 @@ static const double FIRST_S = 0.55, SILENCE_S = 0.3;
 static const double LEAST_S = 0.4, MOST_LEAST_S = 1.5;
 /* Computed beside a piece: rows in front and behind (A in the header); and excerpts of the rest, in
  * the first piece of a chunk and in that which refines. */
-static const double AROUND_S = 0.3, EXCERPTS_S = 0.5, REFINING_S = 1.25;
-/* Of the time that there is, what may be planned with; rounds are taken for longer than they are.
+static const double AROUND_S = 0.15, EXCERPTS_S = 0.5, REFINING_S = 1.25;
+/* Of the time that there is, what may be planned with. Rounds are taken for longer than they are,
+ * and what is made beside a piece for more: longer pieces leave more time for what comes between.
  */
-static const double SHARE = 0.7, CAUTION = 1.2;
+static const double SHARE = 0.7, CAUTION = 1.2, AROUND_CAUTION = 2.0;
 /* A rest that is shorter joins the piece before. */
 static const double LEAST_REST_S = 0.5;
 
@@ -26,7 +27,7 @@ static double load_of(const kk_piece_load *load)
 static double least_s(const kk_piece_load *load)
 {
     const double nc = load_of(load);
-    return fmin(MOST_LEAST_S, fmax(LEAST_S, nc * AROUND_S / (1.0 - nc)));
+    return fmin(MOST_LEAST_S, fmax(LEAST_S, nc * AROUND_CAUTION * AROUND_S / (1.0 - nc)));
 }
 
 static double first_s(const kk_piece_load *load)
