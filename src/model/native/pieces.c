@@ -19,13 +19,13 @@
 #include <string.h>
 
 enum {
-    FIRST = 44,     /* rows of features, 80 a second: 0.55 s */
-    SECOND = 36,    /* 0.45 s */
-    THIRD = 480,    /* 6 s; each further piece twice as long */
-    BACK = 6,       /* so many rows sooner a piece may end, where a joint is heard least */
-    SHORTEST = 176, /* 2.2 s: less is made whole, it has too little to take excerpts of */
-    LOOK_AHEAD = 4, /* as far as the joint needs it; 16 gave the same distance */
-    CONTEXT = 5,    /* nearly as far as the convolutions reach back; so did 16 */
+    FIRST = 44,          /* rows of features, 80 a second: 0.55 s */
+    SECOND = 36,         /* 0.45 s */
+    THIRD = 480,         /* 6 s; each further piece twice as long */
+    BACK = 6,            /* so many rows sooner a piece may end, where a joint is heard least */
+    SHORTEST = 176,      /* 2.2 s: less is made whole, it has too little to take excerpts of */
+    LOOK_AHEAD = 4,      /* as far as the joint needs it; 16 gave the same distance */
+    CONTEXT = 5,         /* nearly as far as the convolutions reach back; so did 16 */
     SHORTEST_PIECE = 32, /* 0.4 s, of those that the caller wishes */
     LEAST_REST = 45,     /* less is taken into the piece before */
     EXCERPT = 7,
