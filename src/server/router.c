@@ -183,13 +183,18 @@ static bool has_control(const char *text)
     return false;
 }
 
+/* RFC 9110, 5.6.2. */
+static const char token_characters[] = "!#$%&'*+-.^_`|~0123456789"
+                                       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
 static int check_headers(const kk_http_request *request, kk_api_error *error)
 {
     for (size_t i = 0; i < request->n_headers; i++) {
         const char *name = request->headers[i].name;
-        if (name[0] == '\0' || has_control(name) || name[strcspn(name, " \t")] != '\0')
+        if (name[0] == '\0' || name[strspn(name, token_characters)] != '\0')
             return kk_api_fail(error, 400, NULL, "invalid_header",
-                               "the request has a header whose name is empty or has a space");
+                               "the request has a header whose name is empty, or has a space or "
+                               "another character that no name may have");
         if (has_control(request->headers[i].value))
             return kk_api_fail(error, 400, NULL, "invalid_header",
                                "the request has a header with a control character");
@@ -207,8 +212,8 @@ static int check_framing(const kk_http_request *request, kk_api_error *error)
     const char *coding = kk_http_header(request, "Transfer-Encoding");
     if (request->is_malformed)
         return kk_api_fail(error, 400, NULL, "invalid_header",
-                           "the request's head must have lines that end in CR LF and are not "
-                           "folded, and one host");
+                           "the request's head must have single spaces in its first line, no "
+                           "zero bytes, lines that end in CR LF and are not folded, and one host");
     if (n_lengths + n_codings > 1)
         return kk_api_fail(error, 400, NULL, "invalid_framing",
                            "the request must have one Content-Length or one Transfer-Encoding");

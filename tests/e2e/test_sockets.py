@@ -105,6 +105,11 @@ SMUGGLING = {
     "an unknown coding": b"POST /health HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: xchunked\r\n\r\n",
     "a coding in HTTP/1.0": b"POST /health HTTP/1.0\r\n" + HOST +
         b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "a zero in the target": b"GET /health\0x HTTP/1.1\r\n" + HOST + b"\r\n",
+    "a zero in the query": b"GET /health?a\0b=c HTTP/1.1\r\n" + HOST + b"\r\n",
+    "a zero in the method": b"GET\0X /health HTTP/1.1\r\n" + HOST + b"\r\n",
+    "two spaces": b"GET  /health HTTP/1.1\r\n" + HOST + b"\r\n",
+    "a bracket in a name": b"GET /health HTTP/1.1\r\n" + HOST + b"X(y: a\r\n\r\n",
     "another host in the target": b"GET http://elsewhere/health HTTP/1.1\r\n" + HOST + b"\r\n",
 }
 

@@ -289,22 +289,24 @@ static bool is_good(const char *picture, size_t version, size_t name, size_t val
     kk_head head;
     for (size_t i = 0; i < len; i++)
         text[i] = (char)(picture[i] == '/' ? '\0' : picture[i]);
-    kk_head_begin(&head, text + version);
+    kk_head_begin(&head, text, (kk_slice){text + 2, 1}, text + version);
     kk_head_add(&head, text + name, text + value);
     return kk_head_is_good(&head, text, len);
 }
 
 TEST(lines_must_end_in_both_marks)
 {
-    CHECK(is_good("G U/V//N/ v////", 4, 7, 10));
-    CHECK(is_good("G U/V//N/v////", 4, 7, 9));
-    CHECK(is_good("G U/V//N//////", 4, 7, 9) == false); /* one byte more than its end */
-    CHECK(is_good("G U/V//N/////", 4, 7, 9));
-    CHECK(!is_good("G U/V/N/ v////", 4, 6, 9));  /* LF behind the first line */
-    CHECK(!is_good("G U/V//N/ v///", 4, 7, 10)); /* LF behind the header or at the end */
-    CHECK(!is_good("G U/V//N/ v/////", 4, 7, 10));
-    CHECK(!is_good("G U/V//N/xv////", 4, 7, 10)); /* something else before the value */
-    CHECK(!is_good("G U//N/ v////", 3, 5, 8));    /* no version */
+    CHECK(is_good("G/U/V//N/ v////", 4, 7, 10));
+    CHECK(is_good("G/U/V//N/v////", 4, 7, 9));
+    CHECK(is_good("G/U/V//N//////", 4, 7, 9) == false); /* one byte more than its end */
+    CHECK(is_good("G/U/V//N/////", 4, 7, 9));
+    CHECK(!is_good("G/U/V/N/ v////", 4, 6, 9));  /* LF behind the first line */
+    CHECK(!is_good("G/U/V//N/ v///", 4, 7, 10)); /* LF behind the header or at the end */
+    CHECK(!is_good("G/U/V//N/ v/////", 4, 7, 10));
+    CHECK(!is_good("G/U/V//N/xv////", 4, 7, 10));  /* something else before the value */
+    CHECK(!is_good("G/U//N/ v////", 3, 5, 8));     /* no version */
+    CHECK(!is_good("G/U/xV//N/ v////", 5, 8, 11)); /* a zero in the target */
+    CHECK(!is_good("Gx/V//N/ v////", 3, 6, 9));    /* or something before it */
 }
 
 TEST_MAIN(T(keys_are_found_by_their_hash), T(a_written_key_is_read_again),

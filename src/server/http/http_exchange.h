@@ -30,6 +30,7 @@ struct kk_http_exchange {
     kk_http_request request;
     kk_arena arena; /* of the request's strings */
     kk_buf body;
+    kk_slice target; /* of the first line, where the library had it; only its place still counts */
     bool is_checked; /* its headers were looked at */
     bool is_handled; /* it was whole, and went to its endpoint */
 

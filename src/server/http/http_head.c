@@ -4,18 +4,19 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { LINE_END = 2 };
-
-void kk_head_begin(kk_head *head, const char *version)
-{
-    head->end = version + strlen(version);
-    head->is_good = version[0] != '\0';
-}
+enum { SPACE = 1, LINE_END = 2 };
 
 /* Addresses are compared as numbers: of a bad head they may be of different blocks. */
 static bool is_at(const char *text, const char *end, size_t distance)
 {
     return (uintptr_t)text == (uintptr_t)end + distance;
+}
+
+void kk_head_begin(kk_head *head, const char *method, kk_slice target, const char *version)
+{
+    head->end = version + strlen(version);
+    head->is_good = version[0] != '\0' && is_at(target.data, method + strlen(method), SPACE) &&
+                    is_at(version, target.data + target.len, SPACE);
 }
 
 void kk_head_add(kk_head *head, const char *name, const char *value)

@@ -215,7 +215,10 @@ static void *on_first_line(void *user, const char *uri, struct MHD_Connection *c
     set_state(http, connection, LINK_READING);
     kk_http_exchange *exchange = kk_exchange_create(http->limits.buffer_len, http->limits.idle_s,
                                                     fd_of(connection), connection, wake);
-    if (exchange != NULL && has_nul(uri))
+    if (exchange == NULL)
+        return NULL;
+    exchange->target = kk_slice_of(uri);
+    if (has_nul(uri))
         exchange->request.path = "/%00";
     return exchange;
 }
@@ -298,7 +301,7 @@ static bool fill_request(const kk_http *http, kk_http_exchange *exchange,
     fields headers = {.arena = &exchange->arena}, queries = {.arena = &exchange->arena};
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
-    kk_head_begin(&head, version);
+    kk_head_begin(&head, method, exchange->target, version);
     headers.head = http->must_check_heads ? &head : NULL;
     (void)MHD_get_connection_values(connection, MHD_HEADER_KIND, take_field, &headers);
     (void)MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, take_field, &queries);
