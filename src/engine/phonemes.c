@@ -46,8 +46,8 @@ static int fill(kokoro_engine *engine, owner *o, kk_slice source, enum kk_langua
     int status = kk_text_read(&o->arena, source, language, &text, err);
     for (size_t i = 0; status == KOKORO_OK && i < text.n_sentences; i++) {
         kk_spoken spoken;
-        status =
-            kk_phonemize(engine->phonemizer, &o->arena, &text.sentences[i], language, &spoken, err);
+        status = kk_phonemize(engine->phonemizer, &o->arena, &text.sentences[i], language, NULL,
+                              &spoken, err);
         if (status != KOKORO_OK)
             break;
         kk_buf_appendf(&all, "%s%s", i > 0 ? " " : "", spoken.phonemes);

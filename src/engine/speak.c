@@ -118,13 +118,14 @@ static int read_text(kk_speech *s, kokoro_error *err)
                               s->language, &text, err);
     if (status != KOKORO_OK)
         return status;
+    const kk_phonemize_watch watch = {s->request->cancelled, s->request->cancelled_user};
     s->utterances = kk_arena_calloc(&s->arena, text.n_sentences, sizeof(*s->utterances));
     if (s->utterances == NULL)
         return kk_fail_memory(err);
     for (size_t i = 0; i < text.n_sentences; i++) {
         kk_spoken spoken;
         status = kk_phonemize(s->engine->phonemizer, &s->arena, &text.sentences[i], s->language,
-                              &spoken, err);
+                              &watch, &spoken, err);
         if (status != KOKORO_OK)
             return status;
         for (size_t k = 0; k < spoken.n_words; k++) {

@@ -225,6 +225,8 @@ void kk_metrics_add_speech(kk_metrics *metrics, const kk_metrics_speech *speech)
         add_value(metrics, KK_METRICS_RTF, rtf);
         add_real(&metrics->efficiency, efficiency);
     }
+    if (speech->error == KK_METRICS_CANCELLED && speech->cancel_s >= 0.0)
+        add_value(metrics, KK_METRICS_CANCEL, speech->cancel_s);
     add_memory(metrics, memory_mb);
     end(metrics);
 }

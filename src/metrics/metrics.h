@@ -37,6 +37,7 @@ enum kk_metrics_kind {
     KK_METRICS_INFERENCE,   /* seconds of one inference */
     KK_METRICS_FIRST_SOUND, /* seconds from a request to its first sample that is not silence */
     KK_METRICS_RTF,         /* of a request answered whole: its time by the length of its sound */
+    KK_METRICS_CANCEL,      /* seconds from a client's going away to the end of its work */
     KK_METRICS_N_KINDS
 };
 
@@ -68,6 +69,8 @@ typedef struct kk_metrics_speech {
     double first_sound_s; /* from the request to its first sound; negative: there was none */
     double first_sound_target_s;
     double total_s;     /* from the request to its last sample */
+    double cancel_s;    /* from its client's going away to its end; negative: he did not, or it is
+                           not known when */
     kokoro_stats stats; /* as far as it came */
 } kk_metrics_speech;
 

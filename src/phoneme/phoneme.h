@@ -16,6 +16,7 @@
 #include "kokoro/kokoro.h"
 #include "text/text.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef struct kk_phonemizer kk_phonemizer;
@@ -45,10 +46,17 @@ typedef struct kk_spoken {
     size_t n_words;
 } kk_spoken;
 
-/* Everything in *out lives in the arena. Safe for several threads at once. NO_MEMORY. Never loses a
- * word. */
+/* Asked before each word: a sentence may have thousands that the helper must be asked for. */
+typedef struct kk_phonemize_watch {
+    bool (*cancelled)(void *user); /* NULL: nobody is asked */
+    void *user;
+} kk_phonemize_watch;
+
+/* Everything in *out lives in the arena. Safe for several threads at once. NO_MEMORY, CANCELLED
+ * (where `watch`, which may be NULL, says so). Never loses a word. */
 int kk_phonemize(kk_phonemizer *phonemizer, kk_arena *arena, const kk_sentence *sentence,
-                 enum kk_language language, kk_spoken *out, kokoro_error *err);
+                 enum kk_language language, const kk_phonemize_watch *watch, kk_spoken *out,
+                 kokoro_error *err);
 
 /* What is done because of the lexicon's and espeak-ng's peculiarities. */
 void kk_phonemizer_list_measures(const kk_phonemizer *phonemizer, kokoro_measure_fn *fn,

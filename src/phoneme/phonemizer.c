@@ -154,7 +154,8 @@ static const char *for_model(kk_arena *arena, const char *phonemes)
 }
 
 int kk_phonemize(kk_phonemizer *phonemizer, kk_arena *arena, const kk_sentence *sentence,
-                 enum kk_language language, kk_spoken *out, kokoro_error *err)
+                 enum kk_language language, const kk_phonemize_watch *watch, kk_spoken *out,
+                 kokoro_error *err)
 {
     size_t n = sentence->n_tokens;
     *out = (kk_spoken){NULL, NULL, 0};
@@ -170,6 +171,8 @@ int kk_phonemize(kk_phonemizer *phonemizer, kk_arena *arena, const kk_sentence *
     for (size_t i = n; i-- > 0;) {
         const kk_text_token *token = &sentence->tokens[i];
         kk_spoken_word *word = &out->words[i];
+        if (watch != NULL && watch->cancelled != NULL && watch->cancelled(watch->user))
+            return kk_fail(err, KOKORO_CANCELLED, "cancelled by the caller");
         *word = (kk_spoken_word){token, NULL, -1};
         if (token->kind == KK_TOKEN_PUNCT) {
             word->phonemes = kk_arena_strndup(arena, token->text.data, token->text.len);

@@ -76,6 +76,23 @@ def test_disconnect_before_the_first_sound(server):
     assert server.status()["errors"]["by_kind"]["cancelled"] == before + 2
 
 
+def test_disconnect_among_unknown_words(server):
+    """Thousands of words for the helper, in one sentence: they end too, not after the last."""
+    def words():
+        return sum(server.status()["performance"]["g2p_sources"].values())
+
+    before, spoken = server.status()["errors"]["by_kind"]["cancelled"], words()
+    body = json.dumps({"input": " ".join(f"blorf{chr(97 + i % 26)}ak{chr(97 + i // 26 % 26)}" for i in range(9000))})
+    with socket.create_connection((server.host, server.port)) as connection:
+        connection.sendall(b"POST /v1/audio/speech HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s"
+                           % (len(body), body.encode()))
+    server.wait_idle()
+    errors = server.status()["errors"]
+    assert errors["by_kind"]["cancelled"] == before + 1
+    assert words() == spoken
+    assert 0 < errors["cancel_time"]["p50"] <= errors["cancel_time"]["p99"]
+
+
 def test_a_full_queue_refuses(server):
     """Clients beyond workers and queue get 429 and a time to come back."""
     gauge = server.status()["queue"]

@@ -22,7 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t i = 0; status == KOKORO_OK && i < text.n_sentences; i++) {
         const kk_sentence *sentence = &text.sentences[i];
         kk_spoken spoken;
-        if (kk_phonemize(phonemizer, &arena, sentence, language, &spoken, NULL) != KOKORO_OK)
+        if (kk_phonemize(phonemizer, &arena, sentence, language, NULL, &spoken, NULL) != KOKORO_OK)
             abort();
         for (size_t k = 0; k < sentence->n_tokens; k++) {
             if (sentence->tokens[k].offset + sentence->tokens[k].len > size)

@@ -206,6 +206,7 @@ TEST(failures_are_counted_by_kind)
     kk_metrics_view view;
     kk_metrics_speech gone = spoken(100.0, 1.0, 1), refused = {.error = KK_METRICS_REQUEST};
     gone.error = KK_METRICS_CANCELLED;
+    gone.cancel_s = 0.03;
     refused.first_sound_s = -1.0;
     kk_metrics_add_speech(metrics, &gone);
     kk_metrics_add_speech(metrics, &refused);
@@ -221,6 +222,16 @@ TEST(failures_are_counted_by_kind)
     /* The cancelled one had sound, and no length that a rate could be taken of. */
     CHECK_INT(all->kinds[KK_METRICS_FIRST_SOUND].n, 1);
     CHECK_INT(all->kinds[KK_METRICS_RTF].n, 0);
+    CHECK_INT(all->kinds[KK_METRICS_CANCEL].n, 1);
+    CHECK_NEAR(all->kinds[KK_METRICS_CANCEL].sum, 0.03, 1e-12);
+    /* Cut by this side, so that nobody went away; and one that ended well all the same. */
+    gone.cancel_s = -1.0;
+    kk_metrics_add_speech(metrics, &gone);
+    gone.cancel_s = 0.03;
+    gone.error = KK_METRICS_NO_ERROR;
+    kk_metrics_add_speech(metrics, &gone);
+    kk_metrics_read(metrics, &view);
+    CHECK_INT(all->kinds[KK_METRICS_CANCEL].n, 1);
     kk_metrics_destroy(&metrics);
 }
 

@@ -76,8 +76,9 @@ static void say(kk_phonemizer *phonemizer, const char *text, enum kk_language la
     CHECK_INT(kk_text_read(&arena, kk_slice_of(text), language, &read, NULL), KOKORO_OK);
     for (size_t i = 0; i < read.n_sentences; i++) {
         kk_spoken spoken;
-        CHECK_INT(kk_phonemize(phonemizer, &arena, &read.sentences[i], language, &spoken, NULL),
-                  KOKORO_OK);
+        CHECK_INT(
+            kk_phonemize(phonemizer, &arena, &read.sentences[i], language, NULL, &spoken, NULL),
+            KOKORO_OK);
         CHECK_INT(spoken.n_words, read.sentences[i].n_tokens);
         kk_buf_appendf(dst, "%s%s", i > 0 ? " " : "", spoken.phonemes);
         for (size_t k = 0; k < spoken.n_words; k++) {
@@ -343,6 +344,33 @@ TEST(a_helper_out_of_step_is_started_again)
     CHECK_INT(waitpid(-1, NULL, WNOHANG), -1);
 }
 
+static bool is_third_ask(void *user)
+{
+    int *n_asked = user;
+    return ++*n_asked == 3;
+}
+
+TEST(a_sentence_can_be_cancelled_between_words)
+{
+    int n_asked = 0;
+    kk_text read;
+    kk_spoken spoken;
+    kokoro_error err = {0, ""};
+    kk_arena arena = KK_ARENA_INIT;
+    kk_phonemizer *p = open_with(NULL);
+    kk_phonemize_watch watch = {is_third_ask, &n_asked};
+    CHECK_INT(kk_text_read(&arena, KK_SLICE("one two three four five"), KK_LANG_EN_US, &read, NULL),
+              KOKORO_OK);
+    CHECK_INT(kk_phonemize(p, &arena, &read.sentences[0], KK_LANG_EN_US, &watch, &spoken, &err),
+              KOKORO_CANCELLED);
+    CHECK_INT(n_asked, 3);
+    watch.cancelled = NULL;
+    CHECK_INT(kk_phonemize(p, &arena, &read.sentences[0], KK_LANG_EN_US, &watch, &spoken, &err),
+              KOKORO_OK);
+    kk_arena_fini(&arena);
+    kk_phonemizer_close(&p);
+}
+
 /* Every word of any text gets a sound, and the whole is UTF-8. */
 static void check_sounds(kk_phonemizer *p, kk_slice text)
 {
@@ -351,7 +379,7 @@ static void check_sounds(kk_phonemizer *p, kk_slice text)
     int status = kk_text_read(&arena, text, KK_LANG_EN_US, &read, NULL);
     for (size_t i = 0; status == KOKORO_OK && i < read.n_sentences; i++) {
         kk_spoken spoken;
-        CHECK_INT(kk_phonemize(p, &arena, &read.sentences[i], KK_LANG_EN_US, &spoken, NULL),
+        CHECK_INT(kk_phonemize(p, &arena, &read.sentences[i], KK_LANG_EN_US, NULL, &spoken, NULL),
                   KOKORO_OK);
         kk_slice all = kk_slice_of(spoken.phonemes);
         CHECK_INT(kk_utf8_valid_len(all), all.len);
@@ -456,7 +484,7 @@ static void check_phonemize_memory(kk_phonemizer *p)
         kk_arena arena = KK_ARENA_INIT;
         kk_spoken spoken;
         kk_alloc_fail_at(k, 0);
-        status = kk_phonemize(p, &arena, &read.sentences[0], KK_LANG_EN_US, &spoken, &err);
+        status = kk_phonemize(p, &arena, &read.sentences[0], KK_LANG_EN_US, NULL, &spoken, &err);
         if (kk_alloc_count() < k)
             n_needed = 0;
         kk_alloc_fail_at(0, 0);
@@ -498,10 +526,10 @@ TEST(tear_down)
 TEST_MAIN(T(set_up), T(words_come_from_the_lexicon), T(small_words_hang_on_what_follows),
           T(heteronyms_hang_on_their_part_of_speech), T(endings_are_built_on_stems),
           T(compounds_and_acronyms), T(without_helper_or_lexicon_words_are_spelt),
-          T(stress_marks_move), T(espeak_ipa_becomes_the_models),
-          T(the_helper_pronounces_what_the_lexicon_lacks), T(a_helper_that_dies_is_started_again),
-          T(a_helper_that_always_dies_costs_few_processes), T(a_silent_helper_is_killed),
-          T(a_helper_that_babbles_or_is_none_is_survived), T(a_missing_helper_is_told_once),
-          T(a_helper_out_of_step_is_started_again), T(every_word_of_any_text_gets_a_sound),
-          T(a_damaged_lexicon_is_refused), T(bad_json_is_named),
-          T(every_failed_allocation_is_reported), T(tear_down))
+          T(a_sentence_can_be_cancelled_between_words), T(stress_marks_move),
+          T(espeak_ipa_becomes_the_models), T(the_helper_pronounces_what_the_lexicon_lacks),
+          T(a_helper_that_dies_is_started_again), T(a_helper_that_always_dies_costs_few_processes),
+          T(a_silent_helper_is_killed), T(a_helper_that_babbles_or_is_none_is_survived),
+          T(a_missing_helper_is_told_once), T(a_helper_out_of_step_is_started_again),
+          T(every_word_of_any_text_gets_a_sound), T(a_damaged_lexicon_is_refused),
+          T(bad_json_is_named), T(every_failed_allocation_is_reported), T(tear_down))

@@ -129,6 +129,8 @@ void kk_http_end(kk_http_exchange *exchange, bool is_whole);
 /* The client closed its side, the connection broke, or it takes too little for too long. Reads a
  * flag. */
 bool kk_http_is_gone(const kk_http_exchange *exchange);
+/* Seconds since that was seen; negative: it is not gone. */
+double kk_http_gone_for_s(const kk_http_exchange *exchange);
 /* Be told so, once and at once, until kk_http_end: from another thread and under the exchange's
  * lock, so `fn` may only signal. It runs at once when the client is gone already; a NULL takes it
  * back, and when that returns it does not run any more. */

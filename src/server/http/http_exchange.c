@@ -141,6 +141,7 @@ void kk_exchange_set_gone(kk_http_exchange *exchange)
 {
     if (exchange->is_gone)
         return;
+    exchange->gone_at_s = kk_now_s();
     exchange->is_gone = true;
     (void)pthread_cond_broadcast(&exchange->has_room);
     if (exchange->on_gone != NULL)
@@ -226,6 +227,11 @@ void kk_http_end(kk_http_exchange *exchange, bool is_whole)
 bool kk_http_is_gone(const kk_http_exchange *exchange)
 {
     return exchange->is_gone;
+}
+
+double kk_http_gone_for_s(const kk_http_exchange *exchange)
+{
+    return exchange->is_gone ? kk_now_s() - exchange->gone_at_s : -1.0;
 }
 
 void kk_http_on_gone(kk_http_exchange *exchange, kk_http_gone_fn *fn, void *user)

@@ -39,6 +39,7 @@ struct kk_http_exchange {
     bool is_begun, is_ended, is_whole;
     bool was_lost;       /* its client was gone before its end */
     atomic_bool is_gone; /* set under the lock, read without */
+    double gone_at_s;    /* written before that is set, never again */
     kk_buf out;          /* bytes [taken, out.len) wait to be sent */
     size_t taken, buffer_len;
     unsigned idle_s;

@@ -175,6 +175,7 @@ static int queue_job(job *j, kk_api_error *error)
     kk_speech_answer_init(&j->answer, j->exchange, j->http, &j->request, &j->entry);
     j->count = (kk_speech_count){.server = server,
                                  .engine = j->engine,
+                                 .exchange = j->exchange,
                                  .arrived_s = j->http->start_s,
                                  .queued_s = kk_now_s()};
     kk_http_hold(j->exchange);

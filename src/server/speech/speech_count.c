@@ -65,13 +65,14 @@ void kk_speech_count_end(kk_speech_count *count, int status, const kokoro_stats 
 {
     kk_server *server = count->server;
     double target_s = (double)kk_config_int(kk_server_config(server), KK_SET_TTFA_TARGET_MS) / 1e3;
-    kk_metrics_speech speech = {.error = error_of(status),
-                                .queue_s = count->started_s - count->queued_s,
-                                .first_sound_s =
-                                    count->sound_s > 0.0 ? count->sound_s - count->arrived_s : -1.0,
-                                .first_sound_target_s = target_s,
-                                .total_s = kk_now_s() - count->arrived_s,
-                                .stats = *stats};
+    kk_metrics_speech speech = {
+        .error = error_of(status),
+        .queue_s = count->started_s - count->queued_s,
+        .first_sound_s = count->sound_s > 0.0 ? count->sound_s - count->arrived_s : -1.0,
+        .first_sound_target_s = target_s,
+        .total_s = kk_now_s() - count->arrived_s,
+        .cancel_s = count->exchange != NULL ? kk_http_gone_for_s(count->exchange) : -1.0,
+        .stats = *stats};
     if (status == KOKORO_OK)
         book_inference(count, stats->model_ms);
     kk_metrics_add_speech(server->metrics, &speech);

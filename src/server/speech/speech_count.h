@@ -10,6 +10,7 @@
 typedef struct kk_speech_count {
     kk_server *server;
     kokoro_engine *engine;
+    const kk_http_exchange *exchange;      /* NULL: it did not come by HTTP */
     double arrived_s, queued_s, started_s; /* kk_now_s */
     double sound_s;                        /* the first sample that is not silence; 0: none yet */
     double booked_ms;                      /* of model_ms: counted as inferences */

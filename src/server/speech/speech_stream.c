@@ -258,6 +258,7 @@ static void speak(stream *st)
     run->speak.cancelled_user = st;
     run->count = (kk_speech_count){.server = st->server,
                                    .engine = st->engine,
+                                   .exchange = st->exchange,
                                    .arrived_s = now_s,
                                    .queued_s = now_s,
                                    .started_s = now_s};

@@ -35,6 +35,9 @@ static void requests(kk_buf *dst, const kk_status *s)
                             KK_METRICS_FIRST_SOUND);
     kk_prometheus_histogram(dst, "kokoro_real_time_factor",
                             "Time of a request by the length of its sound.", m, KK_METRICS_RTF);
+    kk_prometheus_histogram(dst, "kokoro_cancel_seconds",
+                            "Time from a client's going away to the end of its work.", m,
+                            KK_METRICS_CANCEL);
     kk_prometheus_single(dst, "kokoro_audio_seconds_total", COUNTER, "Length of the sound made.",
                          all->audio_s);
     kk_prometheus_single(dst, "kokoro_queue_wait_seconds_total", COUNTER,
