@@ -1,10 +1,13 @@
+#define _GNU_SOURCE /* madvise */
 #include "base/file.h"
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/status.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,9 +23,14 @@ static int fail_errno(kokoro_error *err, int number, const char *verb, const cha
     return kk_fail(err, status, "cannot %s %s %s: %s", verb, what, path, strerror(number));
 }
 
+static int64_t nanoseconds(const struct timespec *t)
+{
+    return (int64_t)t->tv_sec * 1000000000 + t->tv_nsec;
+}
+
 int kk_map_open(kk_map *map, const char *path, const char *what, kokoro_error *err)
 {
-    *map = (kk_map){NULL, 0};
+    *map = (kk_map){.data = NULL};
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return fail_errno(err, errno, "open", what, path);
@@ -39,7 +47,13 @@ int kk_map_open(kk_map *map, const char *path, const char *what, kokoro_error *e
         if (data == MAP_FAILED)
             status = fail_errno(err, errno, "map", what, path);
         else
-            *map = (kk_map){data, (size_t)st.st_size};
+            *map = (kk_map){data,
+                            (size_t)st.st_size,
+                            {.device = (uint64_t)st.st_dev,
+                             .inode = (uint64_t)st.st_ino,
+                             .size = (uint64_t)st.st_size,
+                             .modified_ns = nanoseconds(&st.st_mtim),
+                             .changed_ns = nanoseconds(&st.st_ctim)}};
     }
     (void)close(fd);
     return status;
@@ -49,7 +63,67 @@ void kk_map_close(kk_map *map)
 {
     if (map->data != NULL)
         (void)munmap((void *)(uintptr_t)map->data, map->len);
-    *map = (kk_map){NULL, 0};
+    *map = (kk_map){.data = NULL};
+}
+
+void kk_map_forget(const kk_map *map, size_t from, size_t to)
+{
+    const size_t page = 4096; /* or a multiple; madvise refuses what is not aligned */
+    from = (from + page - 1) / page * page;
+    to = to < map->len ? to / page * page : map->len;
+    if (map->data != NULL && to > from)
+        (void)madvise((void *)((uintptr_t)map->data + from), to - from, MADV_DONTNEED);
+}
+
+void kk_map_ask_huge(const kk_map *map)
+{
+#if defined(MADV_HUGEPAGE)
+    if (map->data != NULL)
+        (void)madvise((void *)(uintptr_t)map->data, map->len, MADV_HUGEPAGE);
+#else
+    (void)map;
+#endif
+}
+
+/* --- files known to be whole --- */
+
+enum { N_KNOWN = 8 };
+
+typedef struct known_file {
+    kk_file_id id;
+    uint64_t hash;
+} known_file;
+
+static pthread_mutex_t known_mutex = PTHREAD_MUTEX_INITIALIZER;
+static known_file known[N_KNOWN]; /* an inode of 0: free */
+static size_t next_known;
+
+static bool is_same(const kk_file_id *a, const kk_file_id *b)
+{
+    return a->device == b->device && a->inode == b->inode && a->size == b->size &&
+           a->modified_ns == b->modified_ns && a->changed_ns == b->changed_ns;
+}
+
+bool kk_map_is_known(const kk_map *map, uint64_t hash)
+{
+    bool is_known = false;
+    (void)pthread_mutex_lock(&known_mutex);
+    for (size_t i = 0; i < N_KNOWN && map->id.inode != 0; i++)
+        is_known = is_known || (known[i].hash == hash && is_same(&known[i].id, &map->id));
+    (void)pthread_mutex_unlock(&known_mutex);
+    return is_known;
+}
+
+void kk_map_know(const kk_map *map, uint64_t hash)
+{
+    const int64_t settled_ns = (int64_t)(1e9 * (kk_wall_s() - 0.1));
+    if (map->id.inode == 0 || map->id.changed_ns > settled_ns || map->id.modified_ns > settled_ns ||
+        kk_map_is_known(map, hash))
+        return;
+    (void)pthread_mutex_lock(&known_mutex);
+    known[next_known] = (known_file){map->id, hash};
+    next_known = (next_known + 1) % N_KNOWN;
+    (void)pthread_mutex_unlock(&known_mutex);
 }
 
 int kk_file_read(kk_buf *buf, const char *path, size_t limit, kokoro_error *err)

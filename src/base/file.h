@@ -12,16 +12,38 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Which file, and in which state: whoever writes to it changes its times. */
+typedef struct kk_file_id {
+    uint64_t device, inode, size;
+    int64_t modified_ns, changed_ns; /* since 1970 */
+} kk_file_id;
+
 /* A file mapped read-only and shared. */
 typedef struct kk_map {
     const unsigned char *data; /* page-aligned; NULL when nothing is mapped */
     size_t len;
+    kk_file_id id; /* as it was opened */
 } kk_map;
 
 /* Map a regular file of at least one byte. NOT_FOUND, IO (also for a directory or an empty file).
  * `what` names its kind. */
 int kk_map_open(kk_map *map, const char *path, const char *what, kokoro_error *err);
 void kk_map_close(kk_map *map);
+/* Take the whole pages of bytes [from, to) out of resident memory; they come back from the system's
+ * file cache when they are read. */
+void kk_map_forget(const kk_map *map, size_t from, size_t to);
+/* Ask for huge pages, which the system gives to a mapped file whose cached pages are such. Where it
+ * has none nothing happens. */
+void kk_map_ask_huge(const kk_map *map);
+
+/*
+ * A checksum over a large file takes as long as all the rest of opening it, so this process
+ * remembers the files that it has found whole: the same file, in the same state, with the same
+ * checksum in its head. A file that was written within the last tenth of a second is not
+ * remembered, since another write could leave its times as they are.
+ */
+bool kk_map_is_known(const kk_map *map, uint64_t hash);
+void kk_map_know(const kk_map *map, uint64_t hash);
 
 /* Read a whole file of at most `limit` bytes onto the end of *buf. NOT_FOUND, IO, TOO_LONG,
  * NO_MEMORY. */

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { ALIGNMENT = 64, PAGE = 4096 };
+enum { ALIGNMENT = 64, PAGE = 4096, HUGE_PAGE = 2 * 1024 * 1024 };
 
 int kk_workspace_reserve(kk_workspace *ws, size_t size, kokoro_error *err)
 {
@@ -42,7 +42,8 @@ void kk_workspace_fini(kk_workspace *ws)
 
 void kk_workspace_trim(kk_workspace *ws, size_t keep)
 {
-    keep = (keep + PAGE - 1) / PAGE * PAGE;
+    /* Half a huge page would not be given back, and be taken anew in small ones. */
+    keep = (keep + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
     if (ws->base != NULL && keep < ws->size)
         (void)madvise(ws->base + keep, ws->size - keep, MADV_DONTNEED);
 }

@@ -26,7 +26,8 @@ typedef size_t kk_mark;
 /* At least `size` bytes, all free. What was handed out before is gone. NO_MEMORY. */
 int kk_workspace_reserve(kk_workspace *ws, size_t size, kokoro_error *err);
 void kk_workspace_fini(kk_workspace *ws);
-/* Give the pages beyond `keep` bytes back to the system; the reservation stays. */
+/* Give the pages beyond `keep` bytes, and the rest of a huge page, back to the system; the
+ * reservation stays. */
 void kk_workspace_trim(kk_workspace *ws, size_t keep);
 
 /* NULL when the reservation is used up. */

@@ -33,7 +33,8 @@ static int check_file(const kk_map *map, const char *path, kk_lexicon_head *head
     if (want != map->len || head->strings_len == 0 || map->data[map->len - 1] != '\0')
         return kk_fail(err, KOKORO_BAD_DATA, "lexicon %s is damaged: its sizes do not add up",
                        path);
-    if (kk_hash(map->data + sizeof(*head), map->len - sizeof(*head)) != head->hash)
+    if (!kk_map_is_known(map, head->hash) &&
+        kk_hash(map->data + sizeof(*head), map->len - sizeof(*head)) != head->hash)
         return kk_fail(err, KOKORO_BAD_DATA, "lexicon %s is damaged: its checksum does not match",
                        path);
     return KOKORO_OK;
@@ -80,9 +81,15 @@ int kk_lexicon_open(kk_lexicon **out, const char *path, kokoro_error *err)
         lexicon->entries[1] = lexicon->entries[0] + head.n_entries[0];
         lexicon->n[1] = head.n_entries[1];
         lexicon->strings = (const char *)(lexicon->entries[1] + head.n_entries[1]);
-        if (!entries_are_bounded(lexicon, head.strings_len))
-            status = kk_fail(err, KOKORO_BAD_DATA, "lexicon %s is damaged: an entry points outside",
-                             path);
+        if (!kk_map_is_known(&lexicon->map, head.hash)) {
+            if (!entries_are_bounded(lexicon, head.strings_len))
+                status = kk_fail(err, KOKORO_BAD_DATA,
+                                 "lexicon %s is damaged: an entry points outside", path);
+            else
+                kk_map_know(&lexicon->map, head.hash);
+            /* A text needs few of the pages that the checks have read. */
+            kk_map_forget(&lexicon->map, 0, lexicon->map.len);
+        }
     }
     if (status != KOKORO_OK)
         kk_lexicon_close(&lexicon);

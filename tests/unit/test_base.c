@@ -11,6 +11,8 @@
 
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 TEST(alloc_fails_where_it_is_told)
@@ -136,6 +138,76 @@ TEST(writer_leaves_all_or_nothing)
     kk_free(path);
 }
 
+static void write_text(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "r+");
+    if (file == NULL)
+        file = fopen(path, "w");
+    CHECK(file != NULL && fputs(text, file) >= 0);
+    if (file != NULL)
+        CHECK_INT(fclose(file), 0);
+}
+
+/* What was found whole is known until the file is another, or in another state. */
+TEST(a_file_found_whole_is_known_until_it_changes)
+{
+    char path[] = "/tmp/kokoro-known-XXXXXX", other[] = "/tmp/kokoro-known-XXXXXX";
+    int fd = mkstemp(path), fd_other = mkstemp(other);
+    CHECK(fd >= 0 && fd_other >= 0);
+    (void)close(fd), (void)close(fd_other);
+    const struct timespec settle = {.tv_nsec = 250000000};
+    kk_map map;
+    write_text(path, "whole"), write_text(other, "whole");
+    CHECK_INT(kk_map_open(&map, path, "file", NULL), KOKORO_OK);
+    kk_map_know(&map, 7);
+    CHECK(!kk_map_is_known(&map, 7)); /* written just now: it may change unseen */
+    kk_map_close(&map);
+    (void)nanosleep(&settle, NULL);
+    CHECK_INT(kk_map_open(&map, path, "file", NULL), KOKORO_OK);
+    kk_map_know(&map, 7);
+    CHECK(kk_map_is_known(&map, 7));
+    CHECK(!kk_map_is_known(&map, 8));
+    kk_map_close(&map);
+    CHECK(!kk_map_is_known(&map, 7));
+    CHECK_INT(kk_map_open(&map, path, "file", NULL), KOKORO_OK);
+    CHECK(kk_map_is_known(&map, 7));
+    kk_map_close(&map);
+    CHECK_INT(kk_map_open(&map, other, "file", NULL), KOKORO_OK);
+    CHECK(!kk_map_is_known(&map, 7));
+    kk_map_close(&map);
+    write_text(path, "wrong");
+    CHECK_INT(kk_map_open(&map, path, "file", NULL), KOKORO_OK);
+    CHECK(!kk_map_is_known(&map, 7));
+    kk_map_close(&map);
+    (void)unlink(path), (void)unlink(other);
+}
+
+/* Forgotten pages are read again, whatever part of the file is named. */
+TEST(a_forgotten_map_still_reads)
+{
+    char path[] = "/tmp/kokoro-forget-XXXXXX";
+    int fd = mkstemp(path);
+    CHECK(fd >= 0);
+    static unsigned char bytes[3 * 4096 + 100];
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (unsigned char)(i % 251);
+    CHECK_INT(kk_write_all(fd, bytes, sizeof(bytes)), 0);
+    (void)close(fd);
+    kk_map map = {.data = NULL};
+    kk_map_forget(&map, 0, 4096);
+    kk_map_ask_huge(&map);
+    CHECK_INT(kk_map_open(&map, path, "file", NULL), KOKORO_OK);
+    kk_map_ask_huge(&map);
+    const size_t ranges[][2] = {
+        {0, map.len}, {1, 4096}, {4095, 8193}, {8192, SIZE_MAX}, {9000, 10}};
+    for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
+        kk_map_forget(&map, ranges[i][0], ranges[i][1]);
+        CHECK(memcmp(map.data, bytes, sizeof(bytes)) == 0);
+    }
+    kk_map_close(&map);
+    (void)unlink(path);
+}
+
 TEST(status_has_a_text)
 {
     CHECK_STR(kokoro_status_text(KOKORO_OK), "success");
@@ -170,4 +242,6 @@ TEST(base64_of_every_length)
 
 TEST_MAIN(T(base64_of_every_length), T(alloc_fails_where_it_is_told), T(arena_aligns_and_grows),
           T(buf_keeps_its_failure), T(utf8_takes_only_the_shortest_form),
-          T(numbers_are_read_whole_or_not), T(writer_leaves_all_or_nothing), T(status_has_a_text))
+          T(numbers_are_read_whole_or_not), T(writer_leaves_all_or_nothing),
+          T(a_file_found_whole_is_known_until_it_changes), T(a_forgotten_map_still_reads),
+          T(status_has_a_text))

@@ -11,12 +11,13 @@
 #include "model/native/pack.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
 enum {
-    MAX_FRAMES = 6000,       /* of 25 ms: 150 s, 1.7 GB of intermediate values */
-    KEPT = 64 * 1024 * 1024, /* of the workspace between inferences */
-    LONG_FRAMES = 680,       /* 17 s: resident memory counts more than 10 ms */
+    MAX_FRAMES = 6000,      /* of 25 ms: 150 s, 1.7 GB of intermediate values */
+    KEPT = 8 * 1024 * 1024, /* of the workspace between inferences */
+    LONG_FRAMES = 680,      /* 17 s: resident memory counts more than 10 ms */
     SAMPLES_A_FRAME = 600,
     SPECTRA_A_FRAME = 120
 };
@@ -34,7 +35,8 @@ typedef struct native_model {
     const kk_kernels *kernels;
     int n_threads, in_bf16;
     pthread_mutex_t mutex;
-    context *idle; /* that which was used last is first */
+    atomic_int n_busy; /* contexts that are taken */
+    context *idle;     /* that which was used last is first */
 } native_model;
 
 static void close_context(context *c)
@@ -70,12 +72,25 @@ static int take_context(context **out, native_model *model, kokoro_error *err)
         model->idle = c->next;
     (void)pthread_mutex_unlock(&model->mutex);
     *out = c;
-    return c != NULL ? KOKORO_OK : open_context(out, model, err);
+    int status = c != NULL ? KOKORO_OK : open_context(out, model, err);
+    if (status == KOKORO_OK)
+        (void)atomic_fetch_add(&model->n_busy, 1);
+    return status;
 }
 
-/* The first of the idle ones keeps some memory for the next inference, the others none. */
+/* Weights of which a short sound needs others than a longer one: those that seldom are. */
+static void drop_spare(const native_model *model)
+{
+    if (model->in_bf16 || model->packed.weights.generator.block[0].toom1[0].is_float)
+        kk_packed_drop_spare(&model->packed);
+}
+
+/* The first of the idle ones keeps some memory for the next inference, the others none: huge pages
+ * come anew as quickly as they can be told from noise in the time of an inference. */
 static void return_context(native_model *model, context *c)
 {
+    (void)atomic_fetch_sub(&model->n_busy, 1);
+    drop_spare(model);
     kk_workspace_trim(&c->ws, KEPT);
     (void)pthread_mutex_lock(&model->mutex);
     if (model->idle != NULL)
@@ -123,8 +138,7 @@ static int choose_precision(native_model *model, const char *precision, kokoro_e
     else
         model->in_bf16 = 1;
     model->base.info.precision = model->in_bf16 ? "bf16" : "f32";
-    if (model->in_bf16)
-        kk_packed_drop_direct(&model->packed);
+    drop_spare(model);
     return KOKORO_OK;
 }
 
@@ -188,6 +202,7 @@ static size_t frames_plan(size_t F)
 typedef struct utterance {
     kk_ops *ops; /* of the context that it runs in */
     const kk_weights *w;
+    const atomic_int *n_busy; /* of the model */
     int in_bf16;
     const int64_t *ids;
     size_t N, F;
@@ -224,6 +239,8 @@ static int read_text(utterance *u)
 typedef struct piece_relay {
     const kk_infer_control *control;
     const kk_pcm *whole;
+    kk_workspace *ws;
+    const atomic_int *n_busy;
     size_t n_given;
 } piece_relay;
 
@@ -231,6 +248,9 @@ static int relay_piece(void *user, const float *samples, size_t n, int is_last)
 {
     piece_relay *relay = user;
     const bool is_first = relay->n_given++ == 0;
+    /* The listener may hold its context for long, while others need memory for theirs. */
+    if (atomic_load(relay->n_busy) > 1)
+        kk_workspace_trim(relay->ws, relay->ws->used);
     return relay->control->piece(relay->control->piece_user, samples, n, is_first, is_last != 0,
                                  relay->whole);
 }
@@ -284,7 +304,7 @@ static int make_sound(const utterance *u, const float *prosody, const float *tex
     const kk_utterance generated = {features, source, u->style, 2 * F, u->in_bf16};
     if (!in_pieces)
         return generate(ops, &w->generator, &generated, whole);
-    piece_relay relay = {control, whole, 0};
+    piece_relay relay = {control, whole, ws, u->n_busy, 0};
     const kk_piece_plan plan = {relay_piece, control->next_piece != NULL ? relay_wish : NULL,
                                 &relay};
     return kk_speak_pieces(ops, &w->generator, &generated, whole->samples, &plan);
@@ -385,6 +405,7 @@ static int native_infer(kk_model *base, kk_arena *arena, const int64_t *ids, siz
     }
     utterance u = {.ops = &c->ops,
                    .w = &model->packed.weights,
+                   .n_busy = &model->n_busy,
                    .in_bf16 = model->in_bf16,
                    .ids = ids,
                    .N = n_ids,

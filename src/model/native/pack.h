@@ -2,7 +2,11 @@
  * pack.h - weights from the export into the order of the kernels: one block, in memory or in the
  * cache of packed models, that kk_weights points into.
  *
- *     header | offsets and kinds, a row of kk_weight_table each | data, each part at 64 bytes
+ *     header | offsets and kinds, a row of kk_weight_table each | data, each part at 64 bytes |
+ * spare
+ *
+ * Spare are the weights of convolutions that are there transformed too. They begin at a huge page
+ * of their own, so that they are not in resident memory for the sake of their neighbours.
  */
 #ifndef KK_MODEL_NATIVE_PACK_H
 #define KK_MODEL_NATIVE_PACK_H
@@ -17,6 +21,7 @@ typedef struct kk_packed {
     kk_map map;            /* of the cached file, or nothing */
     unsigned char *memory; /* else the block itself */
     int has_pairs;         /* the export is quantised: bf16 products are exact in the weights */
+    size_t spare_at;       /* where the spare parts begin in the file; 0: there are none */
     double pack_ms;        /* of making the block; 0 when it came from the cache */
 } kk_packed;
 
@@ -34,8 +39,8 @@ void kk_packed_close(kk_packed *packed);
 void kk_packed_place(kk_arena *arena, const kk_model_options *options, const kk_kernels *kernels,
                      kokoro_cached *out);
 
-/* Take weights that are not used in bf16, because transformed ones are, out of resident memory. */
-void kk_packed_drop_direct(const kk_packed *packed);
+/* Take the spare weights out of resident memory. */
+void kk_packed_drop_spare(const kk_packed *packed);
 
 /* Take all mapped weights out of resident memory; they come back from the page cache when used. */
 void kk_packed_forget(const kk_packed *packed);

@@ -2,7 +2,6 @@
  * packed_file.c - the packed weights in the cache: mapped and shared when they are whole, else made
  * from the export and kept.
  */
-#define _GNU_SOURCE
 #include "model/native/pack.h"
 
 #include "base/alloc.h"
@@ -13,9 +12,11 @@
 #include "model/onnx/onnx.h"
 
 #include <string.h>
-#include <sys/mman.h>
 
-enum { LAYOUT = 4 /* raise it when the order of packed weights or the table changes */ };
+enum {
+    LAYOUT = 5, /* raise it when the order of packed weights or the table changes */
+    HUGE_PAGE = 2 * 1024 * 1024
+};
 
 #define MAGIC "KKPACK\0\1"
 
@@ -40,16 +41,58 @@ static size_t data_start(void)
     return sizeof(header) + kk_pack_aligned(kk_n_weights * sizeof(kk_pack_part));
 }
 
+/* ---- the order of the file --------------------------------------------------------------- */
+
+/* Is the convolution there transformed too? */
+static bool is_spare(const kk_pack_part *parts, size_t i)
+{
+    if (kk_weight_table[i].kind != KK_W_CONV)
+        return false;
+    for (size_t k = 0; k < kk_n_weights; k++) {
+        if (kk_weight_table[k].kind == KK_W_TOOM && parts[k].is_pairs != 0 &&
+            strcmp(kk_weight_table[k].name, kk_weight_table[i].name) == 0)
+            return true;
+    }
+    return false;
+}
+
+typedef struct place {
+    size_t at, len;  /* of the part that place_next has returned; behind the last, the end */
+    size_t spare_at; /* 0: none is */
+    size_t step;
+} place;
+
+/* The rows in the order of the file: those that every sound needs, then the spare ones. Returns
+ * kk_n_weights behind the last. */
+static size_t place_next(place *p, const kk_pack_part *parts, size_t panel)
+{
+    p->at = p->step == 0 ? data_start() : p->at + p->len;
+    p->len = 0;
+    while (p->step < 2 * kk_n_weights) {
+        const size_t i = p->step % kk_n_weights;
+        const bool wants_spare = p->step++ >= kk_n_weights;
+        if (is_spare(parts, i) != wants_spare)
+            continue;
+        if (wants_spare && p->spare_at == 0)
+            p->spare_at = p->at = (p->at + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+        p->len = kk_pack_aligned(kk_pack_size(&kk_weight_table[i], panel, (int)parts[i].is_pairs));
+        return i;
+    }
+    return kk_n_weights;
+}
+
 /* Points the weights into a block whose parts were checked or made just now. */
 static void bind(kk_packed *packed, const unsigned char *block, size_t panel)
 {
     const kk_pack_part *parts = (const kk_pack_part *)(const void *)(block + sizeof(header));
+    place at = {.step = 0};
     packed->has_pairs = 0;
-    for (size_t i = 0; i < kk_n_weights; i++) {
+    for (size_t i; (i = place_next(&at, parts, panel)) < kk_n_weights;) {
         kk_pack_bind(&packed->weights, &kk_weight_table[i], block + parts[i].offset, panel,
                      (int)parts[i].is_pairs);
         packed->has_pairs |= parts[i].is_pairs == 1;
     }
+    packed->spare_at = at.spare_at;
 }
 
 /* A file that was copied to the name of another export's is not taken for it. */
@@ -66,19 +109,26 @@ static int is_whole(const kk_map *map, const char *path, size_t panel)
         return 0;
     memcpy(&head, map->data, sizeof(head));
     if (memcmp(head.magic, MAGIC, sizeof(head.magic)) != 0 || head.panel != panel ||
-        head.n_rows != kk_n_weights || head.len != map->len || head.name != hash_of_name(path) ||
+        head.n_rows != kk_n_weights || head.len != map->len || head.name != hash_of_name(path))
+        return 0;
+    if (!kk_map_is_known(map, head.hash) &&
         head.hash != kk_hash(map->data + sizeof(head), map->len - sizeof(head)))
         return 0;
     const kk_pack_part *parts = (const kk_pack_part *)(const void *)(map->data + sizeof(head));
-    /* Every part where this layout puts it: a block of another cut does not pass. */
-    size_t at = data_start();
     for (size_t i = 0; i < kk_n_weights; i++) {
-        if (parts[i].is_pairs > (kk_weight_table[i].kind == KK_W_TOOM ? 2u : 1u) ||
-            parts[i].offset != at)
+        if (parts[i].is_pairs > (kk_weight_table[i].kind == KK_W_TOOM ? 2u : 1u))
             return 0;
-        at += kk_pack_aligned(kk_pack_size(&kk_weight_table[i], panel, (int)parts[i].is_pairs));
     }
-    return at == map->len;
+    /* Every part where this layout puts it: a block of another cut does not pass. */
+    place at = {.step = 0};
+    for (size_t i; (i = place_next(&at, parts, panel)) < kk_n_weights;) {
+        if (parts[i].offset != at.at)
+            return 0;
+    }
+    if (at.at != map->len)
+        return 0;
+    kk_map_know(map, head.hash);
+    return 1;
 }
 
 /* A new block in packed->memory, of *len bytes. */
@@ -89,7 +139,7 @@ static int make_block(kk_packed *packed, size_t *len, const kk_onnx *onnx,
     if (parts == NULL)
         return kk_fail_memory(err);
     const size_t panel = kernels->panel;
-    size_t at = data_start();
+    place at = {.step = 0};
     int status = KOKORO_OK;
     for (size_t i = 0; i < kk_n_weights && status == KOKORO_OK; i++) {
         int is_pairs = 0;
@@ -99,12 +149,12 @@ static int make_block(kk_packed *packed, size_t *len, const kk_onnx *onnx,
                        : kernels->toom == KK_TOOM_BF16            ? 1
                                                                   : 2;
         parts[i].is_pairs = (uint32_t)is_pairs;
-        parts[i].offset = at;
-        at += kk_pack_aligned(kk_pack_size(&kk_weight_table[i], panel, is_pairs));
     }
     unsigned char *block = NULL;
     if (status == KOKORO_OK) {
-        packed->memory = kk_calloc(1, at + 64);
+        for (size_t i; (i = place_next(&at, parts, panel)) < kk_n_weights;)
+            parts[i].offset = at.at;
+        packed->memory = kk_calloc(1, at.at + 64);
         if (packed->memory == NULL)
             status = kk_fail_memory(err);
     }
@@ -115,15 +165,30 @@ static int make_block(kk_packed *packed, size_t *len, const kk_onnx *onnx,
                         (int)parts[i].is_pairs);
         memcpy(block + sizeof(header), parts, kk_n_weights * sizeof(*parts));
         header head = {
-            .panel = panel, .n_rows = kk_n_weights, .len = at, .name = hash_of_name(path)};
+            .panel = panel, .n_rows = kk_n_weights, .len = at.at, .name = hash_of_name(path)};
         memcpy(head.magic, MAGIC, sizeof(head.magic));
-        head.hash = kk_hash(block + sizeof(head), at - sizeof(head));
+        head.hash = kk_hash(block + sizeof(head), at.at - sizeof(head));
         memcpy(block, &head, sizeof(head));
         bind(packed, block, panel);
-        *len = at;
+        *len = at.at;
     }
     kk_free(parts);
     return status;
+}
+
+static int map_kept(kk_packed *packed, const char *path, kokoro_error *err)
+{
+    int status = kk_map_open(&packed->map, path, "packed model", err);
+    kk_map_ask_huge(&packed->map);
+    return status;
+}
+
+/* A huge page at a time: then newer kernels cache the file in such pages, and it is mapped in a
+ * tenth of the time. */
+static void write_block(kk_writer *writer, const unsigned char *block, size_t len)
+{
+    for (size_t at = 0; at < len; at += HUGE_PAGE)
+        kk_writer_write(writer, block + at, len - at < HUGE_PAGE ? len - at : HUGE_PAGE);
 }
 
 /* Keep the block and use the mapped file from now on, so that its memory is shared. */
@@ -136,11 +201,11 @@ static void keep_block(kk_packed *packed, size_t len, const char *path, size_t p
     int status = kk_writer_open(&writer, path, &err);
     if (status == KOKORO_OK) {
         const unsigned char *block = block_in_memory(packed);
-        kk_writer_write(&writer, block, len);
+        write_block(&writer, block, len);
         status = kk_writer_commit(&writer, &err);
     }
     if (status == KOKORO_OK)
-        status = kk_map_open(&packed->map, path, "packed model", &err);
+        status = map_kept(packed, path, &err);
     if (status == KOKORO_OK && packed->map.len == len) {
         bind(packed, packed->map.data, panel);
         kk_free(packed->memory);
@@ -172,7 +237,7 @@ static int use_kept(kk_packed *packed, const char *path, size_t panel, const kk_
     kokoro_error reason;
     if (!kk_file_exists(path))
         return 0;
-    if (kk_map_open(&packed->map, path, "packed model", &reason) != KOKORO_OK) {
+    if (map_kept(packed, path, &reason) != KOKORO_OK) {
         kk_log_write(log, KOKORO_LOG_WARNING, "%s; it is made anew", reason.message);
         return 0;
     }
@@ -233,38 +298,13 @@ void kk_packed_close(kk_packed *packed)
     packed->memory = NULL;
 }
 
-/* Whole pages of [from, to) of the mapped block. */
-static void drop(const kk_packed *packed, size_t from, size_t to)
-{
-    const size_t page = 4096; /* or a multiple; madvise refuses what is not aligned */
-    from = (from + page - 1) / page * page;
-    to = to / page * page;
-    unsigned char *start = NULL;
-    const unsigned char *address = packed->map.data + from;
-    memcpy(&start, &address, sizeof(start)); /* madvise only reads its address */
-    if (to > from)
-        (void)madvise(start, to - from, MADV_DONTNEED);
-}
-
 void kk_packed_forget(const kk_packed *packed)
 {
-    if (packed->map.data != NULL)
-        drop(packed, 0, packed->map.len);
+    kk_map_forget(&packed->map, 0, packed->map.len);
 }
 
-void kk_packed_drop_direct(const kk_packed *packed)
+void kk_packed_drop_spare(const kk_packed *packed)
 {
-    if (packed->map.data == NULL)
-        return;
-    const kk_pack_part *parts =
-        (const kk_pack_part *)(const void *)(packed->map.data + sizeof(header));
-    for (size_t i = 0; i + 1 < kk_n_weights; i++) {
-        const kk_weight_row *row = &kk_weight_table[i];
-        for (size_t k = 0; row->kind == KK_W_CONV && k < kk_n_weights; k++) {
-            if (kk_weight_table[k].kind != KK_W_TOOM || parts[k].is_pairs != 1 ||
-                strcmp(kk_weight_table[k].name, row->name) != 0)
-                continue;
-            drop(packed, parts[i].offset, parts[i + 1].offset);
-        }
-    }
+    if (packed->spare_at != 0)
+        kk_map_forget(&packed->map, packed->spare_at, packed->map.len);
 }
