@@ -254,6 +254,15 @@ def test_refused_headers(server, headers, status):
     error_of(answer, status)
 
 
+def test_an_empty_body_may_have_any_type(server):
+    """Clients put a type there by habit: curl -d '', urllib, forms."""
+    import httpx
+    for kind in ("application/x-www-form-urlencoded", "text/plain", ""):
+        headers = {"Content-Type": kind}
+        assert httpx.post(server.url + "/cache-cleanup", headers=headers).status_code == 200
+        error_of(httpx.post(server.url + "/v1/audio/speech", headers=headers), 400, code="invalid_json")
+
+
 def test_own_origins(server):
     for headers in ({"Origin": f"http://localhost:{server.port}"}, {"Origin": "http://127.0.0.1:3000"},
                     {"Host": "localhost"}, {"Host": f"[::1]:{server.port}"}):

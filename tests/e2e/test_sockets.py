@@ -210,6 +210,7 @@ def test_chunks_over_the_limit(server):
         answer = read_all(connection)
     if answer:
         assert answer.split()[1] == b"413"
+        assert b"\r\nX-Request-Id: req_" in answer
         check_error(answer.partition(b"\r\n\r\n")[2], "body_too_large")
 
 

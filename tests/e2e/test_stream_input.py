@@ -74,6 +74,20 @@ def post(server, *objects, path=PATH, **headers):
                       headers={"Content-Type": "application/x-ndjson", **headers})
 
 
+def test_a_body_over_the_limit_is_refused_before_the_first_clause(server):
+    request = Duplex(server).send(PCM)
+    for _ in range(16):  # with its braces over a megabyte, of which nothing can be said
+        request.send({"text": " " * 65530})
+    request.send({"text": " "})
+    time.sleep(0.5)  # all is read, so that closing takes nothing of the answer back
+    answer = request.answer()
+    assert answer.status == 413
+    assert answer.getheader("X-Request-Id")
+    error = json.loads(answer.read())["error"]
+    assert error["code"] == "body_too_large"
+    request.close()
+
+
 def test_first_sound_before_the_last_text(server):
     request = Duplex(server).send({**PCM, "voice": "af_heart"})
     request.send({"text": "The first sentence is said. The"})

@@ -337,6 +337,18 @@ bool kk_exchange_is_cut(kk_http_exchange *exchange)
     return is_cut;
 }
 
+bool kk_exchange_refuse(kk_http_exchange *exchange, int status)
+{
+    (void)pthread_mutex_lock(&exchange->mutex);
+    const bool is_first = !exchange->is_begun && !exchange->is_gone;
+    if (is_first) {
+        exchange->status = status;
+        exchange->written_s = kk_now_s(); /* for kk_own_pump: all there is was written */
+    }
+    (void)pthread_mutex_unlock(&exchange->mutex);
+    return is_first;
+}
+
 void kk_exchange_give_body(kk_http_exchange *exchange, const char *data, size_t len)
 {
     (void)pthread_mutex_lock(&exchange->mutex);

@@ -92,6 +92,9 @@ long kk_exchange_read(kk_http_exchange *exchange, char *dst, size_t max,
                       void (*park)(void *connection));
 /* Ended without an answer, or its client is gone. */
 bool kk_exchange_is_cut(kk_http_exchange *exchange);
+/* Of a streamed body: nothing was answered, and nothing will be but what the caller sends now.
+ * False when the answer has begun. */
+bool kk_exchange_refuse(kk_http_exchange *exchange, int status);
 /* Bytes of a streamed body; len 0: its end. */
 void kk_exchange_give_body(kk_http_exchange *exchange, const char *data, size_t len);
 

@@ -145,14 +145,16 @@ static void on_connection(void *user, struct MHD_Connection *connection, void **
         remove_link(user, context);
 }
 
-/* An answer of this side's own, where the library takes none: straight into the socket. */
-static void send_raw(int fd, int status, const char *reason, const char *body)
+/* An answer of this side's own, where the library takes none: straight into the socket. The id is
+ * NULL where the request has none yet. */
+static void send_raw(int fd, const char *id, int status, const char *reason, const char *body)
 {
     char text[1024];
     int len = snprintf(text, sizeof(text),
-                       "HTTP/1.1 %d %s\r\nConnection: close\r\nContent-Type: application/json\r\n"
-                       "Content-Length: %zu\r\n\r\n%s",
-                       status, reason, strlen(body), body);
+                       "HTTP/1.1 %d %s\r\nConnection: close\r\n%s%s%sContent-Type: "
+                       "application/json\r\nContent-Length: %zu\r\n\r\n%s",
+                       status, reason, id != NULL ? "X-Request-Id: " : "", id != NULL ? id : "",
+                       id != NULL ? "\r\n" : "", strlen(body), body);
     if (len > 0 && (size_t)len < sizeof(text))
         (void)send(fd, text, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
@@ -176,9 +178,9 @@ static void look_at(const kk_http *http, kk_link *l, double now_s, double patien
     if (!is_late && !is_cut_short(l))
         return;
     if (l->state == LINK_READING && is_late)
-        send_raw(l->fd, 408, "Request Timeout", http->handler.too_slow_body);
+        send_raw(l->fd, NULL, 408, "Request Timeout", http->handler.too_slow_body);
     else if (l->state == LINK_READING)
-        send_raw(l->fd, 400, "Bad Request", http->handler.cut_short_body);
+        send_raw(l->fd, NULL, 400, "Bad Request", http->handler.cut_short_body);
     (void)shutdown(l->fd, SHUT_RDWR);
     l->is_cut = true;
 }
@@ -413,8 +415,12 @@ static void on_stream(kk_http *http, kk_http_exchange *exchange, struct MHD_Conn
 static enum MHD_Result on_streamed_body(kk_http *http, kk_http_exchange *exchange, const char *data,
                                         size_t *len)
 {
-    if (*len > http->limits.max_body_len - exchange->body_len)
+    if (*len > http->limits.max_body_len - exchange->body_len) {
+        if (kk_exchange_refuse(exchange, 413))
+            send_raw(exchange->fd, exchange->request.id, 413, "Content Too Large",
+                     http->handler.too_long_body);
         return MHD_NO;
+    }
     kk_exchange_give_body(exchange, data, *len);
     *len = 0;
     return kk_http_is_gone(exchange) ? MHD_NO : MHD_YES;
@@ -424,7 +430,8 @@ static enum MHD_Result on_body(kk_http *http, kk_http_exchange *exchange, const 
                                size_t *len)
 {
     if (*len > http->limits.max_body_len - exchange->body.len) {
-        send_raw(exchange->fd, 413, "Content Too Large", http->handler.too_long_body);
+        send_raw(exchange->fd, exchange->request.id, 413, "Content Too Large",
+                 http->handler.too_long_body);
         exchange->status = 413;
         return MHD_NO;
     }

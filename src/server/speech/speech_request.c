@@ -422,7 +422,7 @@ static int load(kk_slice body, json_t **out, kk_api_error *error)
         return kk_api_fail(error, 400, NULL, "invalid_json",
                            "the body is nested deeper than %d levels", KK_JSON_MAX_DEPTH);
     (void)kk_json_take_no_memory();
-    *out = json_loadb(body.data, body.len, JSON_REJECT_DUPLICATES, &problem);
+    *out = json_loadb(body.data, body.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &problem);
     /* Also of an object that is there: jansson drops a byte of a text for which it had no room. */
     if (kk_json_take_no_memory()) {
         json_decref(*out);
@@ -431,6 +431,11 @@ static int load(kk_slice body, json_t **out, kk_api_error *error)
         error->retry_after_s = 1;
         return error->http_status;
     }
+    if (*out == NULL && json_error_code(&problem) == json_error_null_character)
+        return kk_api_fail(error, 400, NULL, "invalid_json",
+                           "the body has the character \\u0000 in line %d, which no text may hold; "
+                           "leave it out",
+                           problem.line);
     if (*out == NULL)
         return kk_api_fail(
             error, 400, NULL, "invalid_json", "the body is not valid JSON: %s (line %d, column %d)",
