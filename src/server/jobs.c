@@ -1,4 +1,4 @@
-/* jobs.c - jobs in the order in which they came, under one mutex. */
+/* jobs.c - jobs and guests in the order in which they came, under one mutex. */
 #include "server/jobs.h"
 
 #include "base/alloc.h"
@@ -7,22 +7,26 @@
 
 #include <pthread.h>
 #include <string.h>
+#include <time.h>
 
 /* Of the mean gap: how much the last one counts for. */
 static const double LEARNING = 0.2;
 
+/* So often a guest that waits is asked whether it is over. */
+enum { ASK_MS = 20 };
+
 typedef struct entry {
-    kk_job_fn *fn;
+    kk_job_fn *fn; /* NULL: the job is a guest */
     void *job;
     kk_job_kind kind;
 } entry;
 
 struct kk_jobs {
     pthread_mutex_t mutex;
-    pthread_cond_t has_work;
+    pthread_cond_t has_work, has_admitted;
     entry *waiting; /* [max_waiting], the oldest first */
     size_t n_waiting, max_waiting;
-    kk_job_kind *running; /* [n_workers] */
+    kk_job_guest *running; /* a worker is one too while it has a job */
     size_t n_running, n_running_patient;
     double ended_s, gap_s;
     size_t peak_waiting, peak_running;
@@ -35,8 +39,8 @@ struct kk_jobs {
 static size_t n_running_of(const kk_jobs *jobs, uint64_t group)
 {
     size_t n = 0;
-    for (size_t i = 0; i < jobs->n_running; i++)
-        n += jobs->running[i].group == group;
+    for (const kk_job_guest *guest = jobs->running; guest != NULL; guest = guest->next)
+        n += guest->kind.group == group;
     return n;
 }
 
@@ -45,6 +49,8 @@ static size_t choose(const kk_jobs *jobs)
 {
     const size_t most_patient = jobs->n_workers > 1 ? jobs->n_workers / 2 : 1;
     size_t best = jobs->n_waiting, least = 0;
+    if (jobs->n_running >= jobs->n_workers)
+        return best;
     for (size_t i = 0; i < jobs->n_waiting; i++) {
         const kk_job_kind *kind = &jobs->waiting[i].kind;
         const size_t n = n_running_of(jobs, kind->group);
@@ -61,33 +67,64 @@ static size_t choose(const kk_jobs *jobs)
     return best;
 }
 
-static entry take(kk_jobs *jobs, size_t place)
+static entry remove_waiting(kk_jobs *jobs, size_t place)
 {
     const entry next = jobs->waiting[place];
     jobs->n_waiting--;
     memmove(jobs->waiting + place, jobs->waiting + place + 1,
             (jobs->n_waiting - place) * sizeof(*jobs->waiting));
-    jobs->running[jobs->n_running++] = next.kind;
-    jobs->n_running_patient += next.kind.is_patient;
-    jobs->n_taken++;
-    if (jobs->n_running > jobs->peak_running)
-        jobs->peak_running = jobs->n_running;
     return next;
 }
 
-static void end(kk_jobs *jobs, kk_job_kind kind)
+static void go_in(kk_jobs *jobs, kk_job_guest *guest)
 {
-    size_t i = 0;
+    guest->is_in = true;
+    guest->next = jobs->running;
+    jobs->running = guest;
+    jobs->n_running++;
+    jobs->n_running_patient += guest->kind.is_patient;
+    if (jobs->n_running > jobs->peak_running)
+        jobs->peak_running = jobs->n_running;
+    if (!guest->has_begun)
+        jobs->n_taken++;
+    guest->has_begun = true;
+}
+
+/* Guests whose turn it is go in, up to the next job: that is for a worker. */
+static void admit(kk_jobs *jobs)
+{
+    size_t place = choose(jobs);
+    while (place < jobs->n_waiting && jobs->waiting[place].fn == NULL) {
+        go_in(jobs, remove_waiting(jobs, place).job);
+        (void)pthread_cond_broadcast(&jobs->has_admitted);
+        place = choose(jobs);
+    }
+}
+
+/* How often a place becomes free, and somebody who waits goes in, tells how long others wait. */
+static void learn_gap(kk_jobs *jobs)
+{
     const double now_s = kk_now_s();
-    while (jobs->running[i].group != kind.group || jobs->running[i].is_patient != kind.is_patient)
-        i++;
-    jobs->running[i] = jobs->running[--jobs->n_running];
-    jobs->n_running_patient -= kind.is_patient;
     if (jobs->n_waiting > 0 && jobs->ended_s > 0.0) {
         const double gap_s = now_s - jobs->ended_s;
         jobs->gap_s = jobs->gap_s > 0.0 ? jobs->gap_s + LEARNING * (gap_s - jobs->gap_s) : gap_s;
     }
     jobs->ended_s = jobs->n_waiting > 0 ? now_s : 0.0;
+}
+
+static void come_out(kk_jobs *jobs, kk_job_guest *guest)
+{
+    kk_job_guest **link = &jobs->running;
+    while (*link != guest)
+        link = &(*link)->next;
+    *link = guest->next;
+    guest->is_in = false;
+    jobs->n_running--;
+    jobs->n_running_patient -= guest->kind.is_patient;
+    if (jobs->n_running >= jobs->n_workers)
+        return; /* nobody may begin for it */
+    learn_gap(jobs);
+    admit(jobs);
     /* What was held back may begin now. */
     (void)pthread_cond_broadcast(&jobs->has_work);
 }
@@ -97,13 +134,17 @@ static void *work(void *user)
     kk_jobs *jobs = user;
     (void)pthread_mutex_lock(&jobs->mutex);
     for (;;) {
+        admit(jobs);
         const size_t place = choose(jobs);
         if (place < jobs->n_waiting) {
-            const entry next = take(jobs, place);
+            const entry next = remove_waiting(jobs, place);
+            kk_job_guest self = {.kind = next.kind};
+            go_in(jobs, &self);
+            admit(jobs);
             (void)pthread_mutex_unlock(&jobs->mutex);
             next.fn(next.job);
             (void)pthread_mutex_lock(&jobs->mutex);
-            end(jobs, next.kind);
+            come_out(jobs, &self);
         } else if (jobs->is_stopping && jobs->n_waiting == 0) {
             break;
         } else {
@@ -129,12 +170,17 @@ int kk_jobs_start(kk_jobs **out, size_t n_workers, size_t max_waiting, kokoro_er
         kk_free(jobs);
         return kk_fail_memory(err);
     }
+    if (pthread_cond_init(&jobs->has_admitted, NULL) != 0) {
+        (void)pthread_cond_destroy(&jobs->has_work);
+        (void)pthread_mutex_destroy(&jobs->mutex);
+        kk_free(jobs);
+        return kk_fail_memory(err);
+    }
     jobs->max_waiting = max_waiting;
     jobs->waiting = kk_calloc(max_waiting, sizeof(*jobs->waiting));
-    jobs->running = kk_calloc(n_workers, sizeof(*jobs->running));
     jobs->threads = kk_calloc(n_workers, sizeof(*jobs->threads));
     int status = KOKORO_OK;
-    if (jobs->waiting == NULL || jobs->running == NULL || jobs->threads == NULL)
+    if (jobs->waiting == NULL || jobs->threads == NULL)
         status = kk_fail_memory(err);
     (void)pthread_mutex_lock(&jobs->mutex);
     while (status == KOKORO_OK && jobs->n_workers < n_workers) {
@@ -151,18 +197,23 @@ int kk_jobs_start(kk_jobs **out, size_t n_workers, size_t max_waiting, kokoro_er
     return status;
 }
 
+static int add(kk_jobs *jobs, entry next, size_t max_waiting)
+{
+    const size_t limit = max_waiting < jobs->max_waiting ? max_waiting : jobs->max_waiting;
+    if (jobs->n_waiting >= limit || jobs->is_stopping)
+        return KOKORO_BUSY;
+    jobs->waiting[jobs->n_waiting++] = next;
+    if (jobs->n_waiting > jobs->peak_waiting)
+        jobs->peak_waiting = jobs->n_waiting;
+    return KOKORO_OK;
+}
+
 int kk_jobs_add_of(kk_jobs *jobs, kk_job_fn *fn, void *job, kk_job_kind kind, size_t max_waiting)
 {
-    int status = KOKORO_BUSY;
     (void)pthread_mutex_lock(&jobs->mutex);
-    const size_t limit = max_waiting < jobs->max_waiting ? max_waiting : jobs->max_waiting;
-    if (jobs->n_waiting < limit && !jobs->is_stopping) {
-        jobs->waiting[jobs->n_waiting++] = (entry){fn, job, kind};
-        if (jobs->n_waiting > jobs->peak_waiting)
-            jobs->peak_waiting = jobs->n_waiting;
-        status = KOKORO_OK;
+    int status = add(jobs, (entry){fn, job, kind}, max_waiting);
+    if (status == KOKORO_OK)
         (void)pthread_cond_signal(&jobs->has_work);
-    }
     (void)pthread_mutex_unlock(&jobs->mutex);
     return status;
 }
@@ -170,6 +221,60 @@ int kk_jobs_add_of(kk_jobs *jobs, kk_job_fn *fn, void *job, kk_job_kind kind, si
 int kk_jobs_add(kk_jobs *jobs, kk_job_fn *fn, void *job)
 {
     return kk_jobs_add_of(jobs, fn, job, (kk_job_kind){0, false}, SIZE_MAX);
+}
+
+/* --- guests --- */
+
+static void remove_guest(kk_jobs *jobs, const kk_job_guest *guest)
+{
+    size_t place = 0;
+    while (jobs->waiting[place].job != guest)
+        place++;
+    (void)remove_waiting(jobs, place);
+}
+
+static void wait_a_little(kk_jobs *jobs)
+{
+    struct timespec until;
+    (void)clock_gettime(CLOCK_REALTIME, &until);
+    const long ns = until.tv_nsec + ASK_MS * 1000000L;
+    until.tv_sec += ns / 1000000000;
+    until.tv_nsec = ns % 1000000000;
+    (void)pthread_cond_timedwait(&jobs->has_admitted, &jobs->mutex, &until);
+}
+
+int kk_jobs_enter(kk_jobs *jobs, kk_job_guest *guest, size_t max_waiting, kk_job_over_fn *is_over,
+                  void *user)
+{
+    int status = KOKORO_OK;
+    (void)pthread_mutex_lock(&jobs->mutex);
+    if (guest->has_begun) {
+        go_in(jobs, guest);
+    } else {
+        status = add(jobs, (entry){NULL, guest, guest->kind}, max_waiting);
+        admit(jobs);
+    }
+    while (status == KOKORO_OK && !guest->is_in) {
+        wait_a_little(jobs);
+        if (guest->is_in)
+            break;
+        (void)pthread_mutex_unlock(&jobs->mutex);
+        const bool must_go = is_over(user);
+        (void)pthread_mutex_lock(&jobs->mutex);
+        if (must_go && !guest->is_in) {
+            remove_guest(jobs, guest);
+            status = KOKORO_CANCELLED;
+        }
+    }
+    (void)pthread_mutex_unlock(&jobs->mutex);
+    return status;
+}
+
+void kk_jobs_leave(kk_jobs *jobs, kk_job_guest *guest)
+{
+    (void)pthread_mutex_lock(&jobs->mutex);
+    come_out(jobs, guest);
+    (void)pthread_mutex_unlock(&jobs->mutex);
 }
 
 void kk_jobs_read(kk_jobs *jobs, kk_jobs_view *view)
@@ -205,10 +310,10 @@ void kk_jobs_stop(kk_jobs **jobs_ptr)
         return;
     *jobs_ptr = NULL;
     kk_jobs_end(jobs);
+    (void)pthread_cond_destroy(&jobs->has_admitted);
     (void)pthread_cond_destroy(&jobs->has_work);
     (void)pthread_mutex_destroy(&jobs->mutex);
     kk_free(jobs->waiting);
-    kk_free(jobs->running);
     kk_free(jobs->threads);
     kk_free(jobs);
 }

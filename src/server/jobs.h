@@ -1,8 +1,17 @@
 /*
  * jobs.h - a few threads that work off a bounded queue: first come, first served among those who
- * share alike. Whose jobs fewest workers have comes first, so that one client's many do not keep
- * out another's one; and patient jobs have at most half of the workers, and those only when nobody
- * else waits.
+ * share alike. Of whom the fewest run comes first, so that one client's many do not keep out
+ * another's one; and patient jobs have at most half of the places, and those only when nobody else
+ * waits.
+ *
+ * Besides its own threads there are guests: threads that wait for a client most of the time and
+ * have work now and then. They wait in the same queue, by the same rules and limits, and take one
+ * of the same places while they work:
+ *
+ *     kk_jobs_enter    the first time it waits for its turn, as a job does; afterwards, as somebody
+ *                      listens already, it goes in at once: then more may run than there are
+ *                      workers, and nobody else begins until it is fewer again
+ *     kk_jobs_leave    its place is free for others
  */
 #ifndef KK_SERVER_JOBS_H
 #define KK_SERVER_JOBS_H
@@ -29,18 +38,34 @@ typedef struct kk_job_kind {
 /* The same for a job of a kind; BUSY when max_waiting jobs wait (no more than at the start). */
 int kk_jobs_add_of(kk_jobs *jobs, kk_job_fn *fn, void *job, kk_job_kind kind, size_t max_waiting);
 
+/* A guest; its kind is set, all else 0. Stays where it is while it waits or is in. */
+typedef struct kk_job_guest {
+    kk_job_kind kind;
+    bool has_begun, is_in;
+    struct kk_job_guest *next;
+} kk_job_guest;
+
+typedef bool kk_job_over_fn(void *user);
+
+/* OK: it is in. BUSY as above; CANCELLED: is_over said so while it waited, where it is asked every
+ * few milliseconds. One that has begun gets OK alone. */
+int kk_jobs_enter(kk_jobs *jobs, kk_job_guest *guest, size_t max_waiting, kk_job_over_fn *is_over,
+                  void *user);
+void kk_jobs_leave(kk_jobs *jobs, kk_job_guest *guest);
+
 typedef struct kk_jobs_view {
     size_t n_waiting, n_running, n_workers, max_waiting;
     size_t peak_waiting, peak_running; /* the most at once so far */
-    uint64_t n_taken;                  /* jobs that a worker has begun */
-    double gap_s; /* between the ends of jobs while others wait, a running mean; 0: not known */
+    uint64_t n_taken;                  /* jobs and guests that have begun */
+    double gap_s; /* between places that become free while others wait, a running mean; 0: not
+                     known */
 } kk_jobs_view;
 void kk_jobs_read(kk_jobs *jobs, kk_jobs_view *view);
 
 /* Work off what is queued, then end the threads; NULL is allowed. What is added from here on is
- * refused as BUSY, and kk_jobs_read goes on to answer. */
+ * refused as BUSY, guests that have begun go on, and kk_jobs_read goes on to answer. */
 void kk_jobs_end(kk_jobs *jobs);
-/* The same, and free it, when nobody reads it any more. Sets *jobs to NULL. */
+/* The same, and free it, when nobody reads it any more and no guest is in. Sets *jobs to NULL. */
 void kk_jobs_stop(kk_jobs **jobs);
 
 #endif

@@ -1,10 +1,9 @@
-/* test_server_threads.c - the queue of jobs, and the buffer between a worker and a connection. */
+/* test_server_threads.c - the buffer between a worker and a connection. */
 #include "base/alloc.h"
 #include "check.h"
 #include "server/http/http_exchange.h"
 #include "server/http/http_watch.h"
 #include "server/http/listen.h"
-#include "server/jobs.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -12,181 +11,6 @@
 #include <stdatomic.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-/* --- jobs --- */
-
-static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
-static atomic_int n_done;
-
-static void wait_at_gate(void *job)
-{
-    (void)job;
-    (void)pthread_mutex_lock(&gate);
-    (void)pthread_mutex_unlock(&gate);
-    n_done++;
-}
-
-TEST(a_full_queue_refuses_and_a_stop_works_off)
-{
-    kk_jobs *jobs = NULL;
-    kk_jobs_view view;
-    n_done = 0;
-    CHECK_INT(kk_jobs_start(&jobs, 1, 2, NULL), KOKORO_OK);
-    (void)pthread_mutex_lock(&gate);
-    CHECK_INT(kk_jobs_add(jobs, wait_at_gate, NULL), KOKORO_OK);
-    do
-        kk_jobs_read(jobs, &view);
-    while (view.n_running == 0);
-    CHECK_INT(kk_jobs_add(jobs, wait_at_gate, NULL), KOKORO_OK);
-    CHECK_INT(kk_jobs_add(jobs, wait_at_gate, NULL), KOKORO_OK);
-    CHECK_INT(kk_jobs_add(jobs, wait_at_gate, NULL), KOKORO_BUSY);
-    kk_jobs_read(jobs, &view);
-    CHECK_INT(view.n_waiting, 2);
-    CHECK_INT(view.max_waiting, 2);
-    CHECK_INT(view.n_workers, 1);
-    (void)pthread_mutex_unlock(&gate);
-    kk_jobs_stop(&jobs);
-    CHECK(jobs == NULL);
-    CHECK_INT(n_done, 3);
-    kk_jobs_stop(&jobs);
-}
-
-TEST(jobs_that_have_ended_can_be_read)
-{
-    kk_jobs *jobs = NULL;
-    kk_jobs_view view;
-    n_done = 0;
-    kk_jobs_end(NULL);
-    CHECK_INT(kk_jobs_start(&jobs, 2, 4, NULL), KOKORO_OK);
-    for (int i = 0; i < 3; i++)
-        CHECK_INT(kk_jobs_add(jobs, wait_at_gate, NULL), KOKORO_OK);
-    kk_jobs_end(jobs);
-    CHECK_INT(n_done, 3);
-    CHECK_INT(kk_jobs_add(jobs, wait_at_gate, NULL), KOKORO_BUSY);
-    kk_jobs_read(jobs, &view);
-    CHECK_INT(view.n_taken, 3);
-    CHECK_INT(view.n_running + view.n_waiting, 0);
-    kk_jobs_end(jobs);
-    kk_jobs_stop(&jobs);
-    CHECK_INT(n_done, 3);
-}
-
-static int order[40];
-
-static void note(void *job)
-{
-    int *number = job;
-    order[n_done++] = *number;
-}
-
-TEST(one_worker_keeps_the_order)
-{
-    kk_jobs *jobs = NULL;
-    int numbers[40];
-    n_done = 0;
-    CHECK_INT(kk_jobs_start(&jobs, 1, 40, NULL), KOKORO_OK);
-    for (int i = 0; i < 40; i++) {
-        numbers[i] = i;
-        CHECK_INT(kk_jobs_add(jobs, note, &numbers[i]), KOKORO_OK);
-    }
-    kk_jobs_stop(&jobs);
-    CHECK_INT(n_done, 40);
-    for (int i = 0; i < 40; i++)
-        CHECK_INT(order[i], i);
-}
-
-typedef struct named {
-    int name;
-    pthread_mutex_t *held_by; /* NULL: it ends at once */
-} named;
-
-static pthread_mutex_t order_mutex = PTHREAD_MUTEX_INITIALIZER;
-
-static void note_and_wait(void *job)
-{
-    const named *n = job;
-    (void)pthread_mutex_lock(&order_mutex);
-    order[n_done++] = n->name;
-    (void)pthread_mutex_unlock(&order_mutex);
-    if (n->held_by != NULL) {
-        (void)pthread_mutex_lock(n->held_by);
-        (void)pthread_mutex_unlock(n->held_by);
-    }
-}
-
-/* Of two workers one is held to the end by a job of group 7; the other, once it is free, shows the
- * order of choice. */
-TEST(groups_take_turns_and_the_patient_wait)
-{
-    static pthread_mutex_t other_gate = PTHREAD_MUTEX_INITIALIZER;
-    kk_jobs *jobs = NULL;
-    kk_jobs_view view;
-    named of[] = {{0, &other_gate}, {1, &gate}, {2, NULL}, {3, NULL}, {4, NULL}, {5, NULL}};
-    const kk_job_kind kinds[] = {{7, false}, {8, true},  {7, true},
-                                 {7, false}, {9, false}, {7, false}};
-    const int want[] = {0, 1, 4, 3, 5, 2};
-    n_done = 0;
-    (void)pthread_mutex_lock(&gate);
-    (void)pthread_mutex_lock(&other_gate);
-    CHECK_INT(kk_jobs_start(&jobs, 2, 8, NULL), KOKORO_OK);
-    for (size_t i = 0; i < 2; i++) {
-        CHECK_INT(kk_jobs_add_of(jobs, note_and_wait, &of[i], kinds[i], 8), KOKORO_OK);
-        while (n_done != (int)i + 1)
-            (void)sched_yield();
-    }
-    for (size_t i = 2; i < 6; i++)
-        CHECK_INT(kk_jobs_add_of(jobs, note_and_wait, &of[i], kinds[i], 4), KOKORO_OK);
-    CHECK_INT(kk_jobs_add_of(jobs, note_and_wait, &of[0], kinds[0], 4), KOKORO_BUSY);
-    kk_jobs_read(jobs, &view);
-    CHECK_INT(view.max_waiting, 8); /* of the start; a job may ask for less */
-    (void)pthread_mutex_unlock(&gate);
-    do
-        kk_jobs_read(jobs, &view);
-    while (view.n_taken != 6);
-    CHECK(view.gap_s > 0.0);
-    (void)pthread_mutex_unlock(&other_gate);
-    kk_jobs_stop(&jobs);
-    for (size_t i = 0; i < 6; i++)
-        CHECK_INT(order[i], want[i]);
-}
-
-/* Patient jobs have no more than half of the workers. */
-TEST(patient_jobs_leave_workers_free)
-{
-    kk_jobs *jobs = NULL;
-    kk_jobs_view view;
-    named held[] = {{0, &gate}, {1, &gate}, {2, &gate}};
-    named quick = {3, NULL};
-    n_done = 0;
-    (void)pthread_mutex_lock(&gate);
-    CHECK_INT(kk_jobs_start(&jobs, 4, 8, NULL), KOKORO_OK);
-    for (size_t i = 0; i < 3; i++) {
-        CHECK_INT(kk_jobs_add_of(jobs, note_and_wait, &held[i], (kk_job_kind){i, true}, 8),
-                  KOKORO_OK);
-        while (n_done < (int)i + 1 && i < 2)
-            (void)sched_yield();
-    }
-    CHECK_INT(kk_jobs_add_of(jobs, note_and_wait, &quick, (kk_job_kind){0, false}, 8), KOKORO_OK);
-    while (n_done != 3) /* two of the patient, and the quick one */
-        (void)sched_yield();
-    kk_jobs_read(jobs, &view);
-    CHECK_INT(view.n_waiting, 1);
-    (void)pthread_mutex_unlock(&gate);
-    kk_jobs_stop(&jobs);
-    CHECK_INT(n_done, 4);
-    CHECK_INT(order[3], 2);
-}
-
-TEST(jobs_without_memory)
-{
-    kk_jobs *jobs = NULL;
-    for (size_t k = 1; k <= 4; k++) {
-        kk_alloc_fail_at(k, 1);
-        CHECK_INT(kk_jobs_start(&jobs, 2, 2, NULL), KOKORO_NO_MEMORY);
-        kk_alloc_fail_at(0, 0);
-        CHECK(jobs == NULL);
-    }
-}
 
 /* --- exchanges --- */
 
@@ -482,10 +306,7 @@ TEST(ports)
     CHECK_HAS(error.message, "--host");
 }
 
-TEST_MAIN(T(a_full_queue_refuses_and_a_stop_works_off), T(jobs_that_have_ended_can_be_read),
-          T(one_worker_keeps_the_order), T(groups_take_turns_and_the_patient_wait),
-          T(patient_jobs_leave_workers_free), T(jobs_without_memory),
-          T(a_connection_parks_until_there_are_bytes), T(a_whole_body_is_read_in_pieces),
+TEST_MAIN(T(a_connection_parks_until_there_are_bytes), T(a_whole_body_is_read_in_pieces),
           T(an_answer_that_failed_is_cut), T(two_threads_pass_every_byte_in_order),
           T(a_worker_stops_when_the_connection_closes), T(a_client_that_takes_nothing_is_gone),
           T(a_client_that_takes_enough_stays), T(a_client_that_leaves_is_told_at_once),

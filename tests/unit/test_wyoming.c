@@ -5,8 +5,13 @@
 #include "server/json.h"
 #include "server/wyoming/wyoming_event.h"
 #include "server/wyoming/wyoming_frame.h"
+#include "server/wyoming/wyoming_link.h"
 
+#include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 /* What the reader makes of `bytes` in pieces of `step`: "type{data}" for each event, "?" for a bad
  * one, "!" where it is broken. */
@@ -223,5 +228,79 @@ TEST(memory_out)
     CHECK(is_done);
 }
 
+/* --- a client that does not read --- */
+
+typedef struct blocking {
+    int n_blocked, n_freed;
+    int fd; /* of the client, who reads from then on */
+    pthread_t reader;
+} blocking;
+
+static void *read_all(void *user)
+{
+    const blocking *b = user;
+    char bytes[4096];
+    while (read(b->fd, bytes, sizeof(bytes)) > 0) {
+    }
+    return NULL;
+}
+
+static void on_block(void *user, bool is_blocked)
+{
+    blocking *b = user;
+    b->n_blocked += is_blocked;
+    b->n_freed += !is_blocked;
+    if (is_blocked && b->n_blocked == 1)
+        CHECK_INT(pthread_create(&b->reader, NULL, read_all, b), 0);
+}
+
+TEST(who_waits_for_a_client_to_read_is_told)
+{
+    enum { LEN = 1 << 22 }; /* more than a socket holds */
+    int fds[2];
+    static char payload[LEN];
+    const atomic_bool must_end = false;
+    blocking b = {0};
+    kk_wyoming_link link;
+    CHECK_INT(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    const kk_wyoming_peer peer = {.fd = fds[0], .drain_fd = -1, .must_end = &must_end};
+    b.fd = fds[1];
+    kk_wyoming_link_init(&link, &peer);
+    link.on_block = on_block;
+    link.on_block_user = &b;
+    CHECK(kk_wyoming_link_send(&link, "pong", KK_SLICE(""), KK_SLICE("")));
+    CHECK_INT(b.n_blocked, 0); /* there was room */
+    CHECK(kk_wyoming_link_send(&link, "audio-chunk", KK_SLICE(""), (kk_slice){payload, LEN}));
+    CHECK(b.n_blocked >= 1);
+    CHECK_INT(b.n_freed, b.n_blocked);
+    (void)close(fds[0]);
+    (void)pthread_join(b.reader, NULL);
+    kk_wyoming_link_fini(&link);
+    (void)close(fds[1]);
+}
+
+TEST(who_goes_while_he_is_waited_for_is_told_of_too)
+{
+    int fds[2];
+    static char payload[1 << 22];
+    atomic_bool must_end = true; /* looked at behind the first bytes */
+    blocking b = {.fd = -1};
+    kk_wyoming_link link;
+    CHECK_INT(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    const kk_wyoming_peer peer = {.fd = fds[0], .drain_fd = -1, .must_end = &must_end};
+    kk_wyoming_link_init(&link, &peer);
+    link.on_block = on_block;
+    link.on_block_user = &b;
+    CHECK(!kk_wyoming_link_send(&link, "audio-chunk", KK_SLICE(""),
+                                (kk_slice){payload, sizeof(payload)}));
+    CHECK(link.is_gone);
+    CHECK_INT(b.n_freed, b.n_blocked);
+    kk_wyoming_link_fini(&link);
+    (void)close(fds[0]);
+    (void)close(fds[1]);
+}
+
 TEST_MAIN(T(events), T(bad_events_are_passed_over), T(broken_framing), T(long_lines_and_data),
-          T(room), T(writing), T(wishes), T(texts), T(info), T(memory_out))
+          T(room), T(writing), T(wishes), T(texts), T(info), T(memory_out),
+          T(who_waits_for_a_client_to_read_is_told),
+          T(who_goes_while_he_is_waited_for_is_told_of_too))

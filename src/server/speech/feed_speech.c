@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/status.h"
+#include "server/speech/speech_queue.h"
 
 static void add_stats(kokoro_stats *sum, const kokoro_stats *part)
 {
@@ -52,6 +53,47 @@ static int wait_for_text(kk_feed_speech *speech, kk_feed_text *text, kokoro_erro
     return verdict;
 }
 
+/* --- its place among those who speak --- */
+
+static bool never(void *user)
+{
+    (void)user;
+    return false;
+}
+
+/* The first time a wait in the queue, which is counted. */
+static int take_place(kk_feed_speech *speech)
+{
+    kk_server *server = speech->count.server;
+    kk_speech_count *count = &speech->count;
+    const bool is_first = !speech->guest.has_begun;
+    if (is_first) {
+        speech->guest.kind = (kk_job_kind){speech->speak.group, false};
+        count->queued_s = kk_now_s();
+    }
+    int status = kk_jobs_enter(server->jobs, &speech->guest, kk_speech_queue_limit(server),
+                               speech->speak.cancelled != NULL ? speech->speak.cancelled : never,
+                               speech->speak.cancelled_user);
+    if (is_first)
+        count->started_s = kk_now_s();
+    return status;
+}
+
+static void give_place(kk_feed_speech *speech)
+{
+    kk_jobs_leave(speech->count.server->jobs, &speech->guest);
+}
+
+void kk_feed_speech_block(kk_feed_speech *speech, bool is_blocked)
+{
+    if (is_blocked)
+        give_place(speech);
+    else
+        (void)take_place(speech); /* it has begun, and gets in */
+}
+
+/* --- speaking --- */
+
 /* What the engine puts between two sentences of one call. */
 static int add_pause(kk_feed_speech *speech, const kk_feed_text *text)
 {
@@ -70,6 +112,14 @@ static int add_pause(kk_feed_speech *speech, const kk_feed_text *text)
     return stop == 0 ? KOKORO_OK : KOKORO_CANCELLED;
 }
 
+/* What the listener waits for: the first sound since the first text came, the next since its own.
+ */
+static double within_s(const kk_feed_speech *speech)
+{
+    const bool is_first = speech->first_s <= 0.0;
+    return kk_speech_due_s(speech->count.server, is_first ? speech->count.arrived_s : kk_now_s());
+}
+
 static int speak_text(kk_feed_speech *speech, const kk_feed_text *text, kokoro_error *err)
 {
     kokoro_request *request = &speech->speak;
@@ -77,6 +127,7 @@ static int speak_text(kk_feed_speech *speech, const kk_feed_text *text, kokoro_e
     request->text_len = text->text.len;
     request->seam_before = text->seam_before;
     request->seam_after = text->seam_after;
+    request->first_sound_within_s = within_s(speech);
     request->buffered_s = buffered_s(speech);
     request->skip_silence = speech->skips_silence && speech->first_s <= 0.0;
     speech->call_stats = (kokoro_stats){0};
@@ -93,6 +144,18 @@ static int speak_text(kk_feed_speech *speech, const kk_feed_text *text, kokoro_e
     return status;
 }
 
+static int speak_in_turn(kk_feed_speech *speech, const kk_feed_text *text, kokoro_error *err)
+{
+    int status = take_place(speech);
+    if (status == KOKORO_CANCELLED)
+        return kk_fail(err, status, "the client is gone");
+    if (status != KOKORO_OK)
+        return status;
+    status = speak_text(speech, text, err);
+    give_place(speech);
+    return status;
+}
+
 int kk_feed_speech_run(kk_feed_speech *speech, kokoro_error *err)
 {
     kk_feed_text text = {.text = KK_BUF_INIT};
@@ -101,11 +164,12 @@ int kk_feed_speech_run(kk_feed_speech *speech, kokoro_error *err)
         int verdict = wait_for_text(speech, &text, err);
         if (verdict == KK_FEED_END)
             break;
-        status = verdict < 0 ? verdict : speak_text(speech, &text, err);
+        status = verdict < 0 ? verdict : speak_in_turn(speech, &text, err);
     }
     if (status == KOKORO_OK && speech->n_calls == 0)
         status = kk_fail(err, KOKORO_NO_SPEECH, "the text holds no word that can be spoken");
     kk_buf_fini(&text.text);
-    kk_speech_count_end(&speech->count, status, &speech->stats);
+    if (status != KOKORO_BUSY)
+        kk_speech_count_end(&speech->count, status, &speech->stats);
     return status;
 }

@@ -2,6 +2,9 @@
  * feed_speech.h - speaks a text that arrives in pieces: one call of the engine for what waits, the
  * next as soon as there is more, its sound in one row. How text is waited for and where sound goes
  * belongs to who has the client.
+ *
+ * It is a guest of the server's queue: its first text waits for its turn as any request does, and
+ * while it waits for text its place is free for others.
  */
 #ifndef KK_SERVER_FEED_SPEECH_H
 #define KK_SERVER_FEED_SPEECH_H
@@ -14,7 +17,8 @@
 typedef int kk_feed_next_fn(void *user, double buffered_s, kk_feed_text *out, kokoro_error *err);
 
 typedef struct kk_feed_speech {
-    kokoro_request speak; /* all but the text, its seams and what the listener has */
+    kokoro_request speak; /* all but the text, its seams, what the listener has and when he wants
+                             it; its group is whose it is in the queue too */
     bool skips_silence;   /* before the first sound */
     kk_feed_next_fn *next;
     kokoro_chunk_fn *chunk;
@@ -25,12 +29,18 @@ typedef struct kk_feed_speech {
     kokoro_stats call_stats; /* of the call that runs */
     double first_s;          /* kk_now_s of the first sound; 0: none yet */
     size_t n_calls;
+    kk_job_guest guest;
 } kk_feed_speech;
 
 /*
- * Until the text ends: OK; NO_SPEECH where it holds nothing that can be spoken; else what stopped
- * it. Waiting for text is not counted as time of the request. Ends with kk_speech_count_end.
+ * Until the text ends: OK; NO_SPEECH where it holds nothing that can be spoken; BUSY where its
+ * first text finds the queue full, of which *err says nothing and nothing is counted
+ * (speech_queue.h); else what stopped it. Waiting for text is not counted as time of the request.
+ * Ends with kk_speech_count_end.
  */
 int kk_feed_speech_run(kk_feed_speech *speech, kokoro_error *err);
+
+/* Within `chunk`, in turns: its client takes nothing, so that others may speak meanwhile. */
+void kk_feed_speech_block(kk_feed_speech *speech, bool is_blocked);
 
 #endif

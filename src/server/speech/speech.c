@@ -12,8 +12,7 @@
 #include "base/utf8.h"
 #include "server/speech/speech_answer.h"
 #include "server/speech/speech_count.h"
-
-#include <math.h>
+#include "server/speech/speech_queue.h"
 
 typedef struct job {
     kk_server *server;
@@ -75,13 +74,8 @@ static int speak(job *j, kokoro_stats *stats, kokoro_error *err)
     j->request.speak.group = j->http->group;
     j->request.speak.skip_silence = j->request.skips_silence;
     if (j->request.is_streamed) {
-        const kk_config *config = kk_server_config(j->server);
-        const double waited_s = kk_now_s() - j->http->start_s;
-        const double target_s = (double)kk_config_int(config, KK_SET_TTFA_TARGET_MS) / 1e3;
         j->request.speak.pieces = true;
-        /* It is due from when the request came; a bit of time is left for a passed due date too. */
-        j->request.speak.first_sound_within_s =
-            target_s > waited_s + 1e-3 ? target_s - waited_s : 1e-3;
+        j->request.speak.first_sound_within_s = kk_speech_due_s(j->server, j->http->start_s);
     }
     int status = kokoro_speak(j->engine, &j->request.speak, on_chunk, j, stats, err);
     if (status == KOKORO_OK)
@@ -159,16 +153,6 @@ static int charge(const job *j, const kk_call *call, kk_api_error *error)
     return error->http_status;
 }
 
-/* When those who wait now will have begun, as it goes at present. */
-static int queue_s(kk_server *server)
-{
-    enum { MOST_S = 120 };
-    kk_jobs_view view;
-    kk_jobs_read(server->jobs, &view);
-    const double s = view.gap_s * (double)view.n_waiting;
-    return s < 1.0 ? 1 : s > MOST_S ? MOST_S : (int)ceil(s);
-}
-
 static int queue_job(job *j, kk_api_error *error)
 {
     kk_server *server = j->server;
@@ -180,16 +164,12 @@ static int queue_job(job *j, kk_api_error *error)
                                  .queued_s = kk_now_s()};
     kk_http_hold(j->exchange);
     kk_scheduler_speech_begins(server->scheduler);
-    const size_t max_queue = (size_t)kk_config_int(kk_server_config(server), KK_SET_MAX_QUEUE);
     const kk_job_kind kind = {j->http->group, !j->request.is_streamed};
-    if (kk_jobs_add_of(server->jobs, run_job, j, kind, max_queue) == KOKORO_OK)
+    if (kk_jobs_add_of(server->jobs, run_job, j, kind, kk_speech_queue_limit(server)) == KOKORO_OK)
         return 0;
     kk_scheduler_speech_ends(server->scheduler);
     kk_http_release(j->exchange);
-    (void)kk_api_fail(error, 429, NULL, "queue_full",
-                      "%zu requests wait already (KOKORO_MAX_QUEUE); try again", max_queue);
-    error->retry_after_s = queue_s(server);
-    return error->http_status;
+    return kk_speech_queue_refuse(server, error);
 }
 
 /* The look took longer, and its end came on another thread. */

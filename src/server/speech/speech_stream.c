@@ -14,6 +14,7 @@
 #include "base/utf8.h"
 #include "server/speech/feed_speech.h"
 #include "server/speech/speech_answer.h"
+#include "server/speech/speech_queue.h"
 #include "server/speech/text_lines.h"
 
 #include <stdatomic.h>
@@ -105,8 +106,11 @@ static int take_bytes(stream *st, double wait_s, kokoro_error *err)
     (void)pthread_mutex_unlock(&st->mutex);
     if (!is_well)
         return kk_fail_memory(err);
-    if (is_over(st) || kk_now_s() - st->came_s > KK_SPEECH_STREAM_IDLE_S)
+    if (is_over(st))
         return kk_fail(err, KOKORO_CANCELLED, "the client is gone");
+    if (kk_now_s() - st->came_s > KK_SPEECH_STREAM_IDLE_S)
+        return kk_fail(err, KOKORO_CANCELLED, "no text came for %d seconds",
+                       KK_SPEECH_STREAM_IDLE_S);
     return KOKORO_OK;
 }
 
@@ -165,6 +169,8 @@ static int on_chunk(void *user, const kokoro_chunk *chunk)
 static void on_accepted(void *user)
 {
     stream *st = user;
+    const kk_speech_count *count = &st->speech.count;
+    st->answer.queue_ms = 1e3 * (count->started_s - count->queued_s);
     if (!st->answer.is_sending)
         kk_speech_answer_start(&st->answer, &st->speech.call_stats);
 }
@@ -181,6 +187,20 @@ static int check_chars(const stream *st, kk_api_error *error)
     return error->http_status;
 }
 
+/* The first line, which a client has ready: one that sends none in time holds up those to come. */
+static int take_first_line(stream *st, kk_slice *line, kokoro_error *err)
+{
+    int status = KOKORO_OK;
+    while (status == KOKORO_OK && !kk_text_lines_next(&st->lines, line, &status, err) &&
+           status == KOKORO_OK && !st->lines.is_done) {
+        status = take_bytes(st, 1.0, err);
+        if (status == KOKORO_OK && kk_now_s() - st->http->start_s > KK_SERVER_REQUEST_S)
+            status =
+                kk_fail(err, KOKORO_CANCELLED, "no line came for %d seconds", KK_SERVER_REQUEST_S);
+    }
+    return status;
+}
+
 /* The first line; an empty body has none and says that nothing is to be spoken. 0, or the status in
  * *error. */
 static int read_request(stream *st, kk_api_error *error)
@@ -193,10 +213,7 @@ static int read_request(stream *st, kk_api_error *error)
                                      .text_follows = true};
     kokoro_error err = {.status = KOKORO_OK};
     kk_slice line = KK_SLICE("{}");
-    int result = KOKORO_OK;
-    while (result == KOKORO_OK && !kk_text_lines_next(&st->lines, &line, &result, &err) &&
-           result == KOKORO_OK && !st->lines.is_done)
-        result = take_bytes(st, 1.0, &err);
+    int result = take_first_line(st, &line, &err);
     int status = 0;
     if (result == KOKORO_OK)
         status = kk_speech_request_parse(&st->request, line, &limits, error);
@@ -217,17 +234,14 @@ static int read_request(stream *st, kk_api_error *error)
     if (result == KOKORO_OK)
         return status;
     if (result == KOKORO_CANCELLED)
-        return kk_api_fail(error, 408, NULL, "request_timeout", "no text came for %d seconds",
-                           KK_SPEECH_STREAM_IDLE_S);
+        return kk_api_fail(error, 408, NULL, "request_timeout", "%s", err.message);
     kk_api_from_engine(error, &err, st->request.text_param);
     return error->http_status;
 }
 
-static void refuse(stream *st, const kk_api_error *error)
+static void send_refusal(stream *st, const kk_api_error *error)
 {
     kk_http_response response = {.status = 200};
-    kk_metrics_add_refusal(st->server->metrics,
-                           is_over(st) ? KK_METRICS_CANCELLED : kk_speech_refusal_of(error));
     kk_http_add_header(&response, "X-Request-Id", "%s", st->http->id);
     kk_api_respond(&response, error);
     const bool is_whole = !response.body.failed && !is_over(st);
@@ -237,10 +251,31 @@ static void refuse(stream *st, const kk_api_error *error)
     kk_buf_fini(&response.body);
 }
 
+static void refuse(stream *st, const kk_api_error *error)
+{
+    kk_metrics_add_refusal(st->server->metrics,
+                           is_over(st) ? KK_METRICS_CANCELLED : kk_speech_refusal_of(error));
+    send_refusal(st, error);
+}
+
+/* The end of the answer, however it came. */
+static void end_answer(stream *st, int status, const kokoro_error *err)
+{
+    kk_api_error error;
+    const bool is_late = status == KOKORO_CANCELLED && !st->answer.is_sending && !is_over(st);
+    if (status == KOKORO_BUSY) {
+        (void)kk_speech_queue_refuse(st->server, &error);
+        refuse(st, &error);
+    } else if (is_late) {
+        (void)kk_api_fail(&error, 408, NULL, "request_timeout", "%s", err->message);
+        send_refusal(st, &error);
+    } else {
+        kk_speech_answer_end(&st->answer, status, &st->speech.stats, 0, err);
+    }
+}
+
 static void speak(stream *st)
 {
-    const double target_s =
-        (double)kk_config_int(kk_server_config(st->server), KK_SET_TTFA_TARGET_MS) / 1e3;
     const double now_s = kk_now_s();
     kokoro_error err = {.status = KOKORO_OK};
     kk_feed_speech *run = &st->speech;
@@ -250,7 +285,6 @@ static void speak(stream *st)
                             .chunk = on_chunk,
                             .user = st};
     run->speak.pieces = true;
-    run->speak.first_sound_within_s = target_s;
     run->speak.group = st->http->group;
     run->speak.accepted = on_accepted;
     run->speak.accepted_user = st;
@@ -272,7 +306,7 @@ static void speak(stream *st)
         kk_log_write(&st->server->log, KOKORO_LOG_ERROR, "request %s: %s", st->http->id,
                      err.message);
     kk_http_set_audio(st->exchange, run->stats.audio_s);
-    kk_speech_answer_end(&st->answer, status, &run->stats, 0, &err);
+    end_answer(st, status, &err);
     kk_speech_answer_fini(&st->answer);
 }
 
@@ -398,6 +432,8 @@ enum kk_http_verdict kk_post_speech_stream(const kk_call *call)
         kk_metrics_add_refusal(call->server->metrics, KK_METRICS_NOT_READY);
         return kk_answer_not_ready(call);
     }
+    if (status == 0)
+        status = kk_speech_queue_check(call->server, &error);
     if (status == 0)
         status = begin(call, &error);
     if (status == 0)

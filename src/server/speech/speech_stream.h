@@ -1,7 +1,8 @@
 /*
  * speech_stream.h - POST /v1/audio/speech/stream: the text arrives in lines (text_lines.h) while
  * its speech goes out. Each has a thread of its own, which waits for its client most of the time;
- * the workers that speak whole texts are not for that.
+ * the workers that speak whole texts are not for that. While it speaks it has a place among them
+ * (speech_queue.h).
  */
 #ifndef KK_SERVER_SPEECH_STREAM_H
 #define KK_SERVER_SPEECH_STREAM_H

@@ -1,6 +1,8 @@
 /* status_performance.c - of GET /status: what was spoken, how fast, and what went wrong. */
 #include "server/status/status.h"
 
+#include "server/speech/speech_stream.h"
+
 #include <string.h>
 
 /* "CoreMLExecutionProvider"; and what computes on the CPU: "native", "CPUExecutionProvider",
@@ -211,13 +213,14 @@ json_t *kk_status_queue(const kk_status *s)
 {
     const kk_metrics_view *m = &s->metrics;
     double wait_s = m->n_queued > 0 ? m->queue_s / (double)m->n_queued : 0.0;
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "waiting",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "waiting",
                      kk_json_count(s->jobs.n_waiting), "running", kk_json_count(s->jobs.n_running),
                      "peak_waiting", kk_json_count(s->jobs.peak_waiting), "peak_running",
                      kk_json_count(s->jobs.peak_running), "workers",
                      kk_json_count(s->jobs.n_workers), "limit", kk_json_count(s->jobs.max_waiting),
                      "rejected", kk_json_count(m->errors[KK_METRICS_BUSY]), "average_wait_ms",
-                     kk_json_real(1e3 * wait_s));
+                     kk_json_real(1e3 * wait_s), "text_streams",
+                     kk_json_count(kk_speech_streams_count(s->server->streams)));
 }
 
 /* No line of the log is held back. */

@@ -8,6 +8,9 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+/* A client that takes nothing for so long is waited for; its place is of use to others. */
+enum { BLOCKED_MS = 100 };
+
 void kk_wyoming_link_init(kk_wyoming_link *link, const kk_wyoming_peer *peer)
 {
     *link = (kk_wyoming_link){.peer = peer, .moved_s = kk_now_s()};
@@ -82,36 +85,45 @@ bool kk_wyoming_link_is_late(kk_wyoming_link *link)
     return kk_wyoming_link_is_over(link);
 }
 
-/* All bytes, while something moves. What the client sends meanwhile is taken in: it may not read
- * before it has written. */
+/* Wait until some can be sent, a second at most; what the client sends meanwhile is taken in: it
+ * may not read before it has written. */
+static void wait_to_send(kk_wyoming_link *link, bool *is_blocked)
+{
+    const bool has_room = kk_wyoming_reader_room(&link->reader) > 0;
+    const int events = has_room && !link->is_gone ? POLLOUT | POLLIN : POLLOUT;
+    struct pollfd fd = {.fd = link->peer->fd, .events = (short)events};
+    const int n = poll(&fd, 1, *is_blocked ? 1000 : BLOCKED_MS);
+    if (n == 0 && !*is_blocked && link->on_block != NULL) {
+        *is_blocked = true;
+        link->on_block(link->on_block_user, true);
+    }
+    if ((fd.revents & POLLIN) != 0)
+        kk_wyoming_link_pump(link);
+    if (kk_now_s() - link->moved_s > KK_WYOMING_IDLE_S)
+        link->is_gone = true;
+}
+
+/* All bytes, while something moves. */
 static bool send_all(kk_wyoming_link *link, const char *data, size_t len)
 {
-    while (len > 0) {
-        if (atomic_load(link->peer->must_end))
-            link->is_gone = true;
+    bool is_blocked = false;
+    while (len > 0 && !link->is_gone) {
         ssize_t n = send(link->peer->fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n > 0) {
             link->moved_s = kk_now_s();
             data += n;
             len -= (size_t)n;
-            continue;
-        }
-        if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
+        } else if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) {
+            wait_to_send(link, &is_blocked);
+        } else {
             link->is_gone = true;
-            return false;
         }
-        const bool has_room = kk_wyoming_reader_room(&link->reader) > 0;
-        const int events = has_room && !link->is_gone ? POLLOUT | POLLIN : POLLOUT;
-        struct pollfd fd = {.fd = link->peer->fd, .events = (short)events};
-        (void)poll(&fd, 1, 1000);
-        if ((fd.revents & POLLIN) != 0)
-            kk_wyoming_link_pump(link);
-        if (link->is_gone || kk_now_s() - link->moved_s > KK_WYOMING_IDLE_S) {
+        if (atomic_load(link->peer->must_end))
             link->is_gone = true;
-            return false;
-        }
     }
-    return true;
+    if (is_blocked)
+        link->on_block(link->on_block_user, false);
+    return len == 0;
 }
 
 bool kk_wyoming_link_send(kk_wyoming_link *link, const char *type, kk_slice data, kk_slice payload)

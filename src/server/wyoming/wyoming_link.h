@@ -9,8 +9,13 @@
 #include "server/wyoming/wyoming.h"
 #include "server/wyoming/wyoming_frame.h"
 
+/* Sending waits for a client that has taken nothing for a moment; and goes on again. */
+typedef void kk_wyoming_block_fn(void *user, bool is_blocked);
+
 typedef struct kk_wyoming_link {
     const kk_wyoming_peer *peer;
+    kk_wyoming_block_fn *on_block; /* NULL: nobody wants to know */
+    void *on_block_user;
     kk_wyoming_reader reader;
     kk_buf out;
     double moved_s; /* kk_now_s: bytes went or came last */

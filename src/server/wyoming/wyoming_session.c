@@ -21,6 +21,7 @@
 #include "base/status.h"
 #include "codec/codec.h"
 #include "server/speech/feed_speech.h"
+#include "server/speech/speech_queue.h"
 #include "server/wyoming/wyoming_event.h"
 
 #include <stdio.h>
@@ -244,6 +245,20 @@ static void log_speech(session *s, const speech *sp, int status, double audio_s)
         s->server->options.log_request(s->server->options.user, &line);
 }
 
+/* A client that does not read keeps nobody else from speaking. */
+static void on_block(void *user, bool is_blocked)
+{
+    kk_feed_speech_block(user, is_blocked);
+}
+
+static void refuse_full(session *s)
+{
+    kk_api_error error;
+    (void)kk_speech_queue_refuse(s->server, &error);
+    kk_metrics_add_refusal(s->server->metrics, KK_METRICS_BUSY);
+    send_error(s, &error);
+}
+
 /* Speak what is there and what comes; `engine` is held. */
 static void speak(session *s, speech *sp, kokoro_engine *engine)
 {
@@ -254,7 +269,6 @@ static void speak(session *s, speech *sp, kokoro_engine *engine)
     kokoro_request_init(&run.speak);
     run.speak.voice = sp->voice;
     run.speak.pieces = true;
-    run.speak.first_sound_within_s = (double)kk_config_int(config, KK_SET_TTFA_TARGET_MS) / 1e3;
     run.skips_silence = kk_config_bool(config, KK_SET_SKIP_SILENCE);
     run.speak.cancelled = is_over;
     run.speak.cancelled_user = &user;
@@ -263,11 +277,15 @@ static void speak(session *s, speech *sp, kokoro_engine *engine)
                                   .arrived_s = sp->begun_s,
                                   .queued_s = sp->begun_s,
                                   .started_s = sp->begun_s};
+    s->link.on_block = on_block;
+    s->link.on_block_user = &run;
     (void)atomic_fetch_add(s->link.peer->n_speaking, 1);
     kk_scheduler_speech_begins(s->server->scheduler);
     int status = kk_feed_speech_run(&run, &err);
     kk_scheduler_speech_ends(s->server->scheduler);
     (void)atomic_fetch_sub(s->link.peer->n_speaking, 1);
+    s->link.on_block = NULL;
+    s->link.on_block_user = NULL;
     if (kk_speech_is_our_fault(status))
         kk_log_write(&s->server->log, KOKORO_LOG_ERROR, "wyoming: %s", err.message);
     log_speech(s, sp, status, run.stats.audio_s);
@@ -275,7 +293,9 @@ static void speak(session *s, speech *sp, kokoro_engine *engine)
         s->link.is_gone = true;
         return;
     }
-    if (status != KOKORO_OK)
+    if (status == KOKORO_BUSY)
+        refuse_full(s);
+    else if (status != KOKORO_OK)
         send_problem(s, &err, NULL);
     if (sp->has_audio)
         (void)kk_wyoming_link_send(&s->link, "audio-stop", KK_SLICE(""), KK_SLICE(""));
@@ -350,6 +370,8 @@ static void begin_speech(session *s, const kk_wyoming_event *event, bool is_stre
                  .name = is_streamed ? "synthesize-start" : "synthesize"};
     kokoro_engine *engine = NULL;
     int status = check_state(s, &error);
+    if (status == 0)
+        status = kk_speech_queue_check(s->server, &error);
     if (status == 0)
         status = need_engine(s, &engine, &error);
     if (status == 0)

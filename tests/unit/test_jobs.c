@@ -1,0 +1,337 @@
+/* test_jobs.c - the queue of jobs and guests: its order, its limits, who may begin. */
+#include "base/alloc.h"
+#include "check.h"
+#include "server/jobs.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+static atomic_int n_done;
+
+static void wait_at_gate(void *job)
+{
+    (void)job;
+    (void)pthread_mutex_lock(&gate);
+    (void)pthread_mutex_unlock(&gate);
+    n_done++;
+}
+
+TEST(a_full_queue_refuses_and_a_stop_works_off)
+{
+    kk_jobs *jobs = NULL;
+    kk_jobs_view view;
+    n_done = 0;
+    CHECK_INT(kk_jobs_start(&jobs, 1, 2, NULL), KOKORO_OK);
+    (void)pthread_mutex_lock(&gate);
+    CHECK_INT(kk_jobs_add(jobs, wait_at_gate, NULL), KOKORO_OK);
+    do
+        kk_jobs_read(jobs, &view);
+    while (view.n_running == 0);
+    CHECK_INT(kk_jobs_add(jobs, wait_at_gate, NULL), KOKORO_OK);
+    CHECK_INT(kk_jobs_add(jobs, wait_at_gate, NULL), KOKORO_OK);
+    CHECK_INT(kk_jobs_add(jobs, wait_at_gate, NULL), KOKORO_BUSY);
+    kk_jobs_read(jobs, &view);
+    CHECK_INT(view.n_waiting, 2);
+    CHECK_INT(view.max_waiting, 2);
+    CHECK_INT(view.n_workers, 1);
+    (void)pthread_mutex_unlock(&gate);
+    kk_jobs_stop(&jobs);
+    CHECK(jobs == NULL);
+    CHECK_INT(n_done, 3);
+    kk_jobs_stop(&jobs);
+}
+
+TEST(jobs_that_have_ended_can_be_read)
+{
+    kk_jobs *jobs = NULL;
+    kk_jobs_view view;
+    n_done = 0;
+    kk_jobs_end(NULL);
+    CHECK_INT(kk_jobs_start(&jobs, 2, 4, NULL), KOKORO_OK);
+    for (int i = 0; i < 3; i++)
+        CHECK_INT(kk_jobs_add(jobs, wait_at_gate, NULL), KOKORO_OK);
+    kk_jobs_end(jobs);
+    CHECK_INT(n_done, 3);
+    CHECK_INT(kk_jobs_add(jobs, wait_at_gate, NULL), KOKORO_BUSY);
+    kk_jobs_read(jobs, &view);
+    CHECK_INT(view.n_taken, 3);
+    CHECK_INT(view.n_running + view.n_waiting, 0);
+    kk_jobs_end(jobs);
+    kk_jobs_stop(&jobs);
+    CHECK_INT(n_done, 3);
+}
+
+static int order[40];
+
+static void note(void *job)
+{
+    int *number = job;
+    order[n_done++] = *number;
+}
+
+TEST(one_worker_keeps_the_order)
+{
+    kk_jobs *jobs = NULL;
+    int numbers[40];
+    n_done = 0;
+    CHECK_INT(kk_jobs_start(&jobs, 1, 40, NULL), KOKORO_OK);
+    for (int i = 0; i < 40; i++) {
+        numbers[i] = i;
+        CHECK_INT(kk_jobs_add(jobs, note, &numbers[i]), KOKORO_OK);
+    }
+    kk_jobs_stop(&jobs);
+    CHECK_INT(n_done, 40);
+    for (int i = 0; i < 40; i++)
+        CHECK_INT(order[i], i);
+}
+
+typedef struct named {
+    int name;
+    pthread_mutex_t *held_by; /* NULL: it ends at once */
+} named;
+
+static pthread_mutex_t order_mutex = PTHREAD_MUTEX_INITIALIZER;
+
+static void note_and_wait(void *job)
+{
+    const named *n = job;
+    (void)pthread_mutex_lock(&order_mutex);
+    order[n_done++] = n->name;
+    (void)pthread_mutex_unlock(&order_mutex);
+    if (n->held_by != NULL) {
+        (void)pthread_mutex_lock(n->held_by);
+        (void)pthread_mutex_unlock(n->held_by);
+    }
+}
+
+/* Of two workers one is held to the end by a job of group 7; the other, once it is free, shows the
+ * order of choice. */
+TEST(groups_take_turns_and_the_patient_wait)
+{
+    static pthread_mutex_t other_gate = PTHREAD_MUTEX_INITIALIZER;
+    kk_jobs *jobs = NULL;
+    kk_jobs_view view;
+    named of[] = {{0, &other_gate}, {1, &gate}, {2, NULL}, {3, NULL}, {4, NULL}, {5, NULL}};
+    const kk_job_kind kinds[] = {{7, false}, {8, true},  {7, true},
+                                 {7, false}, {9, false}, {7, false}};
+    const int want[] = {0, 1, 4, 3, 5, 2};
+    n_done = 0;
+    (void)pthread_mutex_lock(&gate);
+    (void)pthread_mutex_lock(&other_gate);
+    CHECK_INT(kk_jobs_start(&jobs, 2, 8, NULL), KOKORO_OK);
+    for (size_t i = 0; i < 2; i++) {
+        CHECK_INT(kk_jobs_add_of(jobs, note_and_wait, &of[i], kinds[i], 8), KOKORO_OK);
+        while (n_done != (int)i + 1)
+            (void)sched_yield();
+    }
+    for (size_t i = 2; i < 6; i++)
+        CHECK_INT(kk_jobs_add_of(jobs, note_and_wait, &of[i], kinds[i], 4), KOKORO_OK);
+    CHECK_INT(kk_jobs_add_of(jobs, note_and_wait, &of[0], kinds[0], 4), KOKORO_BUSY);
+    kk_jobs_read(jobs, &view);
+    CHECK_INT(view.max_waiting, 8); /* of the start; a job may ask for less */
+    (void)pthread_mutex_unlock(&gate);
+    do
+        kk_jobs_read(jobs, &view);
+    while (view.n_taken != 6);
+    CHECK(view.gap_s > 0.0);
+    (void)pthread_mutex_unlock(&other_gate);
+    kk_jobs_stop(&jobs);
+    for (size_t i = 0; i < 6; i++)
+        CHECK_INT(order[i], want[i]);
+}
+
+/* Patient jobs have no more than half of the workers. */
+TEST(patient_jobs_leave_workers_free)
+{
+    kk_jobs *jobs = NULL;
+    kk_jobs_view view;
+    named held[] = {{0, &gate}, {1, &gate}, {2, &gate}};
+    named quick = {3, NULL};
+    n_done = 0;
+    (void)pthread_mutex_lock(&gate);
+    CHECK_INT(kk_jobs_start(&jobs, 4, 8, NULL), KOKORO_OK);
+    for (size_t i = 0; i < 3; i++) {
+        CHECK_INT(kk_jobs_add_of(jobs, note_and_wait, &held[i], (kk_job_kind){i, true}, 8),
+                  KOKORO_OK);
+        while (n_done < (int)i + 1 && i < 2)
+            (void)sched_yield();
+    }
+    CHECK_INT(kk_jobs_add_of(jobs, note_and_wait, &quick, (kk_job_kind){0, false}, 8), KOKORO_OK);
+    while (n_done != 3) /* two of the patient, and the quick one */
+        (void)sched_yield();
+    kk_jobs_read(jobs, &view);
+    CHECK_INT(view.n_waiting, 1);
+    (void)pthread_mutex_unlock(&gate);
+    kk_jobs_stop(&jobs);
+    CHECK_INT(n_done, 4);
+    CHECK_INT(order[3], 2);
+}
+
+/* --- guests --- */
+
+typedef struct visit {
+    kk_jobs *jobs;
+    kk_job_guest guest;
+    atomic_bool must_go;
+    atomic_int status; /* of kk_jobs_enter; 1: it has not returned */
+    pthread_t thread;
+} visit;
+
+static bool must_go(void *user)
+{
+    visit *v = user;
+    return atomic_load(&v->must_go);
+}
+
+static void *enter(void *user)
+{
+    visit *v = user;
+    atomic_store(&v->status, kk_jobs_enter(v->jobs, &v->guest, 4, must_go, v));
+    return NULL;
+}
+
+static void start_visit(visit *v, kk_jobs *jobs, uint64_t group)
+{
+    *v = (visit){.jobs = jobs, .guest = {.kind = {group, false}}};
+    atomic_store(&v->status, 1);
+    CHECK_INT(pthread_create(&v->thread, NULL, enter, v), 0);
+}
+
+static int end_visit(visit *v)
+{
+    (void)pthread_join(v->thread, NULL);
+    return atomic_load(&v->status);
+}
+
+static void wait_for_waiting(kk_jobs *jobs, size_t n)
+{
+    kk_jobs_view view;
+    do
+        kk_jobs_read(jobs, &view);
+    while (view.n_waiting != n);
+}
+
+static size_t n_running(kk_jobs *jobs)
+{
+    kk_jobs_view view;
+    kk_jobs_read(jobs, &view);
+    return view.n_running;
+}
+
+/* A guest waits behind the one worker's job and has its place then; a job waits behind the guest.
+ */
+TEST(guests_take_turns_with_jobs)
+{
+    kk_jobs *jobs = NULL;
+    visit first;
+    int number = 1;
+    n_done = 0;
+    CHECK_INT(kk_jobs_start(&jobs, 1, 4, NULL), KOKORO_OK);
+    (void)pthread_mutex_lock(&gate);
+    CHECK_INT(kk_jobs_add(jobs, wait_at_gate, NULL), KOKORO_OK);
+    while (n_running(jobs) == 0)
+        (void)sched_yield();
+    start_visit(&first, jobs, 0);
+    wait_for_waiting(jobs, 1);
+    CHECK_INT(atomic_load(&first.status), 1);
+    (void)pthread_mutex_unlock(&gate);
+    CHECK_INT(end_visit(&first), KOKORO_OK);
+    CHECK_INT(n_done, 1);
+    CHECK_INT(n_running(jobs), 1);
+
+    CHECK_INT(kk_jobs_add(jobs, note, &number), KOKORO_OK);
+    wait_for_waiting(jobs, 1); /* the worker has nothing to do and may not begin */
+    CHECK_INT(n_done, 1);
+    kk_jobs_leave(jobs, &first.guest);
+    while (n_done != 2)
+        (void)sched_yield();
+    kk_jobs_stop(&jobs);
+}
+
+/* One that has begun waits for nobody, and while more run than there are workers nobody begins. */
+TEST(a_guest_that_has_begun_goes_in_at_once)
+{
+    kk_jobs *jobs = NULL;
+    kk_jobs_view view;
+    visit begun, fresh;
+    n_done = 0;
+    CHECK_INT(kk_jobs_start(&jobs, 1, 4, NULL), KOKORO_OK);
+    start_visit(&begun, jobs, 0);
+    CHECK_INT(end_visit(&begun), KOKORO_OK);
+    kk_jobs_leave(jobs, &begun.guest);
+    (void)pthread_mutex_lock(&gate);
+    CHECK_INT(kk_jobs_add(jobs, wait_at_gate, NULL), KOKORO_OK);
+    while (n_running(jobs) == 0)
+        (void)sched_yield();
+    start_visit(&fresh, jobs, 0);
+    wait_for_waiting(jobs, 1);
+    CHECK_INT(kk_jobs_enter(jobs, &begun.guest, 0, must_go, &begun), KOKORO_OK);
+    CHECK_INT(n_running(jobs), 2);
+    (void)pthread_mutex_unlock(&gate);
+    while (n_running(jobs) != 1)
+        (void)sched_yield();
+    wait_for_waiting(jobs, 1);
+    CHECK_INT(atomic_load(&fresh.status), 1);
+    kk_jobs_leave(jobs, &begun.guest);
+    CHECK_INT(end_visit(&fresh), KOKORO_OK);
+    kk_jobs_read(jobs, &view);
+    CHECK_INT(view.peak_running, 2);
+    CHECK_INT(view.n_taken, 3);
+    kk_jobs_leave(jobs, &fresh.guest);
+    CHECK_INT(n_running(jobs), 0);
+    kk_jobs_stop(&jobs);
+}
+
+/* Guests share a queue's limit, turns of groups, and may go away while they wait. */
+TEST(guests_are_refused_go_away_and_are_chosen_by_group)
+{
+    kk_jobs *jobs = NULL;
+    visit in, waiting[4], late;
+    CHECK_INT(kk_jobs_start(&jobs, 2, 8, NULL), KOKORO_OK);
+    start_visit(&in, jobs, 7);
+    CHECK_INT(end_visit(&in), KOKORO_OK);
+    (void)pthread_mutex_lock(&gate);
+    CHECK_INT(kk_jobs_add(jobs, wait_at_gate, NULL), KOKORO_OK);
+    while (n_running(jobs) != 2)
+        (void)sched_yield();
+    for (size_t i = 0; i < 4; i++) {
+        start_visit(&waiting[i], jobs, i == 3 ? 9 : 7);
+        wait_for_waiting(jobs, i + 1);
+    }
+    start_visit(&late, jobs, 9);
+    CHECK_INT(end_visit(&late), KOKORO_BUSY);
+
+    atomic_store(&waiting[1].must_go, true);
+    CHECK_INT(end_visit(&waiting[1]), KOKORO_CANCELLED);
+    wait_for_waiting(jobs, 3);
+    (void)pthread_mutex_unlock(&gate);
+    CHECK_INT(end_visit(&waiting[3]), KOKORO_OK); /* none of group 9 runs, one of 7 does */
+    wait_for_waiting(jobs, 2);
+    kk_jobs_leave(jobs, &in.guest);
+    CHECK_INT(end_visit(&waiting[0]), KOKORO_OK);
+    kk_jobs_leave(jobs, &waiting[3].guest);
+    CHECK_INT(end_visit(&waiting[2]), KOKORO_OK);
+    kk_jobs_leave(jobs, &waiting[0].guest);
+    kk_jobs_leave(jobs, &waiting[2].guest);
+    CHECK_INT(n_running(jobs), 0);
+    kk_jobs_stop(&jobs);
+}
+
+TEST(jobs_without_memory)
+{
+    kk_jobs *jobs = NULL;
+    for (size_t k = 1; k <= 3; k++) {
+        kk_alloc_fail_at(k, 1);
+        CHECK_INT(kk_jobs_start(&jobs, 2, 2, NULL), KOKORO_NO_MEMORY);
+        kk_alloc_fail_at(0, 0);
+        CHECK(jobs == NULL);
+    }
+}
+
+TEST_MAIN(T(a_full_queue_refuses_and_a_stop_works_off), T(jobs_that_have_ended_can_be_read),
+          T(one_worker_keeps_the_order), T(groups_take_turns_and_the_patient_wait),
+          T(patient_jobs_leave_workers_free), T(guests_take_turns_with_jobs),
+          T(a_guest_that_has_begun_goes_in_at_once),
+          T(guests_are_refused_go_away_and_are_chosen_by_group), T(jobs_without_memory))
