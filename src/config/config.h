@@ -89,7 +89,8 @@
     X(BENCHMARK_IDLE_S, "KOKORO_BENCHMARK_IDLE_S", "", INT, 0, 86400, "", "60", true,              \
       "seconds without a request after which the server may benchmark")                            \
     X(BENCHMARK_MAX_S, "KOKORO_BENCHMARK_MAX_S", "", INT, 0, 86400, "", "0", true,                 \
-      "seconds that a benchmark may take; 0: 30 where it is quick, else 300")                      \
+      "seconds that a benchmark may take, where that is less than its own 30 (quick) or 300; 0: "  \
+      "no less")                                                                                   \
     X(SKIP_BENCHMARKING, "KOKORO_SKIP_BENCHMARKING", "", BOOL, 0, 0, "", "false", true,            \
       "the server never benchmarks by itself")                                                     \
     X(DEVELOPMENT_MODE, "KOKORO_DEVELOPMENT_MODE", "", BOOL, 0, 0, "", "false", true,              \
