@@ -44,6 +44,8 @@
       "port of the Wyoming protocol (Home Assistant), usually 10200; 0: off")                      \
     X(WYOMING_HOST, "KOKORO_WYOMING_HOST", "", TEXT, 0, 0, "", "", true,                           \
       "address of that port; default: that of KOKORO_HOST")                                        \
+    X(WYOMING_WITHOUT_KEYS, "KOKORO_WYOMING_WITHOUT_KEYS", "", BOOL, 0, 0, "", "false", false,     \
+      "let other machines use that port, whose protocol knows no keys, though keys are set")       \
     X(API_KEYS_FILE, "KOKORO_API_KEYS_FILE", "", PATH, 0, 0, "", "", false,                        \
       "file of hashed keys, one of which a client must have; kokoro keys makes them")              \
     X(ALLOW_ORIGINS, "KOKORO_ALLOW_ORIGINS", "", TEXT, 0, 0, "", "", true,                         \

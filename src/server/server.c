@@ -352,18 +352,20 @@ static int start_http(kk_server *server, kokoro_error *err)
                          &server->origin.is_loopback, err);
 }
 
+/* Its protocol knows no keys: where keys are set, nobody else gets in behind them unasked. */
 static int start_wyoming(kk_server *server, kokoro_error *err)
 {
     const kk_config *config = server->options.config;
     const char *host = kk_config_text(config, KK_SET_WYOMING_HOST);
     const int port = (int)kk_config_int(config, KK_SET_WYOMING_PORT);
+    const bool has_keys = kk_config_text(config, KK_SET_API_KEYS_FILE)[0] != '\0';
+    const bool loopback_only = has_keys && !kk_config_bool(config, KK_SET_WYOMING_WITHOUT_KEYS);
     if (port == 0)
         return KOKORO_OK;
     if (host[0] == '\0')
         host = kk_config_text(config, KK_SET_HOST);
-    int status = kk_wyoming_start(&server->wyoming, server, host, port, err);
-    if (status == KOKORO_OK && !kk_wyoming_is_loopback(server->wyoming) &&
-        kk_config_text(config, KK_SET_API_KEYS_FILE)[0] != '\0')
+    int status = kk_wyoming_start(&server->wyoming, server, host, port, loopback_only, err);
+    if (status == KOKORO_OK && has_keys && !kk_wyoming_is_loopback(server->wyoming))
         kk_log_write(&server->log, KOKORO_LOG_WARNING,
                      "other machines can reach the Wyoming port, whose protocol knows no keys");
     return status;

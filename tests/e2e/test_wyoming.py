@@ -8,6 +8,7 @@ import struct
 import pytest
 from audio import LONG, loudness
 from conftest import wait_until
+from test_access import keys
 from wyoming.audio import AudioChunk, AudioStart, AudioStop
 from wyoming.client import AsyncTcpClient
 from wyoming.error import Error
@@ -427,6 +428,29 @@ def test_port_in_use(start, needs_data):
         assert running.process.wait(60) == 1
         running._reader.join(10)
         assert any("--wyoming-port" in line for line in running.log), running.log
+
+
+def test_keys_and_an_open_port(start, tmp_path, needs_data):
+    """Where keys are set nobody speaks without one unless told so: not by .env either."""
+    path = tmp_path / "keys"
+    keys(path, "add", "first")
+    setting = {"KOKORO_API_KEYS_FILE": str(path)}
+    other = {**setting, "KOKORO_WYOMING_HOST": "0.0.0.0"}
+    (tmp_path / ".env").write_text("KOKORO_WYOMING_WITHOUT_KEYS=true\n")
+    for options, environment in (((), other), (("--host", "0.0.0.0"), setting)):
+        refused = start_wyoming(start, *options, environment=environment, directory=tmp_path)
+        assert refused.process.wait(60) == 1
+        refused._reader.join(10)
+        assert any("KOKORO_WYOMING_HOST to 127.0.0.1, or KOKORO_WYOMING_WITHOUT_KEYS" in line
+                   for line in refused.log), refused.log
+    (tmp_path / ".env").unlink()
+    for environment, warns in ((setting, False), ({**other, "KOKORO_WYOMING_WITHOUT_KEYS": "true"}, True)):
+        running = start_wyoming(start, environment=environment).wait_bound()
+        raw = Raw(running).send({"type": "ping"})
+        assert raw.event()["type"] == "pong"
+        raw.close()
+        assert any("knows no keys" in line for line in running.log) == warns
+        assert running.stop() == 0
 
 
 def test_drain(start, needs_data):

@@ -164,7 +164,7 @@ static int open_pipe(kk_wyoming *w, kokoro_error *err)
 }
 
 int kk_wyoming_start(kk_wyoming **out, struct kk_server *server, const char *host, int port,
-                     kokoro_error *err)
+                     bool loopback_only, kokoro_error *err)
 {
     *out = NULL;
     kk_wyoming *w = kk_calloc(1, sizeof(*w));
@@ -177,6 +177,12 @@ int kk_wyoming_start(kk_wyoming **out, struct kk_server *server, const char *hos
     const kk_listen_names names = {"--wyoming-port or KOKORO_WYOMING_PORT", "KOKORO_WYOMING_HOST"};
     if (status == KOKORO_OK)
         status = kk_listen_named(&w->listener, host, port, &names, err);
+    if (status == KOKORO_OK && loopback_only && !w->listener.is_loopback)
+        status = kk_fail(err, KOKORO_INVALID,
+                         "the Wyoming protocol knows no keys, and other machines could reach its "
+                         "port on %s without one; set KOKORO_WYOMING_HOST to 127.0.0.1, or "
+                         "KOKORO_WYOMING_WITHOUT_KEYS to true to let them",
+                         host);
     if (status == KOKORO_OK) {
         w->view.port = w->listener.port;
         w->has_acceptor = pthread_create(&w->acceptor, NULL, accept_all, w) == 0;

@@ -270,6 +270,7 @@ static void speak(session *s, speech *sp, kokoro_engine *engine)
     run.speak.voice = sp->voice;
     run.speak.pieces = true;
     run.skips_silence = kk_config_bool(config, KK_SET_SKIP_SILENCE);
+    run.speak.group = kk_server_has_keys(s->server) ? UINT64_MAX : 0; /* as one key among keys */
     run.speak.cancelled = is_over;
     run.speak.cancelled_user = &user;
     run.count = (kk_speech_count){.server = s->server,
