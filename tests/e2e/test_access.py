@@ -197,11 +197,13 @@ def test_pages_of_listed_origins(start, needs_data):
     assert "authorization" in answer.headers["access-control-allow-headers"].lower()
     assert "access-control-allow-credentials" not in answer.headers
     assert answer.headers["vary"] == "Origin"
-    for body in ({**SAY}, {**SAY, "stream": False}, {"input": ""}):
+    for body in ({**SAY, "instructions": "Softly."}, {**SAY, "stream": False}, {"input": ""}):
         answer = server.post(body, headers={"Origin": LISTED})
         assert answer.status_code == (200 if body["input"] else 400)
         assert answer.headers["access-control-allow-origin"] == LISTED
         assert answer.headers["vary"] == "Origin"
+        shown = answer.headers["access-control-expose-headers"].lower().split(", ")
+        assert {name for name in answer.headers if name.startswith("x-")} <= set(shown)
     for origin in ("https://evil.example", "http://app.example.org", "null", LISTED + ".evil.example"):
         answer = options(origin)
         assert "access-control-allow-origin" not in answer.headers

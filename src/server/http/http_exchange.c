@@ -161,7 +161,7 @@ static void add_common(kk_http_response *response, const kk_http_request *reques
         return;
     kk_http_add_header(response, "Access-Control-Allow-Origin", "%s", request->allowed_origin);
     kk_http_add_header(response, "Access-Control-Expose-Headers",
-                       "X-Request-Id, Server-Timing, X-Cache, Retry-After");
+                       "X-Request-Id, Server-Timing, X-Cache, X-Kokoro-Ignored, Retry-After");
 }
 
 void kk_http_begin(kk_http_exchange *exchange, kk_http_response *response, uint64_t length)
