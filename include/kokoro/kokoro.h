@@ -166,7 +166,7 @@ typedef struct kokoro_engine_info {
 KOKORO_API void kokoro_get_engine_info(const kokoro_engine *engine, kokoro_engine_info *info);
 
 /* Give memory that is kept for the next speech back to the system, and pages of mapped weights: for
- * a caller who expects to be idle. The next inference is some 40 ms slower. Takes its turn at
+ * a caller who expects to be idle. The next inference is 1 to 20 ms slower. Takes its turn at
  * the model behind the requests that wait; with onnxruntime it is the shortest inference. */
 KOKORO_API void kokoro_trim(kokoro_engine *engine);
 

@@ -80,7 +80,7 @@
       "requests that may wait for their turn; more are refused with 429")                          \
     X(SKIP_SILENCE, "KOKORO_SKIP_SILENCE", "skip-silence", BOOL, 0, 0, "", "true", true,           \
       "leave out the silence before the first sound of a streamed answer")                         \
-    X(TRIM_AFTER_S, "KOKORO_TRIM_AFTER_S", "", REAL, 0, 86400, "", "30", true,                     \
+    X(TRIM_AFTER_S, "KOKORO_TRIM_AFTER_S", "", REAL, 0, 86400, "", "10", true,                     \
       "seconds without speech after which the server gives memory back; 0: never")                 \
     X(UNLOAD_AFTER_S, "KOKORO_UNLOAD_AFTER_S", "", REAL, 0, 100000000, "", "0", true,              \
       "seconds without speech after which the server closes the model, until the next request; "   \

@@ -91,7 +91,7 @@ struct kk_provider {
                  const float *style, float speed, const kk_infer_control *control, kk_pcm *out,
                  kokoro_error *err);
     /* Gives back memory that is kept for the next inference and pages of mapped weights; the next
-     * inference is some 40 ms slower. In a turn, as infer: what others use stays. NULL: the
+     * inference is 1 to 20 ms slower. In a turn, as infer: what others use stays. NULL: the
      * provider keeps nothing that it could give. */
     void (*trim)(kk_model *model);
     /* What it does because of the export's or its runtime's peculiarities. NULL: nothing. */

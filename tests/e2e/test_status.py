@@ -284,6 +284,30 @@ def test_memory_is_given_back(server):
     assert server.post({"input": SHORT}).status_code == 200
 
 
+def resident_mb(server):
+    """Of the process, and how much of it the packed weights can be."""
+    lines = Path(f"/proc/{server.process.pid}/status").read_text().splitlines()
+    resident = next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:")) / 1024
+    for line in Path(f"/proc/{server.process.pid}/maps").read_text().splitlines():
+        if line.endswith(".pack") and "/native/" in line:
+            start, end = (int(part, 16) for part in line.split()[0].split("-"))
+            return resident, (end - start) / 2**20
+    pytest.skip("no packed weights are mapped")
+
+
+def test_an_idle_server_holds_its_weights_and_little_else(server):
+    talkers = [threading.Thread(target=server.post, args=({"input": LONG, "no_cache": True, **FAST},))
+               for _ in range(3)]
+    for talker in talkers:
+        talker.start()
+    for talker in talkers:
+        talker.join()
+    server.wait_idle()
+    wait_until(lambda: resident_mb(server), lambda mb: mb[0] < mb[1] + 48, 20, "resident, weights")
+    # And after a second without speech not even them.
+    wait_until(lambda: resident_mb(server), lambda mb: mb[0] < 64, 60, "resident, weights")
+
+
 def test_measures(server, start):
     measures = {one["name"]: one for one in server.status()["patch_status"]["measures"]}
     assert measures["unnamed_weights"]["applied"] and measures["strict_requests"]["applied"]

@@ -8,6 +8,10 @@
 #include <malloc.h>
 #include <string.h>
 
+/* So long after a speech the allocator's free pages are given back, some 10 MB after several at
+ * once; the next one takes them anew in less time than can be told. */
+static const double settle_s = 2.0;
+
 /* The allocator's own locks are taken for that, so it is done here and not where it is shown. */
 static double fragmentation(void)
 {
@@ -78,13 +82,16 @@ void kk_watchdog_tick(kk_server *server)
     w->view.fragmentation_percent = share;
     (void)pthread_mutex_unlock(&server->mutex);
     if (!is_quiet || spoke_at_s > w->spoke_at_s)
-        w->is_trimmed = false;
+        w->is_trimmed = w->is_settled = false;
     w->spoke_at_s = spoke_at_s;
     if (is_quiet && unload_s > 0.0 && quiet_s >= unload_s) {
         unload(server, unload_s);
     } else if (is_quiet && trim_s > 0.0 && quiet_s >= trim_s && !w->is_trimmed) {
-        w->is_trimmed = true;
+        w->is_trimmed = w->is_settled = true;
         trim(server);
+    } else if (is_quiet && trim_s > 0.0 && quiet_s >= settle_s && !w->is_settled) {
+        w->is_settled = true;
+        (void)malloc_trim(0);
     }
 }
 

@@ -31,7 +31,8 @@ typedef struct kk_watchdog_view {
 typedef struct kk_watchdog {
     kk_watchdog_view view;
     double spoke_at_s; /* the last end of a speech request that was seen */
-    bool is_trimmed;   /* since somebody spoke */
+    bool is_settled;   /* the allocator's free pages were given back since somebody spoke, */
+    bool is_trimmed;   /* all else too */
 } kk_watchdog;
 
 /* Each second, from one thread. */
