@@ -1,6 +1,7 @@
 """The server's own benchmarks, and what it does when .env and the record change under it."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -19,6 +20,18 @@ ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
 
 def section(server):
     return server.status()["scheduled_benchmark"]
+
+
+def recommend(record, provider, precision):
+    """Another way, as a process writes it that found it to be the best. It stands among the results,
+    as record.h has it, also where a quick run on a busy machine had no time to measure it."""
+    threads = record["recommended"]["threads"]
+    way = {"provider": provider, "precision": precision, "threads": threads}
+    name = f"{provider} {precision}, {threads} thread{'' if threads == 1 else 's'}"
+    if name not in record["benchmark_results"]:
+        record["benchmark_results"][name] = 0.01
+        record["results"].insert(0, {**way, "quality_db": 1.0})
+    record["recommended"], record["recommended_provider"] = way, provider
 
 
 def test_status_starts_one_that_makes_way_for_speech(start, place):
@@ -79,18 +92,19 @@ def test_status_starts_one_that_makes_way_for_speech(start, place):
     record = json.loads(record_path.read_text())
     used = server.status()["providers"]["used"]
     assert used == record["recommended"]["provider"]
-    other_way = next((way for way in record["results"] if way["provider"] == "onnxruntime"), None)
-    if other_way is None:
-        pytest.skip("all up to here is well; the machine was too busy for a quick run to measure another way")
-    record["recommended"] = {name: other_way[name] for name in ("provider", "precision", "threads")}
-    record["recommended_provider"] = "onnxruntime"
+    recommend(record, "onnxruntime", "file")
+    # Its form of the model is there, so that it is opened at once, as after a run that measured it.
+    subprocess.run(
+        [os.environ["KOKORO_PROGRAM"], "say", "--provider", "onnxruntime", "-o", str(work / "a.wav"), "Hi."],
+        env={**os.environ, "KOKORO_HOME": str(home)}, check=True,
+    )
     other = record_path.with_suffix(".new")
     other.write_text(json.dumps(record))
     other.rename(record_path)
     wait_until(
         lambda: server.status()["providers"],
         lambda p: p["used"] == "onnxruntime",
-        30,
+        120,
         "the server does not follow the record",
     )
     assert server.post({"input": "Still here."}).status_code == 200
