@@ -3,12 +3,9 @@
  * answer, who waits for it, who gets it when it is not made; with memory out, and from many
  * threads.
  */
+#include "bare_server.h"
 #include "base/alloc.h"
-#include "check.h"
 #include "server/http/http_exchange.h"
-#include "server/json.h"
-#include "server/live.h"
-#include "server/server_state.h"
 
 #include <sched.h>
 
@@ -19,27 +16,16 @@ static kk_server server;
 
 static void set_up(const char *memory_mb)
 {
-    const kk_metrics_options metrics = {.rtf = 1.0, .efficiency = 0.9};
-    kk_json_use_kk_alloc();
     kk_config_init(&config);
     CHECK_INT(kk_config_set_option(&config, KK_SET_RESULT_CACHE_MEMORY_MB, memory_mb, NULL), 0);
-    CHECK_INT(kk_config_load(&config, NULL, NULL, NULL, NULL), KOKORO_OK);
-    server.options.config = &config;
-    CHECK_INT(pthread_mutex_init(&server.mutex, NULL), 0);
-    server.metrics = kk_metrics_create(&metrics);
-    CHECK(server.metrics != NULL);
-    CHECK_INT(kk_live_create(&server.live, &config, NULL), KOKORO_OK);
+    bare_server_start(&server, &config);
     CHECK_INT(kk_speech_cache_create(&server.results, &server, NULL), KOKORO_OK);
 }
 
 static void tear_down(void)
 {
     kk_speech_cache_destroy(&server.results);
-    kk_live_destroy(&server.live);
-    kk_metrics_destroy(&server.metrics);
-    (void)pthread_mutex_destroy(&server.mutex);
-    memset(&server, 0, sizeof(server));
-    kk_config_fini(&config);
+    bare_server_stop(&server, &config);
 }
 
 /* One client and what became of it. */

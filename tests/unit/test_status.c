@@ -1,9 +1,8 @@
 /* test_status.c - the sections of GET /status without a server around them: a figure of each kind,
  * and what is shown when memory is out in the middle. */
+#include "bare_server.h"
 #include "base/alloc.h"
-#include "check.h"
 #include "server/benchmark/scheduler.h"
-#include "server/live.h"
 #include "server/status/status.h"
 
 static kk_config config;
@@ -11,15 +10,8 @@ static kk_server server;
 
 static void set_up(void)
 {
-    const kk_metrics_options metrics = {.rtf = 1.0, .efficiency = 0.9};
-    kk_json_use_kk_alloc();
     kk_config_init(&config);
-    CHECK_INT(kk_config_load(&config, NULL, NULL, NULL, NULL), KOKORO_OK);
-    server.options.config = &config;
-    CHECK_INT(pthread_mutex_init(&server.mutex, NULL), 0);
-    server.metrics = kk_metrics_create(&metrics);
-    CHECK(server.metrics != NULL);
-    CHECK_INT(kk_live_create(&server.live, &config, NULL), KOKORO_OK);
+    bare_server_start(&server, &config);
     CHECK_INT(kk_scheduler_create(&server.scheduler, &server, NULL), KOKORO_OK);
     CHECK_INT(kk_jobs_start(&server.jobs, 1, 4, NULL), KOKORO_OK);
     kk_hardware_read(&server.hardware);
@@ -29,11 +21,7 @@ static void tear_down(void)
 {
     kk_jobs_stop(&server.jobs);
     kk_scheduler_destroy(&server.scheduler);
-    kk_live_destroy(&server.live);
-    kk_metrics_destroy(&server.metrics);
-    (void)pthread_mutex_destroy(&server.mutex);
-    memset(&server, 0, sizeof(server));
-    kk_config_fini(&config);
+    bare_server_stop(&server, &config);
 }
 
 static json_t *make(void)

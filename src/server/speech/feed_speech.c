@@ -95,10 +95,10 @@ void kk_feed_speech_block(kk_feed_speech *speech, bool is_blocked)
 /* --- speaking --- */
 
 /* What the engine puts between two sentences of one call. */
-static int add_pause(kk_feed_speech *speech, const kk_feed_text *text)
+static int add_pause(kk_feed_speech *speech, const kk_feed_text *text, kokoro_error *err)
 {
     static const float silence[KOKORO_SAMPLE_RATE_HZ / 10];
-    size_t n = (size_t)(speech->speak.sentence_pause_s * KOKORO_SAMPLE_RATE_HZ);
+    size_t n = (size_t)(speech->speak.sentence_pause_s * KOKORO_SAMPLE_RATE_HZ + 0.5);
     int stop = 0;
     if (speech->n_calls == 0 || text->seam_before != KOKORO_SEAM_SENTENCE)
         return KOKORO_OK;
@@ -109,7 +109,7 @@ static int add_pause(kk_feed_speech *speech, const kk_feed_text *text)
         speech->stats.audio_s += (double)chunk.n_samples / KOKORO_SAMPLE_RATE_HZ;
         n -= chunk.n_samples;
     }
-    return stop == 0 ? KOKORO_OK : KOKORO_CANCELLED;
+    return stop == 0 ? KOKORO_OK : kk_fail(err, KOKORO_CANCELLED, "the client is gone");
 }
 
 /* What the listener waits for: the first sound since the first text came, the next since its own.
@@ -131,7 +131,7 @@ static int speak_text(kk_feed_speech *speech, const kk_feed_text *text, kokoro_e
     request->buffered_s = buffered_s(speech);
     request->skip_silence = speech->skips_silence && speech->first_s <= 0.0;
     speech->call_stats = (kokoro_stats){0};
-    int status = add_pause(speech, text);
+    int status = add_pause(speech, text, err);
     if (status != KOKORO_OK)
         return status;
     status =

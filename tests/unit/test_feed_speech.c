@@ -1,0 +1,209 @@
+/*
+ * test_feed_speech.c - a text that arrives in pieces is spoken, with the real model and without a
+ * server: its sound in one row, its place in the queue, and every failed allocation an error.
+ */
+#include "server/speech/feed_speech.h"
+
+#include "bare_server.h"
+#include "base/alloc.h"
+#include "base/status.h"
+#include "data.h"
+
+#include <sched.h>
+
+static char model_path[512], voices_path[512], lexicon_path[512];
+static char cache_dir[] = "/tmp/kokoro-feed-XXXXXX";
+static kokoro_engine *engine;
+static kk_config config;
+static kk_server server;
+
+#define NEED_DATA()                                                                                \
+    NEED(model_path, "model/kokoro-v1.0.int8.onnx");                                               \
+    NEED(voices_path, "voices/voices.pack");                                                       \
+    NEED(lexicon_path, "lexicon/english.pack");                                                    \
+    set_up()
+
+static void set_up(void)
+{
+    kokoro_options options;
+    if (engine != NULL)
+        return;
+    CHECK(mkdtemp(cache_dir) != NULL);
+    kokoro_options_init(&options);
+    options.model_path = model_path;
+    options.voices_path = voices_path;
+    options.lexicon_path = lexicon_path;
+    options.cache_dir = cache_dir;
+    options.cpu_mask = getenv("KOKORO_CPU_MASK");
+    options.provider = "native";
+    CHECK_INT(kokoro_open(&engine, &options, NULL), KOKORO_OK);
+    kk_config_init(&config);
+    CHECK_INT(kk_config_set_option(&config, KK_SET_CACHE, cache_dir, NULL), 0);
+    CHECK_INT(kk_config_set_option(&config, KK_SET_MAX_QUEUE, "1", NULL), 0);
+    bare_server_start(&server, &config);
+    CHECK_INT(kk_cache_keeper_create(&server.cache, &server, NULL), KOKORO_OK);
+    CHECK_INT(kk_jobs_start(&server.jobs, 1, 4, NULL), KOKORO_OK);
+}
+
+/* Who gives the text, a sentence at a time, and hears it. */
+typedef struct listener {
+    const char *const *texts; /* up to NULL */
+    size_t n_texts, n_samples;
+    bool is_gone;
+} listener;
+
+static int next_text(void *user, double buffered_s, kk_feed_text *out, kokoro_error *err)
+{
+    listener *l = user;
+    CHECK(buffered_s >= 0.0);
+    if (l->texts[l->n_texts] == NULL)
+        return KK_FEED_END;
+    kk_buf_clear(&out->text);
+    kk_buf_append_str(&out->text, l->texts[l->n_texts]);
+    if (out->text.failed)
+        return kk_fail_memory(err);
+    out->seam_before = l->n_texts++ > 0 ? KOKORO_SEAM_SENTENCE : KOKORO_SEAM_NONE;
+    out->seam_after = KOKORO_SEAM_SENTENCE;
+    return KK_FEED_TEXT;
+}
+
+static int hear(void *user, const kokoro_chunk *chunk)
+{
+    listener *l = user;
+    l->n_samples += chunk->n_samples;
+    return 0;
+}
+
+static bool is_gone(void *user)
+{
+    return ((listener *)user)->is_gone;
+}
+
+static int run(listener *l, double pause_s, kokoro_stats *stats, kokoro_error *err)
+{
+    kk_feed_speech speech = {.next = next_text, .chunk = hear, .user = l};
+    kokoro_request_init(&speech.speak);
+    speech.speak.voice = "af_heart";
+    speech.speak.speed = 4.0;
+    speech.speak.pieces = true;
+    speech.speak.sentence_pause_s = pause_s;
+    speech.speak.cancelled = is_gone;
+    speech.speak.cancelled_user = l;
+    speech.count = (kk_speech_count){.server = &server, .engine = engine};
+    l->n_texts = l->n_samples = 0;
+    int status = kk_feed_speech_run(&speech, err);
+    if (stats != NULL)
+        *stats = speech.stats;
+    return status;
+}
+
+static void check_no_place_is_held(void)
+{
+    kk_jobs_view view;
+    kk_jobs_read(server.jobs, &view);
+    CHECK_INT(view.n_running + view.n_waiting, 0);
+}
+
+static const char *const two[] = {"Hi.", "Go on.", NULL};
+
+TEST(sentences_in_one_row)
+{
+    NEED_DATA();
+    kokoro_stats stats;
+    kokoro_error err;
+    listener l = {.texts = two};
+    CHECK_INT(run(&l, 0.0, &stats, &err), KOKORO_OK);
+    CHECK_INT(l.n_texts, 2);
+    CHECK_NEAR(stats.audio_s, (double)l.n_samples / KOKORO_SAMPLE_RATE_HZ, 1e-6);
+    CHECK_INT(stats.n_chunks, 2);
+    const size_t bare = l.n_samples;
+    CHECK_INT(run(&l, 0.25, &stats, &err), KOKORO_OK);
+    CHECK(l.n_samples > bare + KOKORO_SAMPLE_RATE_HZ / 8); /* each is spoken for itself too */
+    CHECK_NEAR(stats.audio_s, (double)l.n_samples / KOKORO_SAMPLE_RATE_HZ, 1e-6);
+    check_no_place_is_held();
+}
+
+TEST(nothing_to_speak)
+{
+    NEED_DATA();
+    static const char *const marks[] = {"...", NULL}, *const none[] = {NULL};
+    kokoro_error err;
+    CHECK_INT(run(&(listener){.texts = marks}, 0.0, NULL, &err), KOKORO_NO_SPEECH);
+    CHECK_INT(run(&(listener){.texts = none}, 0.0, NULL, &err), KOKORO_NO_SPEECH);
+    check_no_place_is_held();
+}
+
+static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+
+static void wait_at_gate(void *job)
+{
+    (void)job;
+    (void)pthread_mutex_lock(&gate);
+    (void)pthread_mutex_unlock(&gate);
+}
+
+/* The one worker is busy: who comes waits, until he goes; and with one who waits the queue is full.
+ */
+TEST(it_waits_for_its_turn)
+{
+    NEED_DATA();
+    kk_jobs_view view;
+    kokoro_error err;
+    kk_metrics_view before, after;
+    (void)pthread_mutex_lock(&gate);
+    CHECK_INT(kk_jobs_add(server.jobs, wait_at_gate, NULL), KOKORO_OK);
+    do
+        kk_jobs_read(server.jobs, &view);
+    while (view.n_running == 0);
+    CHECK_INT(run(&(listener){.texts = two, .is_gone = true}, 0.0, NULL, &err), KOKORO_CANCELLED);
+    kk_metrics_read(server.metrics, &before);
+    CHECK_INT(kk_jobs_add(server.jobs, wait_at_gate, NULL), KOKORO_OK);
+    CHECK_INT(run(&(listener){.texts = two}, 0.0, NULL, &err), KOKORO_BUSY);
+    kk_metrics_read(server.metrics, &after);
+    CHECK_INT(after.spans[KK_METRICS_SINCE_START].n_speech,
+              before.spans[KK_METRICS_SINCE_START].n_speech);
+    (void)pthread_mutex_unlock(&gate);
+    do
+        kk_jobs_read(server.jobs, &view);
+    while (view.n_running + view.n_waiting > 0);
+    listener l = {.texts = two};
+    CHECK_INT(run(&l, 0.0, NULL, &err), KOKORO_OK);
+    CHECK(l.n_samples > 0);
+}
+
+TEST(every_failed_allocation_is_an_error)
+{
+    NEED_DATA();
+    size_t n_failed = 0;
+    bool is_done = false;
+    for (size_t k = 1; !is_done && k < 5000; k++) {
+        kokoro_error err = {.status = KOKORO_OK};
+        listener l = {.texts = two};
+        kk_alloc_fail_at(k, 0);
+        const int status = run(&l, 0.1, NULL, &err);
+        is_done = kk_alloc_count() < k;
+        kk_alloc_fail_at(0, 0);
+        CHECK(status == KOKORO_OK || status == KOKORO_NO_MEMORY);
+        n_failed += status == KOKORO_NO_MEMORY;
+        CHECK_INT(err.status, status);
+        check_no_place_is_held();
+    }
+    CHECK(is_done);
+    CHECK(n_failed > 5);
+}
+
+TEST(all_is_given_back)
+{
+    char command[600];
+    if (engine == NULL)
+        SKIP(model_path);
+    kk_jobs_stop(&server.jobs);
+    kk_cache_keeper_destroy(&server.cache);
+    bare_server_stop(&server, &config);
+    kokoro_close(&engine);
+    (void)snprintf(command, sizeof(command), "rm -rf '%s'", cache_dir);
+    CHECK_INT(system(command), 0);
+}
+
+TEST_MAIN(T(sentences_in_one_row), T(nothing_to_speak), T(it_waits_for_its_turn),
+          T(every_failed_allocation_is_an_error), T(all_is_given_back))
