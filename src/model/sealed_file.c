@@ -29,10 +29,12 @@ int kk_sealed_open(kk_map *map, size_t *len, const char *path, kokoro_error *err
         memcpy(&end, map->data + map->len - sizeof(end), sizeof(end));
         *len = map->len - sizeof(end);
         is_whole = memcmp(end.magic, TRAILER_MAGIC, sizeof(end.magic)) == 0 && end.len == *len &&
-                   end.hash == kk_hash(map->data, *len);
+                   (kk_map_is_known(map, end.hash) || end.hash == kk_hash(map->data, *len));
     }
-    if (is_whole)
+    if (is_whole) {
+        kk_map_know(map, end.hash);
         return KOKORO_OK;
+    }
     kk_map_close(map);
     return kk_fail(err, KOKORO_BAD_DATA, "the cached model %s is damaged", path);
 }

@@ -225,16 +225,20 @@ TEST(the_workspace_is_a_stack)
     unsigned char *base = w.base;
     CHECK_INT(kk_workspace_reserve(&w, 100, NULL), KOKORO_OK);
     CHECK(w.base == base && w.overflown == 0 && w.used == 0 && w.peak == 0);
-    CHECK_INT(kk_workspace_reserve(&w, 1 << 20, NULL), KOKORO_OK);
-    CHECK(w.size >= 1 << 20);
-    unsigned char *all = kk_workspace_alloc(&w, 1 << 20);
+    enum { HUGE_PAGE = 2 << 20, SIZE = 3 * HUGE_PAGE };
+    CHECK_INT(kk_workspace_reserve(&w, SIZE, NULL), KOKORO_OK);
+    CHECK(w.size >= SIZE);
+    unsigned char *all = kk_workspace_alloc(&w, SIZE);
     CHECK(all != NULL);
-    memset(all, 0xCD, 1 << 20);
-    kk_workspace_trim(&w, 8192);
-    CHECK_INT(all[8191], 0xCD);
-    CHECK_INT(all[8192], 0); /* the system's fresh page */
-    CHECK_INT(all[(1 << 20) - 1], 0);
-    kk_workspace_trim(&w, 2 << 20);
+    memset(all, 0xCD, SIZE);
+    kk_workspace_trim(&w, 8192); /* the rest of a huge page stays */
+    CHECK_INT(all[HUGE_PAGE - 1], 0xCD);
+    CHECK_INT(all[HUGE_PAGE], 0); /* the system's fresh page */
+    CHECK_INT(all[SIZE - 1], 0);
+    kk_workspace_trim(&w, 2 * (size_t)SIZE);
+    CHECK_INT(all[0], 0xCD);
+    kk_workspace_trim(&w, 0);
+    CHECK_INT(all[0], 0);
 
     kokoro_error err = {0, ""};
     CHECK_INT(kk_workspace_reserve(&w, SIZE_MAX / 2, &err), KOKORO_NO_MEMORY);
