@@ -12,7 +12,8 @@ static const double MARGIN_S = 0.06, AHEAD_S = 10.0;
 /* Ranks move with time, so that who waits looks up this often; who works no more often than ... */
 static const double LOOK_S = 0.01, CHECK_S = 0.002;
 static const double HALF_LIFE_S = 10.0;
-/* Batch work that has not had the model for so long takes its place among the new. */
+/* Batch work that has not had the model for so long takes its place among the new, and the new who
+ * have heard nothing for so long theirs among those who run dry. */
 static const double PATIENCE_S = 20.0;
 /* Until it is measured: a processor of 2022 with AVX2. */
 static const double FIRST_TEXT_COST_S = 0.003, FIRST_SOUND_COST_S = 0.2, LEARNING = 0.2;
@@ -95,7 +96,7 @@ int kk_turn_rank(const kk_turn *turn, double now_s, double group_used_s, double 
     switch (turn->kind) {
     case KK_TURN_NEW:
         *key = turn->due_s + group_used_s;
-        return KK_RANK_NEW;
+        return turn->came_s + PATIENCE_S <= now_s ? KK_RANK_DRY : KK_RANK_NEW;
     case KK_TURN_PLAYING:
         if (turn->due_s - turn->cost_s - MARGIN_S <= now_s) {
             *key = turn->due_s - turn->cost_s;

@@ -11,9 +11,10 @@
  * While ranks 0 and 1 work, 2 and 3 stand aside, so that few hands make a first sound. A request is
  * put aside within an inference, at the next kk_schedule_yield.
  *
- * Batch work that has waited for 20 s has one turn among the new. Requests of one group (a client's
- * key) share: a group that has lately had the model for u seconds queues in ranks 1 and 3 as though
- * it had come u seconds later.
+ * Batch work that has waited for 20 s has one turn among the new, and a new listener who has heard
+ * nothing for as long counts as dry: else more listeners than the machine can serve would keep him
+ * out for ever. Requests of one group (a client's key) share: a group that has lately had the model
+ * for u seconds queues in ranks 1 and 3 as though it had come u seconds later.
  *
  * The method is Liu and Layland's earliest deadline first (Journal of the ACM 20, 1973), with ranks
  * because a deadline that is past helps nobody.

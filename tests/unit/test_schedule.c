@@ -25,11 +25,14 @@ TEST(ranks)
     CHECK_INT(kk_turn_rank(&turn, 100.0, 0.0, &key), KK_RANK_BATCH);
     CHECK(key == 90.0);
     CHECK_INT(kk_turn_rank(&turn, 111.0, 0.0, &key), KK_RANK_NEW); /* it has waited long enough */
-    turn = (kk_turn){.kind = KK_TURN_NEW, .due_s = 100.25};
+    turn = (kk_turn){.kind = KK_TURN_NEW, .came_s = 100.0, .due_s = 100.25};
     CHECK_INT(kk_turn_rank(&turn, 100.0, 0.0, &key), KK_RANK_NEW);
     CHECK(key == 100.25);
     CHECK_INT(kk_turn_rank(&turn, 100.0, 3.0, &key), KK_RANK_NEW);
     CHECK(key == 103.25); /* its group has used the model for 3 s */
+    CHECK_INT(kk_turn_rank(&turn, 119.9, 0.0, &key), KK_RANK_NEW);
+    CHECK_INT(kk_turn_rank(&turn, 120.1, 0.0, &key), KK_RANK_DRY); /* he has waited long enough */
+    CHECK(key == 100.25); /* before those who have run dry since */
     turn = (kk_turn){.kind = KK_TURN_PLAYING, .due_s = 103.0, .cost_s = 0.5};
     CHECK_INT(kk_turn_rank(&turn, 100.0, 9.0, &key), KK_RANK_AHEAD);
     CHECK(key == 103.0); /* a listener hears no group */
