@@ -100,6 +100,11 @@ int kk_blend_parse(const kk_voices *voices, const char *text, kk_blend *out, kok
         int status = parse_part(kk_slice_trim(part), &name, &weights[out->n], err);
         if (status != KOKORO_OK)
             return status;
+        if (name.len == 0)
+            return kk_fail(err, KOKORO_VOICE,
+                           "a part of the voice '%.60s' has no name; a blend is names with plus "
+                           "signs between them, as in af_bella(2)+af_sky(1)",
+                           text);
         if (!find_voice(voices, name, &out->index[out->n]))
             return fail_unknown(voices, name, err);
         total += weights[out->n++];

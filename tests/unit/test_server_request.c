@@ -251,9 +251,25 @@ TEST(deep_nesting_is_refused)
 
 TEST(names_of_openai)
 {
-    CHECK_STR(kk_voice_of_name("alloy"), "af_alloy");
-    CHECK_STR(kk_voice_of_name("cedar"), "am_fenrir");
-    CHECK_STR(kk_voice_of_name("af_bella(2)+af_sky(1)"), "af_bella(2)+af_sky(1)");
+    static const struct {
+        const char *name, *voice;
+    } cases[] = {
+        {"alloy", "af_alloy"},
+        {"cedar", "am_fenrir"},
+        {"alloys", "alloys"},
+        {"", ""},
+        {"af_bella(2)+af_sky(1)", "af_bella(2)+af_sky(1)"},
+        {"alloy(2)+nova", "af_alloy(2)+af_nova"},
+        {" echo (0.5) + bm_george+ash", " am_echo (0.5) + bm_george+am_adam"},
+        {"alloy(ash", "af_alloy(ash"},
+        {"++alloy+", "++af_alloy+"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        kk_buf voice = KK_BUF_INIT;
+        kk_voice_of_name(&voice, cases[i].name);
+        CHECK_STR(kk_buf_str(&voice), cases[i].voice);
+        kk_buf_fini(&voice);
+    }
     CHECK(kk_model_is_known("kokoro"));
     CHECK(kk_model_is_known("gpt-4o-mini-tts-2025-12-15"));
     CHECK(!kk_model_is_known("gpt-4o-mini-tts-"));

@@ -98,10 +98,10 @@ TEST(bad_expressions_are_named)
 {
     static const struct {
         const char *text, *message;
-    } rows[] = {{"", "unknown voice ''"},
+    } rows[] = {{"", "has no name"},
                 {"af_belle", "did you mean af_bella?"},
                 {"nobody_at_all", "there are 3, af_bella to jf_alpha"},
-                {"af_bella+", "unknown voice ''"},
+                {"af_bella+", "'af_bella+' has no name"},
                 {"af_bella(0)", "a number above 0"},
                 {"af_bella(-1)", "a number above 0"},
                 {"af_bella(nan)", "a number above 0"},

@@ -15,13 +15,29 @@ static const struct {
     {"cedar", "am_fenrir"},
 };
 
-const char *kk_voice_of_name(const char *name)
+static kk_slice voice_of_name(kk_slice name)
 {
     for (size_t i = 0; i < sizeof(voices) / sizeof(voices[0]); i++) {
-        if (strcmp(voices[i].name, name) == 0)
-            return voices[i].voice;
+        if (kk_slice_equal(name, kk_slice_of(voices[i].name)))
+            return kk_slice_of(voices[i].voice);
     }
     return name;
+}
+
+void kk_voice_of_name(kk_buf *dst, const char *name)
+{
+    for (;;) {
+        const kk_slice blank = {name, strspn(name, " +")};
+        const kk_slice part = {name + blank.len, strcspn(name + blank.len, " +(")};
+        const char *rest = part.data + part.len;
+        const kk_slice weight = {rest, strcspn(rest, "+")};
+        kk_buf_append_slice(dst, blank);
+        kk_buf_append_slice(dst, voice_of_name(part));
+        kk_buf_append_slice(dst, weight);
+        name = rest + weight.len;
+        if (*name == '\0')
+            break;
+    }
 }
 
 const char *const kk_model_names[] = {

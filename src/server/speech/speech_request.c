@@ -150,7 +150,10 @@ static int take_voice(const parse *p)
     if (voice[0] == '\0')
         return kk_api_fail(p->error, 400, "voice", "unknown_voice",
                            "'voice' is empty; GET /v1/audio/voices lists the voices");
-    p->out->speak.voice = kk_arena_strdup(&p->out->arena, kk_voice_of_name(voice));
+    kk_buf own = KK_BUF_INIT;
+    kk_voice_of_name(&own, voice);
+    p->out->speak.voice = own.failed ? NULL : kk_arena_strdup(&p->out->arena, kk_buf_str(&own));
+    kk_buf_fini(&own);
     return p->out->speak.voice != NULL ? 0 : no_memory(p);
 }
 

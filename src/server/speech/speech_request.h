@@ -45,8 +45,9 @@ int kk_speech_request_parse(kk_speech_request *out, kk_slice body, const kk_spee
                             kk_api_error *error);
 void kk_speech_request_fini(kk_speech_request *request);
 
-/* The voice that stands for one of OpenAI's names ("alloy"); any other name as it is. */
-const char *kk_voice_of_name(const char *name);
+/* Appends a voice or a blend, with the voice that stands for it in place of each of OpenAI's names
+ * ("alloy", "alloy(2)+af_sky"); all else as it is. */
+void kk_voice_of_name(kk_buf *dst, const char *name);
 
 /* The models that this server answers for; ended by NULL. The first is the default. */
 extern const char *const kk_model_names[];

@@ -91,16 +91,20 @@ int kk_wyoming_choose_voice(const kokoro_engine *engine, const kk_wyoming_wish *
     kokoro_voice speaker;
     const char *chosen = default_voice;
     char shown[120];
-    if (wish->speaker != NULL && find_voice(engine, wish->speaker, &speaker))
+    kk_buf own = KK_BUF_INIT;
+    if (wish->speaker != NULL && find_voice(engine, wish->speaker, &speaker)) {
         chosen = speaker.id;
-    else if (wish->name != NULL && wish->name[0] != '\0')
-        chosen = kk_voice_of_name(wish->name);
-    else if (wish->language != NULL && wish->language[0] != '\0')
+    } else if (wish->name != NULL && wish->name[0] != '\0') {
+        kk_voice_of_name(&own, wish->name);
+        chosen = own.failed ? wish->name : kk_buf_str(&own);
+    } else if (wish->language != NULL && wish->language[0] != '\0') {
         chosen = voice_of_language(engine, wish->language, default_voice);
+    }
     if (chosen == NULL)
         return kk_api_fail(error, 400, NULL, "unknown_language", "no voice speaks '%s'",
                            kk_api_shown(shown, sizeof(shown), wish->language));
     (void)snprintf(voice, size, "%s", chosen);
+    kk_buf_fini(&own);
     return 0;
 }
 
