@@ -167,9 +167,16 @@ typedef struct gate {
 
 static gate door = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false, false};
 
-static bool hold_up(void *unused)
+static void note_read(void *user)
 {
-    (void)unused;
+    atomic_store((atomic_bool *)user, true);
+}
+
+/* Asked while the text is read too; from then on where it has the model, as nobody else waits. */
+static bool hold_up(void *user)
+{
+    if (!atomic_load((atomic_bool *)user))
+        return false;
     (void)pthread_mutex_lock(&door.mutex);
     door.is_held = true;
     (void)pthread_cond_broadcast(&door.changed);
@@ -182,17 +189,27 @@ static bool hold_up(void *unused)
 /* A first sound for which nobody can be put ahead, holding the only place. */
 static void *hold_the_model(void *user)
 {
+    atomic_bool is_read = false;
     kokoro_request request = request_of(2);
     request.first_sound_within_s = 1e-6;
     request.pieces = true;
+    request.accepted = note_read;
+    request.accepted_user = &is_read;
     request.cancelled = hold_up;
+    request.cancelled_user = &is_read;
     *(int *)user = kokoro_speak(engine, &request, keep, &pieces, NULL, NULL);
     return NULL;
 }
 
+typedef struct leaver {
+    atomic_bool is_read;
+    atomic_int n_asked; /* since then */
+} leaver;
+
 static bool leave(void *user)
 {
-    return atomic_fetch_add((atomic_int *)user, 1) >= 3;
+    leaver *l = user;
+    return atomic_load(&l->is_read) && atomic_fetch_add(&l->n_asked, 1) >= 3;
 }
 
 TEST(who_waits_can_leave)
@@ -200,7 +217,7 @@ TEST(who_waits_can_leave)
     NEED_ENGINE();
     pthread_t thread;
     int held_status = 1;
-    atomic_int n_asked = 0;
+    leaver left = {false, 0};
     pieces = (sound){.n = 0};
     CHECK_INT(pthread_create(&thread, NULL, hold_the_model, &held_status), 0);
     (void)pthread_mutex_lock(&door.mutex);
@@ -208,13 +225,16 @@ TEST(who_waits_can_leave)
         (void)pthread_cond_wait(&door.changed, &door.mutex);
     (void)pthread_mutex_unlock(&door.mutex);
     kokoro_request request = request_of(0);
+    request.accepted = note_read;
+    request.accepted_user = &left.is_read;
     request.cancelled = leave;
-    request.cancelled_user = &n_asked;
+    request.cancelled_user = &left;
     kokoro_stats stats;
     again = (sound){.n = 0};
     CHECK_INT(kokoro_speak(engine, &request, keep, &again, &stats, NULL), KOKORO_CANCELLED);
     CHECK_INT(again.n_pieces, 0);
     CHECK(stats.model_ms == 0.0); /* it never had the model */
+    CHECK_INT(atomic_load(&left.n_asked), 4);
     (void)pthread_mutex_lock(&door.mutex);
     door.may_go_on = true;
     (void)pthread_cond_broadcast(&door.changed);
