@@ -37,7 +37,7 @@ static double first_s(const kk_piece_load *load)
 
 double kk_piece_least_s(const kk_piece_load *load, bool begins_chunk)
 {
-    return begins_chunk ? first_s(load) + EXCERPTS_S : least_s(load) + AROUND_S;
+    return begins_chunk ? first_s(load) + EXCERPTS_S : least_s(load) + AROUND_CAUTION * AROUND_S;
 }
 
 kk_piece_length kk_piece_length_for(const kk_piece_need *need)
