@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 void kk_complain(const char *format, ...)
 {
@@ -89,7 +90,10 @@ int kk_app_flush(void)
     errno = 0;
     if (fflush(stdout) == 0 && !ferror(stdout))
         return KK_EXIT_OK;
-    kk_complain("cannot write standard output: %s", errno != 0 ? strerror(errno) : "write failed");
+    /* It may have failed long ago; what is cut short can bear a line more that tells why. */
+    const bool is_well_now = errno == 0 && write(STDOUT_FILENO, "\n", 1) == 1;
+    kk_complain("cannot write standard output: %s",
+                is_well_now ? "an earlier write failed" : strerror(errno));
     return KK_EXIT_FAILED;
 }
 
