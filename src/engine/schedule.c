@@ -154,9 +154,10 @@ static kk_turn *best_waiting(const kk_schedule *schedule, double now_s, place *b
 
 static void unlink_turn(kk_turn **list, kk_turn *turn)
 {
-    while (*list != turn)
+    while (*list != NULL && *list != turn)
         list = &(*list)->next;
-    *list = turn->next;
+    if (*list != NULL)
+        *list = turn->next;
     turn->next = NULL;
 }
 
