@@ -69,6 +69,14 @@ static void say_back(echo *e)
     }
 }
 
+static void wait_for_end(echo *e)
+{
+    (void)pthread_mutex_lock(&e->mutex);
+    while (!e->has_end && !e->is_gone)
+        (void)pthread_cond_wait(&e->news, &e->mutex);
+    (void)pthread_mutex_unlock(&e->mutex);
+}
+
 static void say_much(echo *e)
 {
     char piece[LOUD];
@@ -83,6 +91,8 @@ static void *work(void *user)
 {
     echo *e = user;
     kk_http_response response = {.status = 200, .content_type = "text/plain"};
+    if (strcmp(e->path, "/late") == 0)
+        wait_for_end(e);
     kk_http_begin(e->exchange, &response, KK_HTTP_LENGTH_UNKNOWN);
     if (strcmp(e->path, "/much") == 0)
         say_much(e);
@@ -314,25 +324,49 @@ TEST(an_answer_that_failed_has_no_end)
     kk_buf_fini(&got);
 }
 
-TEST(a_body_that_is_too_long_is_cut)
+/* A chunk that is longer than a body may be. */
+static void say_too_much(int fd)
 {
     char chunk[MAX_BODY + 2];
+    memset(chunk, 'x', sizeof(chunk) - 1);
+    chunk[sizeof(chunk) - 1] = '\0';
+    say(fd, "3e9\r\n");
+    say(fd, chunk);
+    say(fd, "\r\n");
+}
+
+TEST(an_answer_ends_where_the_body_becomes_too_long)
+{
     kk_buf got = KK_BUF_INIT;
     start();
     int fd = dial();
-    memset(chunk, 'x', sizeof(chunk) - 1);
-    chunk[sizeof(chunk) - 1] = '\0';
-    say(fd, HEAD("/") "3\r\none\r\n3e9\r\n");
-    say(fd, chunk);
-    say(fd, "\r\n");
+    say(fd, HEAD("/") "3\r\none\r\n");
+    CHECK(read_until(fd, &got, "one"));
+    say_too_much(fd);
     (void)read_until(fd, &got, NULL);
-    CHECK(strstr(kk_buf_str(&got), "0\r\n\r\n") == NULL);
+    CHECK(strstr(kk_buf_str(&got), "413") == NULL && strstr(kk_buf_str(&got), "0\r\n\r\n") == NULL);
     (void)close(fd);
     stop(499);
+    kk_buf_fini(&got);
+}
+
+TEST(a_body_that_is_too_long_before_the_answer_is_refused)
+{
+    kk_buf got = KK_BUF_INIT;
+    start();
+    int fd = dial();
+    say(fd, HEAD("/late") "3\r\none\r\n");
+    say_too_much(fd);
+    (void)read_until(fd, &got, NULL);
+    CHECK(strncmp(kk_buf_str(&got), "HTTP/1.1 413 ", 13) == 0);
+    CHECK(strstr(kk_buf_str(&got), "one") == NULL);
+    (void)close(fd);
+    stop(413);
     kk_buf_fini(&got);
 }
 
 TEST_MAIN(T(the_answer_begins_before_the_request_ends), T(a_client_asks_to_be_told_to_continue),
           T(an_old_client_gets_no_chunks), T(a_worker_that_is_faster_than_its_client_waits),
           T(an_answer_that_ends_first_is_whole), T(a_client_that_leaves_ends_the_work),
-          T(an_answer_that_failed_has_no_end), T(a_body_that_is_too_long_is_cut))
+          T(an_answer_that_failed_has_no_end), T(an_answer_ends_where_the_body_becomes_too_long),
+          T(a_body_that_is_too_long_before_the_answer_is_refused))
