@@ -269,7 +269,8 @@ static void *listen(void *user)
     return NULL;
 }
 
-/* While the model is held six come to listen; the first pieces must last for a round of all. */
+/* While the model is held six come to listen; the first pieces must last for a round of all. On a
+ * machine so slow that one listener would be too many, which this one is said to be. */
 TEST(first_pieces_last_for_a_round)
 {
     NEED_ENGINE();
@@ -285,6 +286,9 @@ TEST(first_pieces_last_for_a_round)
     do
         kk_schedule_read(&engine->schedule, &view);
     while (view.n_listeners < 7);
+    (void)pthread_mutex_lock(&engine->schedule.mutex);
+    engine->schedule.sound_cost_s = 2.0;
+    (void)pthread_mutex_unlock(&engine->schedule.mutex);
     (void)pthread_mutex_lock(&door.mutex);
     door.may_go_on = true;
     (void)pthread_cond_broadcast(&door.changed);
@@ -296,7 +300,7 @@ TEST(first_pieces_last_for_a_round)
         longest = listeners[i].n_first > longest ? listeners[i].n_first : longest;
     }
     CHECK_INT(pthread_join(holder, NULL), 0);
-    CHECK(longest > KOKORO_SAMPLE_RATE_HZ * 7 / 10);
+    CHECK(longest > KOKORO_SAMPLE_RATE_HZ * 3 / 2);
     kokoro_close(&engine);
 }
 
