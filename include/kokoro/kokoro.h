@@ -101,6 +101,17 @@ enum kokoro_log_level { KOKORO_LOG_ERROR, KOKORO_LOG_WARNING, KOKORO_LOG_INFO, K
 /* Called with one line, without newline. `line` is the library's, valid during the call. */
 typedef void kokoro_log_fn(void *user, int level, const char *line);
 
+/*
+ * Which files of the cache were found whole. A checksum over the packed model takes longer than all
+ * the rest of opening it; engines that are opened with the same one of these sum a file once, and
+ * again when it has changed. Any number of threads and engines may use it; it outlives kokoro_open.
+ * The caller frees it, which sets *known to NULL; NULL and a pointer to NULL are allowed. NULL from
+ * _new: no memory.
+ */
+typedef struct kokoro_known_files kokoro_known_files;
+KOKORO_API KOKORO_WARN_UNUSED kokoro_known_files *kokoro_known_files_new(void);
+KOKORO_API void kokoro_known_files_free(kokoro_known_files **known);
+
 typedef struct kokoro_options {
     size_t struct_size;        /* set by kokoro_options_init */
     const char *model_path;    /* the ONNX export; required */
@@ -128,6 +139,7 @@ typedef struct kokoro_options {
                                      opening takes longer and more memory */
     int n_at_once; /* inferences side by side, where the provider can: they share the threads, one
                       alone has them all; 0: as many as there are threads */
+    kokoro_known_files *known_files; /* NULL: every file is summed */
 } kokoro_options;
 
 KOKORO_API void kokoro_options_init(kokoro_options *options);

@@ -2,12 +2,10 @@
 #include "base/file.h"
 
 #include "base/alloc.h"
-#include "base/clock.h"
 #include "base/status.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,47 +81,6 @@ void kk_map_ask_huge(const kk_map *map)
 #else
     (void)map;
 #endif
-}
-
-/* --- files known to be whole --- */
-
-enum { N_KNOWN = 8 };
-
-typedef struct known_file {
-    kk_file_id id;
-    uint64_t hash;
-} known_file;
-
-static pthread_mutex_t known_mutex = PTHREAD_MUTEX_INITIALIZER;
-static known_file known[N_KNOWN]; /* an inode of 0: free */
-static size_t next_known;
-
-static bool is_same(const kk_file_id *a, const kk_file_id *b)
-{
-    return a->device == b->device && a->inode == b->inode && a->size == b->size &&
-           a->modified_ns == b->modified_ns && a->changed_ns == b->changed_ns;
-}
-
-bool kk_map_is_known(const kk_map *map, uint64_t hash)
-{
-    bool is_known = false;
-    (void)pthread_mutex_lock(&known_mutex);
-    for (size_t i = 0; i < N_KNOWN && map->id.inode != 0; i++)
-        is_known = is_known || (known[i].hash == hash && is_same(&known[i].id, &map->id));
-    (void)pthread_mutex_unlock(&known_mutex);
-    return is_known;
-}
-
-void kk_map_know(const kk_map *map, uint64_t hash)
-{
-    const int64_t settled_ns = (int64_t)(1e9 * (kk_wall_s() - 0.1));
-    if (map->id.inode == 0 || map->id.changed_ns > settled_ns || map->id.modified_ns > settled_ns ||
-        kk_map_is_known(map, hash))
-        return;
-    (void)pthread_mutex_lock(&known_mutex);
-    known[next_known] = (known_file){map->id, hash};
-    next_known = (next_known + 1) % N_KNOWN;
-    (void)pthread_mutex_unlock(&known_mutex);
 }
 
 int kk_file_read(kk_buf *buf, const char *path, size_t limit, kokoro_error *err)

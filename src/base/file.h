@@ -36,15 +36,6 @@ void kk_map_forget(const kk_map *map, size_t from, size_t to);
  * has none nothing happens. */
 void kk_map_ask_huge(const kk_map *map);
 
-/*
- * A checksum over a large file takes as long as all the rest of opening it, so this process
- * remembers the files that it has found whole: the same file, in the same state, with the same
- * checksum in its head. A file that was written within the last tenth of a second is not
- * remembered, since another write could leave its times as they are.
- */
-bool kk_map_is_known(const kk_map *map, uint64_t hash);
-void kk_map_know(const kk_map *map, uint64_t hash);
-
 /* Read a whole file of at most `limit` bytes onto the end of *buf. NOT_FOUND, IO, TOO_LONG,
  * NO_MEMORY. */
 int kk_file_read(kk_buf *buf, const char *path, size_t limit, kokoro_error *err);

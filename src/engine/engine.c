@@ -62,7 +62,8 @@ static int new_engine(kokoro_engine **out, const kokoro_options *options, kokoro
     }
     const kk_phonemizer_options phonemizer = {.lexicon_path = options->lexicon_path,
                                               .espeak_helper = options->espeak_helper,
-                                              .log = &engine->log};
+                                              .log = &engine->log,
+                                              .known_files = options->known_files};
     int status = kk_phonemizer_open(&engine->phonemizer, &phonemizer, err);
     if (status != KOKORO_OK)
         kokoro_close(&engine);
@@ -80,6 +81,7 @@ static int open_model(kokoro_engine *engine, const kokoro_options *options, koko
                                     .precision = options->precision,
                                     .n_threads = engine->n_threads,
                                     .wants_placement = options->wants_placement,
+                                    .known_files = options->known_files,
                                     .log = &engine->log};
     return kk_choose_and_open(&engine->model, &engine->n_threads, &engine->choice, options, &model,
                               err);

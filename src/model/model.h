@@ -28,6 +28,7 @@ typedef struct kk_model_options {
     const char *precision; /* of native and openvino: "auto", "f32", "bf16"; NULL: auto */
     int n_threads;         /* 1 or more */
     bool wants_placement;  /* fill info.placement, which may take longer */
+    kokoro_known_files *known_files; /* NULL: none */
     const kk_log *log;
     bool
         self_check; /* native: first compare the kernels with plain C; PROVIDER names a wrong one */

@@ -18,7 +18,8 @@ typedef struct trailer {
     uint64_t hash; /* XXH3-64 of them */
 } trailer;
 
-int kk_sealed_open(kk_map *map, size_t *len, const char *path, kokoro_error *err)
+int kk_sealed_open(kk_map *map, size_t *len, const char *path, kokoro_known_files *known,
+                   kokoro_error *err)
 {
     int status = kk_map_open(map, path, "cached model", err);
     if (status != KOKORO_OK)
@@ -28,11 +29,12 @@ int kk_sealed_open(kk_map *map, size_t *len, const char *path, kokoro_error *err
     if (is_whole) {
         memcpy(&end, map->data + map->len - sizeof(end), sizeof(end));
         *len = map->len - sizeof(end);
-        is_whole = memcmp(end.magic, TRAILER_MAGIC, sizeof(end.magic)) == 0 && end.len == *len &&
-                   (kk_map_is_known(map, end.hash) || end.hash == kk_hash(map->data, *len));
+        is_whole =
+            memcmp(end.magic, TRAILER_MAGIC, sizeof(end.magic)) == 0 && end.len == *len &&
+            (kk_known_files_has(known, map, end.hash) || end.hash == kk_hash(map->data, *len));
     }
     if (is_whole) {
-        kk_map_know(map, end.hash);
+        kk_known_files_add(known, map, end.hash);
         return KOKORO_OK;
     }
     kk_map_close(map);

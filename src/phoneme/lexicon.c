@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/known_files.h"
 #include "base/status.h"
 #include "phoneme/lexicon_file.h"
 
@@ -15,7 +16,8 @@ struct kk_lexicon {
     const char *strings;
 };
 
-static int check_file(const kk_map *map, const char *path, kk_lexicon_head *head, kokoro_error *err)
+static int check_file(const kk_map *map, const char *path, kokoro_known_files *known,
+                      kk_lexicon_head *head, kokoro_error *err)
 {
     if (map->len < sizeof(*head))
         return kk_fail(err, KOKORO_BAD_DATA, "lexicon %s is cut short (%zu bytes)", path, map->len);
@@ -33,7 +35,7 @@ static int check_file(const kk_map *map, const char *path, kk_lexicon_head *head
     if (want != map->len || head->strings_len == 0 || map->data[map->len - 1] != '\0')
         return kk_fail(err, KOKORO_BAD_DATA, "lexicon %s is damaged: its sizes do not add up",
                        path);
-    if (!kk_map_is_known(map, head->hash) &&
+    if (!kk_known_files_has(known, map, head->hash) &&
         kk_hash(map->data + sizeof(*head), map->len - sizeof(*head)) != head->hash)
         return kk_fail(err, KOKORO_BAD_DATA, "lexicon %s is damaged: its checksum does not match",
                        path);
@@ -64,7 +66,8 @@ static bool entries_are_bounded(const kk_lexicon *lexicon, uint32_t strings_len)
     return true;
 }
 
-int kk_lexicon_open(kk_lexicon **out, const char *path, kokoro_error *err)
+int kk_lexicon_open(kk_lexicon **out, const char *path, kokoro_known_files *known,
+                    kokoro_error *err)
 {
     *out = NULL;
     kk_lexicon *lexicon = kk_calloc(1, sizeof(*lexicon));
@@ -73,7 +76,7 @@ int kk_lexicon_open(kk_lexicon **out, const char *path, kokoro_error *err)
     kk_lexicon_head head;
     int status = kk_map_open(&lexicon->map, path, "lexicon", err);
     if (status == KOKORO_OK)
-        status = check_file(&lexicon->map, path, &head, err);
+        status = check_file(&lexicon->map, path, known, &head, err);
     if (status == KOKORO_OK) {
         const void *entries = lexicon->map.data + sizeof(head);
         lexicon->entries[0] = entries;
@@ -81,12 +84,12 @@ int kk_lexicon_open(kk_lexicon **out, const char *path, kokoro_error *err)
         lexicon->entries[1] = lexicon->entries[0] + head.n_entries[0];
         lexicon->n[1] = head.n_entries[1];
         lexicon->strings = (const char *)(lexicon->entries[1] + head.n_entries[1]);
-        if (!kk_map_is_known(&lexicon->map, head.hash)) {
+        if (!kk_known_files_has(known, &lexicon->map, head.hash)) {
             if (!entries_are_bounded(lexicon, head.strings_len))
                 status = kk_fail(err, KOKORO_BAD_DATA,
                                  "lexicon %s is damaged: an entry points outside", path);
             else
-                kk_map_know(&lexicon->map, head.hash);
+                kk_known_files_add(known, &lexicon->map, head.hash);
             /* A text needs few of the pages that the checks have read. */
             kk_map_forget(&lexicon->map, 0, lexicon->map.len);
         }

@@ -16,8 +16,10 @@
 
 typedef struct kk_lexicon kk_lexicon;
 
-/* Map and check the whole file (its checksum too). NOT_FOUND, IO, BAD_DATA, NO_MEMORY. */
-int kk_lexicon_open(kk_lexicon **out, const char *path, kokoro_error *err);
+/* Map and check the whole file (its checksum too, where it is not known; known may be NULL).
+ * NOT_FOUND, IO, BAD_DATA, NO_MEMORY. */
+int kk_lexicon_open(kk_lexicon **out, const char *path, kokoro_known_files *known,
+                    kokoro_error *err);
 void kk_lexicon_close(kk_lexicon **lexicon);
 
 /* What the lexicon says of a word; a zeroed one says nothing. */

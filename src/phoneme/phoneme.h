@@ -22,9 +22,10 @@
 typedef struct kk_phonemizer kk_phonemizer;
 
 typedef struct kk_phonemizer_options {
-    const char *lexicon_path;  /* NULL: none */
-    const char *espeak_helper; /* NULL: none */
-    const kk_log *log;         /* outlives the phonemizer; NULL: silent */
+    const char *lexicon_path;        /* NULL: none */
+    const char *espeak_helper;       /* NULL: none */
+    const kk_log *log;               /* outlives the phonemizer; NULL: silent */
+    kokoro_known_files *known_files; /* NULL: none */
 } kk_phonemizer_options;
 
 /* NOT_FOUND, IO, BAD_DATA (the lexicon), NO_MEMORY. A helper that cannot be started is logged, not

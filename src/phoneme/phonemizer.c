@@ -27,7 +27,8 @@ int kk_phonemizer_open(kk_phonemizer **out, const kk_phonemizer_options *options
         return kk_fail_memory(err);
     int status = kk_espeak_open(&phonemizer->espeak, options->espeak_helper, options->log, err);
     if (status == KOKORO_OK && options->lexicon_path != NULL && options->lexicon_path[0] != '\0')
-        status = kk_lexicon_open(&phonemizer->lexicon, options->lexicon_path, err);
+        status =
+            kk_lexicon_open(&phonemizer->lexicon, options->lexicon_path, options->known_files, err);
     if (status != KOKORO_OK)
         kk_phonemizer_close(&phonemizer);
     *out = phonemizer;

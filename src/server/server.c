@@ -186,6 +186,7 @@ static void *load_in_thread(void *user)
     kokoro_options options = server->options.engine;
     options.log = write_log;
     options.log_user = server;
+    options.known_files = server->known_files;
     int status = load(server, &engine, &options, &err);
     if (status == KOKORO_OK && kk_server_set_engine(server, engine) != KOKORO_OK)
         status = kk_fail_memory(&err);
@@ -222,6 +223,7 @@ int kk_server_open(kk_server *server, kokoro_engine **engine, kokoro_error *err)
     kk_config_engine_options(kk_server_config(server), &options);
     options.log = write_log;
     options.log_user = server;
+    options.known_files = server->known_files;
     return kokoro_open(engine, &options, err);
 }
 
@@ -386,8 +388,9 @@ int kk_server_start(kk_server **out, const kk_server_options *options, kokoro_er
     const kk_metrics_options metrics = {.rtf = KK_SERVER_RTF_TARGET,
                                         .efficiency = KK_SERVER_EFFICIENCY_TARGET};
     server->metrics = kk_metrics_create(&metrics);
+    server->known_files = kokoro_known_files_new();
     int status = KOKORO_OK;
-    if (!server->has_mutex || server->metrics == NULL)
+    if (!server->has_mutex || server->metrics == NULL || server->known_files == NULL)
         status = kk_fail_memory(err);
     if (status == KOKORO_OK)
         status = kk_live_create(&server->live, options->config, err);
@@ -506,6 +509,7 @@ void kk_server_stop(kk_server **server_ptr)
     kk_cache_keeper_destroy(&server->cache);
     kk_speech_cache_destroy(&server->results);
     kk_server_close_engines(server);
+    kokoro_known_files_free(&server->known_files);
     json_decref(server->providers);
     kk_metrics_destroy(&server->metrics);
     kk_live_destroy(&server->live);

@@ -74,6 +74,7 @@ typedef struct kk_runtime_report {
 
 struct kk_server {
     kk_server_options options;
+    kokoro_known_files *known_files; /* of all engines that it opens */
     kk_log log;
     kk_origin_rule origin;
     kk_hardware hardware;

@@ -23,7 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         (void)kk_blend_parse(voices, "af_a+af_b", &blend, NULL);
         kk_voices_close(&voices);
     }
-    if (kk_lexicon_open(&lexicon, path, NULL) == KOKORO_OK) {
+    if (kk_lexicon_open(&lexicon, path, NULL, NULL) == KOKORO_OK) {
         kk_reading reading;
         if (kk_lexicon_gold(lexicon, KK_LANG_EN_US, KK_SLICE("hello"), &reading))
             (void)kk_reading_find(&reading, "NOUN");

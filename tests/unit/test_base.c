@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/base64.h"
 #include "base/file.h"
+#include "base/known_files.h"
 #include "base/str.h"
 #include "base/utf8.h"
 #include "kokoro/kokoro.h"
@@ -157,28 +158,37 @@ TEST(a_file_found_whole_is_known_until_it_changes)
     (void)close(fd), (void)close(fd_other);
     const struct timespec settle = {.tv_nsec = 250000000};
     kk_map map;
+    kokoro_known_files *known = kokoro_known_files_new();
+    CHECK(known != NULL);
     write_text(path, "whole"), write_text(other, "whole");
     CHECK_INT(kk_map_open(&map, path, "file", NULL), KOKORO_OK);
-    kk_map_know(&map, 7);
-    CHECK(!kk_map_is_known(&map, 7)); /* written just now: it may change unseen */
+    kk_known_files_add(known, &map, 7);
+    CHECK(!kk_known_files_has(known, &map, 7)); /* written just now: it may change unseen */
     kk_map_close(&map);
     (void)nanosleep(&settle, NULL);
     CHECK_INT(kk_map_open(&map, path, "file", NULL), KOKORO_OK);
-    kk_map_know(&map, 7);
-    CHECK(kk_map_is_known(&map, 7));
-    CHECK(!kk_map_is_known(&map, 8));
+    kk_known_files_add(known, &map, 7);
+    CHECK(kk_known_files_has(known, &map, 7));
+    CHECK(!kk_known_files_has(known, &map, 8));
     kk_map_close(&map);
-    CHECK(!kk_map_is_known(&map, 7));
+    CHECK(!kk_known_files_has(known, &map, 7));
     CHECK_INT(kk_map_open(&map, path, "file", NULL), KOKORO_OK);
-    CHECK(kk_map_is_known(&map, 7));
+    CHECK(kk_known_files_has(known, &map, 7));
     kk_map_close(&map);
     CHECK_INT(kk_map_open(&map, other, "file", NULL), KOKORO_OK);
-    CHECK(!kk_map_is_known(&map, 7));
+    CHECK(!kk_known_files_has(known, &map, 7));
     kk_map_close(&map);
     write_text(path, "wrong");
     CHECK_INT(kk_map_open(&map, path, "file", NULL), KOKORO_OK);
-    CHECK(!kk_map_is_known(&map, 7));
+    CHECK(!kk_known_files_has(known, &map, 7));
     kk_map_close(&map);
+    /* Who keeps nothing in mind knows nothing. */
+    CHECK_INT(kk_map_open(&map, other, "file", NULL), KOKORO_OK);
+    kk_known_files_add(NULL, &map, 7);
+    CHECK(!kk_known_files_has(NULL, &map, 7));
+    kk_map_close(&map);
+    kokoro_known_files_free(&known);
+    CHECK(known == NULL);
     (void)unlink(path), (void)unlink(other);
 }
 

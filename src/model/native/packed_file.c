@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/hash.h"
+#include "base/known_files.h"
 #include "base/status.h"
 #include "cache/cache_path.h"
 #include "model/onnx/onnx.h"
@@ -102,7 +103,7 @@ static uint64_t hash_of_name(const char *path)
     return slash != NULL ? kk_hash(slash + 1, strlen(slash + 1)) : 0;
 }
 
-static int is_whole(const kk_map *map, const char *path, size_t panel)
+static int is_whole(const kk_map *map, const char *path, size_t panel, kokoro_known_files *known)
 {
     header head;
     if (map->len < data_start())
@@ -111,7 +112,7 @@ static int is_whole(const kk_map *map, const char *path, size_t panel)
     if (memcmp(head.magic, MAGIC, sizeof(head.magic)) != 0 || head.panel != panel ||
         head.n_rows != kk_n_weights || head.len != map->len || head.name != hash_of_name(path))
         return 0;
-    if (!kk_map_is_known(map, head.hash) &&
+    if (!kk_known_files_has(known, map, head.hash) &&
         head.hash != kk_hash(map->data + sizeof(head), map->len - sizeof(head)))
         return 0;
     const kk_pack_part *parts = (const kk_pack_part *)(const void *)(map->data + sizeof(head));
@@ -127,7 +128,7 @@ static int is_whole(const kk_map *map, const char *path, size_t panel)
     }
     if (at.at != map->len)
         return 0;
-    kk_map_know(map, head.hash);
+    kk_known_files_add(known, map, head.hash);
     return 1;
 }
 
@@ -232,21 +233,22 @@ static int pack_anew(kk_packed *packed, const kk_model_options *options, const k
 }
 
 /* The whole file at `path` mapped and bound, else 0; a file that is not whole is told of. */
-static int use_kept(kk_packed *packed, const char *path, size_t panel, const kk_log *log)
+static int use_kept(kk_packed *packed, const char *path, size_t panel,
+                    const kk_model_options *options)
 {
     kokoro_error reason;
     if (!kk_file_exists(path))
         return 0;
     if (map_kept(packed, path, &reason) != KOKORO_OK) {
-        kk_log_write(log, KOKORO_LOG_WARNING, "%s; it is made anew", reason.message);
+        kk_log_write(options->log, KOKORO_LOG_WARNING, "%s; it is made anew", reason.message);
         return 0;
     }
-    if (is_whole(&packed->map, path, panel)) {
+    if (is_whole(&packed->map, path, panel, options->known_files)) {
         bind(packed, packed->map.data, panel);
         return 1;
     }
     kk_map_close(&packed->map);
-    kk_log_write(log, KOKORO_LOG_WARNING,
+    kk_log_write(options->log, KOKORO_LOG_WARNING,
                  "the packed model %s is damaged or of another model; it is made anew", path);
     return 0;
 }
@@ -280,7 +282,7 @@ int kk_packed_open(kk_packed *packed, const kk_model_options *options, const kk_
             kk_log_write(options->log, KOKORO_LOG_WARNING, "the packed model is not kept: %s",
                          reason.message);
     }
-    if (path != NULL && use_kept(packed, path, kernels->panel, options->log)) {
+    if (path != NULL && use_kept(packed, path, kernels->panel, options)) {
         kk_free(path);
         return KOKORO_OK;
     }

@@ -115,10 +115,11 @@ static int compile_onnx(kk_ov_model *model, const char *path, kokoro_error *err)
     return status != KOKORO_OK ? KOKORO_BAD_MODEL : KOKORO_OK;
 }
 
-static int import_cached(kk_ov_model *model, const char *path, kokoro_error *err)
+static int import_cached(kk_ov_model *model, const char *path, kokoro_known_files *known,
+                         kokoro_error *err)
 {
     size_t len = 0;
-    int status = kk_sealed_open(&model->map, &len, path, err);
+    int status = kk_sealed_open(&model->map, &len, path, known, err);
     if (status != KOKORO_OK)
         return status;
     status = kk_ov_check(&model->api,
@@ -183,7 +184,7 @@ int kk_ov_load(kk_ov_model *model, const kk_model_options *options, kokoro_error
     status = cached_path(&path, model, options, capabilities, &reason);
     const bool has_model = status != KOKORO_NOT_FOUND;
     if (status == KOKORO_OK)
-        status = import_cached(model, path, &reason);
+        status = import_cached(model, path, options->known_files, &reason);
     if (!has_model || status == KOKORO_NO_MEMORY) {
         status = kk_fail(err, status, "%s", reason.message);
     } else if (status != KOKORO_OK) {

@@ -94,7 +94,7 @@ static int load_cached(kk_ort_model *model, const kk_model_options *options, con
     const kk_ort_api *api = &model->api;
     OrtSessionOptions *session_options = NULL;
     size_t len = 0;
-    int status = kk_sealed_open(&model->map, &len, path, err);
+    int status = kk_sealed_open(&model->map, &len, path, options->known_files, err);
     if (status != KOKORO_OK)
         return status;
     status = make_options(api, options, true, &session_options, err);

@@ -1,0 +1,21 @@
+/*
+ * known_files.h - the files that were found whole: the same file, in the same state, with the same
+ * checksum in its head.
+ *
+ * A file that was written within the last tenth of a second is not remembered, since another write
+ * could leave its times as they are.
+ */
+#ifndef KK_BASE_KNOWN_FILES_H
+#define KK_BASE_KNOWN_FILES_H
+
+#include "base/file.h"
+#include "kokoro/kokoro.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Of NULL: nothing is known, and nothing is remembered. */
+bool kk_known_files_has(kokoro_known_files *known, const kk_map *map, uint64_t hash);
+void kk_known_files_add(kokoro_known_files *known, const kk_map *map, uint64_t hash);
+
+#endif
