@@ -88,35 +88,58 @@ static int open_recommended(chooser *c, kk_model **out, int *n_threads, kokoro_e
     return provider->open(out, &model, err);
 }
 
-/* The first provider from i on that may be taken unmeasured; kk_n_providers: none. */
-static size_t next_automatic(size_t i)
+static const char *why_slow(const kk_provider *provider, const kk_model_options *model)
 {
-    while (i < kk_n_providers && !kk_providers[i]->is_automatic)
-        i++;
-    return i;
+    return provider->why_slow != NULL ? provider->why_slow(model) : NULL;
 }
 
-/* The table, best first, without what has to be asked for or measured. On failure *err has the last
- * reason, the log those before it. */
+/* The providers that may be taken unmeasured, best first, those that are slow on this machine last.
+ * Returns how many. */
+static size_t order_automatic(const kk_provider **order, const kk_model_options *model)
+{
+    size_t n = 0;
+    for (int slow = 0; slow < 2; slow++) {
+        for (size_t i = 0; i < KK_N_PROVIDERS; i++) {
+            const kk_provider *provider = kk_providers[i];
+            const bool is_slow = why_slow(provider, model) != NULL;
+            if (provider->is_automatic && is_slow == (slow == 1))
+                order[n++] = provider;
+        }
+    }
+    return n;
+}
+
+/* The first of them is told. */
+static void note_refusal(char *refusal, size_t size, const kk_provider *provider, const char *what,
+                         const char *reason)
+{
+    if (refusal[0] == '\0')
+        (void)snprintf(refusal, size, "; %s %s: %.150s", provider->name, what, reason);
+}
+
+/* What need not be asked for or measured, in order. On failure *err has the last reason, the log
+ * those before it. */
 static int open_first(const kk_model_options *model, kk_model **out, char *refusal, size_t size,
                       kokoro_error *err)
 {
+    const kk_provider *order[KK_N_PROVIDERS];
+    const size_t n = order_automatic(order, model);
     int status = KOKORO_PROVIDER;
-    for (size_t i = next_automatic(0), next; i < kk_n_providers; i = next) {
+    size_t i = 0;
+    for (; i < n; i++) {
         kokoro_error reason;
-        next = next_automatic(i + 1);
-        status = kk_providers[i]->open(out, model, &reason);
+        status = order[i]->open(out, model, &reason);
         if (status == KOKORO_OK)
             break;
-        (void)kk_fail(err, status, "%s", reason.message);
-        if (!is_of_provider(status))
-            break;
-        if (next < kk_n_providers)
-            kk_log_write(model->log, KOKORO_LOG_WARNING, "provider %s: %s", kk_providers[i]->name,
-                         reason.message);
-        if (refusal[0] == '\0')
-            (void)snprintf(refusal, size, "; %s cannot: %.150s", kk_providers[i]->name,
-                           reason.message);
+        if (!is_of_provider(status) || i + 1 == n)
+            return kk_fail(err, status, "%s", reason.message);
+        kk_log_write(model->log, KOKORO_LOG_WARNING, "provider %s: %s", order[i]->name,
+                     reason.message);
+        note_refusal(refusal, size, order[i], "cannot", reason.message);
+    }
+    for (size_t k = i + 1; status == KOKORO_OK && k < n; k++) {
+        if (why_slow(order[k], model) != NULL)
+            note_refusal(refusal, size, order[k], "would be slow", why_slow(order[k], model));
     }
     return status;
 }
@@ -165,8 +188,8 @@ static int open_asked(chooser *c, kk_model **out, kokoro_error *err)
     const kk_provider *provider = kk_provider_find(c->options->provider);
     if (provider == NULL) {
         kk_buf names = KK_BUF_INIT;
-        for (size_t i = 0; i < kk_n_providers; i++)
-            kk_buf_appendf(&names, "%s%s", i + 1 < kk_n_providers ? ", " : " and ",
+        for (size_t i = 0; i < KK_N_PROVIDERS; i++)
+            kk_buf_appendf(&names, "%s%s", i + 1 < KK_N_PROVIDERS ? ", " : " and ",
                            kk_providers[i]->name);
         int status = kk_fail(err, KOKORO_INVALID, "unknown provider '%.40s'; known are auto%s",
                              c->options->provider, kk_buf_str(&names));

@@ -219,7 +219,7 @@ int kokoro_get_voice(const kokoro_engine *engine, size_t index, kokoro_voice *ou
 
 const char *kokoro_provider_name(size_t index)
 {
-    return index < kk_n_providers ? kk_providers[index]->name : NULL;
+    return index < KK_N_PROVIDERS ? kk_providers[index]->name : NULL;
 }
 
 int kokoro_describe_provider(const kokoro_options *options, const char *name,
@@ -249,7 +249,7 @@ int kokoro_list_providers(const kokoro_options *options,
                           kokoro_error *err)
 {
     int status = KOKORO_OK;
-    for (size_t i = 0; status == KOKORO_OK && i < kk_n_providers; i++)
+    for (size_t i = 0; status == KOKORO_OK && i < KK_N_PROVIDERS; i++)
         status = kokoro_describe_provider(options, kk_providers[i]->name, fn, user, err);
     return status;
 }
@@ -262,7 +262,7 @@ int kokoro_list_cached(const kokoro_options *options,
     int status = copy_options(&copy, options, err);
     if (status == KOKORO_OK && (copy.model_path == NULL || copy.cache_dir == NULL))
         status = kk_fail(err, KOKORO_INVALID, "model_path and cache_dir must be given");
-    for (size_t i = 0; status == KOKORO_OK && i < kk_n_providers; i++) {
+    for (size_t i = 0; status == KOKORO_OK && i < KK_N_PROVIDERS; i++) {
         kk_arena arena = KK_ARENA_INIT;
         kokoro_cached cached = {.provider = kk_providers[i]->name};
         const kk_model_options model = {.model_path = copy.model_path,

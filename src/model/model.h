@@ -83,6 +83,9 @@ struct kk_model {
 struct kk_provider {
     const char *name;
     bool is_automatic; /* what auto may take when nothing was measured */
+    /* Why this machine would take minutes for a second of sound, so that auto takes it, unmeasured,
+     * only where no other can be had; NULL where it would not. A NULL function: it never would. */
+    const char *(*why_slow)(const kk_model_options *options);
     /* Opens the model: NOT_FOUND, BAD_MODEL, PROVIDER, IO, NO_MEMORY. */
     int (*open)(kk_model **out, const kk_model_options *options, kokoro_error *err);
     void (*close)(kk_model *model);
@@ -108,9 +111,9 @@ struct kk_provider {
 void kk_model_cached(kk_arena *arena, const kk_model_options *options, const kk_cache_kind *kind,
                      kokoro_cached *out);
 
-/* The provider table, best first; kk_n_providers entries. */
-extern const kk_provider *const kk_providers[];
-extern const size_t kk_n_providers;
+/* The provider table, best first. */
+enum { KK_N_PROVIDERS = 3 };
+extern const kk_provider *const kk_providers[KK_N_PROVIDERS];
 
 /* NULL for an unknown name. */
 const kk_provider *kk_provider_find(const char *name);

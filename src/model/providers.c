@@ -8,13 +8,12 @@
 
 #include <string.h>
 
-const kk_provider *const kk_providers[] = {&kk_provider_native, &kk_provider_onnxruntime,
-                                           &kk_provider_openvino};
-const size_t kk_n_providers = sizeof(kk_providers) / sizeof(kk_providers[0]);
+const kk_provider *const kk_providers[KK_N_PROVIDERS] = {
+    &kk_provider_native, &kk_provider_onnxruntime, &kk_provider_openvino};
 
 const kk_provider *kk_provider_find(const char *name)
 {
-    for (size_t i = 0; i < kk_n_providers; i++) {
+    for (size_t i = 0; i < KK_N_PROVIDERS; i++) {
         if (strcmp(kk_providers[i]->name, name) == 0)
             return kk_providers[i];
     }

@@ -116,6 +116,31 @@ TEST(without_a_record)
     CHECK_STR(log_text, "");
 }
 
+/* A CPU for which native has plain C alone gets it where nothing else can be had. */
+TEST(without_kernels_for_the_cpu)
+{
+    NEED_DATA();
+    kokoro_options options;
+    kokoro_engine_info info;
+    set_options(&options);
+    options.cpu_mask = "ref";
+    kokoro_engine *engine = open_engine(&options, &info);
+    CHECK_STR(info.provider, "onnxruntime");
+    CHECK_STR(info.choice, "unmeasured");
+    CHECK_HAS(info.choice_reason, "native would be slow: ");
+    speak(engine);
+    kokoro_close(&engine);
+    options.ort_library = "/nowhere/libonnxruntime.so";
+    engine = open_engine(&options, &info);
+    CHECK_STR(info.provider, "native");
+    CHECK_HAS(info.choice_reason, "onnxruntime cannot: ");
+    kokoro_close(&engine);
+    options.provider = "native";
+    engine = open_engine(&options, &info);
+    CHECK_STR(info.choice, "asked");
+    kokoro_close(&engine);
+}
+
 TEST(with_a_record)
 {
     NEED_DATA();
@@ -296,6 +321,6 @@ TEST(its_cache_goes)
     CHECK_INT(system(command), 0);
 }
 
-TEST_MAIN(T(without_a_record), T(with_a_record), T(older_than_its_period),
-          T(what_the_options_ask_for), T(records_that_do_not_hold), T(recommended_but_unusable),
-          T(every_allocation_may_fail), T(its_cache_goes))
+TEST_MAIN(T(without_a_record), T(without_kernels_for_the_cpu), T(with_a_record),
+          T(older_than_its_period), T(what_the_options_ask_for), T(records_that_do_not_hold),
+          T(recommended_but_unusable), T(every_allocation_may_fail), T(its_cache_goes))

@@ -447,6 +447,14 @@ static void native_list_measures(const kk_model *base, kokoro_measure_fn *fn, vo
         fn(user, &measures[i]);
 }
 
+static const char *native_why_slow(const kk_model_options *options)
+{
+    const kk_kernels *kernels = kk_kernels_choose(options->cpu_mask);
+    return kernels == kk_kernels_all[0]
+               ? "for this CPU it has plain C alone, a minute's work for a second of sound"
+               : NULL;
+}
+
 static void native_describe(kk_arena *arena, const kk_model_options *options, kokoro_provider *out)
 {
     (void)arena;
@@ -471,6 +479,7 @@ static void native_cached(kk_arena *arena, const kk_model_options *options, koko
 const kk_provider kk_provider_native = {
     .name = "native",
     .is_automatic = true,
+    .why_slow = native_why_slow,
     .open = native_open,
     .close = native_close,
     .infer = native_infer,
