@@ -248,7 +248,9 @@ int kk_jobs_enter(kk_jobs *jobs, kk_job_guest *guest, size_t max_waiting, kk_job
 {
     int status = KOKORO_OK;
     (void)pthread_mutex_lock(&jobs->mutex);
-    if (guest->has_begun) {
+    if (guest->is_in) {
+        /* It has its place. */
+    } else if (guest->has_begun) {
         go_in(jobs, guest);
     } else {
         status = add(jobs, (entry){NULL, guest, guest->kind}, max_waiting);
@@ -273,7 +275,8 @@ int kk_jobs_enter(kk_jobs *jobs, kk_job_guest *guest, size_t max_waiting, kk_job
 void kk_jobs_leave(kk_jobs *jobs, kk_job_guest *guest)
 {
     (void)pthread_mutex_lock(&jobs->mutex);
-    come_out(jobs, guest);
+    if (guest->is_in)
+        come_out(jobs, guest);
     (void)pthread_mutex_unlock(&jobs->mutex);
 }
 

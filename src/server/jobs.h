@@ -11,7 +11,7 @@
  *     kk_jobs_enter    the first time it waits for its turn, as a job does; afterwards, as somebody
  *                      listens already, it goes in at once: then more may run than there are
  *                      workers, and nobody else begins until it is fewer again
- *     kk_jobs_leave    its place is free for others
+ *     kk_jobs_leave    its place is free for others; nothing where it has none
  */
 #ifndef KK_SERVER_JOBS_H
 #define KK_SERVER_JOBS_H
@@ -48,7 +48,7 @@ typedef struct kk_job_guest {
 typedef bool kk_job_over_fn(void *user);
 
 /* OK: it is in. BUSY as above; CANCELLED: is_over said so while it waited, where it is asked every
- * few milliseconds. One that has begun gets OK alone. */
+ * few milliseconds. One that has begun, or is in already, gets OK alone. */
 int kk_jobs_enter(kk_jobs *jobs, kk_job_guest *guest, size_t max_waiting, kk_job_over_fn *is_over,
                   void *user);
 void kk_jobs_leave(kk_jobs *jobs, kk_job_guest *guest);

@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 import struct
+import time
 
 import pytest
 from audio import LONG, loudness
@@ -409,6 +410,25 @@ def test_a_slow_client_holds_up_nobody(server):
         event = raw.event()
     assert len(pcm) > 20 * 48000
     raw.close()
+
+
+def test_who_asks_and_does_not_read_while_text_is_awaited(server):
+    """What it is sent then waits for it, and there is no place at the model to be given up."""
+    raw = Raw(server)
+    raw.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    n = 600  # some 12 KB each: more than the system keeps on the way
+    raw.send({"type": "synthesize-start"}, *[{"type": "describe"}] * n)
+    time.sleep(0.5)
+    assert talk(server, lambda client: say(client, "Hello there."))[0] == SPOKEN
+    for _ in range(n):
+        assert raw.event()["type"] == "info"
+    raw.send({"type": "synthesize-chunk", "data": {"text": "Hello there."}}, {"type": "synthesize-stop"})
+    types = set()
+    while (event := raw.event())["type"] != "synthesize-stopped":
+        types.add(event["type"])
+    assert types == set(SPOKEN)
+    raw.close()
+    wait_until(lambda: server.status()["queue"]["running"], lambda n: n == 0, 10, "a place is held")
 
 
 def test_off_by_default(start, needs_data):

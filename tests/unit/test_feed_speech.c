@@ -50,12 +50,33 @@ typedef struct listener {
     const char *const *texts; /* up to NULL */
     size_t n_texts, n_samples;
     bool is_gone;
+    kk_feed_speech *blocks; /* he takes nothing for a moment, whenever he is sent something */
 } listener;
+
+static size_t n_running(void)
+{
+    kk_jobs_view view;
+    kk_jobs_read(server.jobs, &view);
+    return view.n_running;
+}
+
+/* A place is given up by who has one, and by him alone it is taken again. */
+static void take_nothing(const listener *l, size_t n_places)
+{
+    if (l->blocks == NULL)
+        return;
+    CHECK_INT(n_running(), n_places);
+    kk_feed_speech_block(l->blocks, true);
+    CHECK_INT(n_running(), 0);
+    kk_feed_speech_block(l->blocks, false);
+    CHECK_INT(n_running(), n_places);
+}
 
 static int next_text(void *user, double buffered_s, kk_feed_text *out, kokoro_error *err)
 {
     listener *l = user;
     CHECK(buffered_s >= 0.0);
+    take_nothing(l, 0);
     if (l->texts[l->n_texts] == NULL)
         return KK_FEED_END;
     kk_buf_clear(&out->text);
@@ -71,6 +92,7 @@ static int hear(void *user, const kokoro_chunk *chunk)
 {
     listener *l = user;
     l->n_samples += chunk->n_samples;
+    take_nothing(l, 1);
     return 0;
 }
 
@@ -90,6 +112,8 @@ static int run(listener *l, double pause_s, kokoro_stats *stats, kokoro_error *e
     speech.speak.cancelled = is_gone;
     speech.speak.cancelled_user = l;
     speech.count = (kk_speech_count){.server = &server, .engine = engine};
+    if (l->blocks != NULL)
+        l->blocks = &speech;
     l->n_texts = l->n_samples = 0;
     int status = kk_feed_speech_run(&speech, err);
     if (stats != NULL)
@@ -171,6 +195,18 @@ TEST(it_waits_for_its_turn)
     CHECK(l.n_samples > 0);
 }
 
+/* While text is awaited there is no place to be given up. */
+TEST(who_takes_nothing_gives_up_the_place_that_he_has)
+{
+    NEED_DATA();
+    kokoro_error err;
+    kk_feed_speech other;
+    listener l = {.texts = two, .blocks = &other};
+    CHECK_INT(run(&l, 0.1, NULL, &err), KOKORO_OK);
+    CHECK(l.n_samples > 0);
+    check_no_place_is_held();
+}
+
 TEST(every_failed_allocation_is_an_error)
 {
     NEED_DATA();
@@ -206,4 +242,5 @@ TEST(all_is_given_back)
 }
 
 TEST_MAIN(T(sentences_in_one_row), T(nothing_to_speak), T(it_waits_for_its_turn),
+          T(who_takes_nothing_gives_up_the_place_that_he_has),
           T(every_failed_allocation_is_an_error), T(all_is_given_back))

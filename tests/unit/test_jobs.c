@@ -284,6 +284,26 @@ TEST(a_guest_that_has_begun_goes_in_at_once)
     kk_jobs_stop(&jobs);
 }
 
+/* Who has no place gives none up, and who has one gets no second. */
+TEST(guests_leave_and_enter_once)
+{
+    kk_jobs *jobs = NULL;
+    visit guest, other;
+    CHECK_INT(kk_jobs_start(&jobs, 2, 4, NULL), KOKORO_OK);
+    other = (visit){.jobs = jobs};
+    kk_jobs_leave(jobs, &other.guest); /* it never was in */
+    start_visit(&guest, jobs, 0);
+    CHECK_INT(end_visit(&guest), KOKORO_OK);
+    kk_jobs_leave(jobs, &other.guest);
+    CHECK_INT(n_running(jobs), 1);
+    CHECK_INT(kk_jobs_enter(jobs, &guest.guest, 4, must_go, &guest), KOKORO_OK);
+    CHECK_INT(n_running(jobs), 1);
+    kk_jobs_leave(jobs, &guest.guest);
+    kk_jobs_leave(jobs, &guest.guest);
+    CHECK_INT(n_running(jobs), 0);
+    kk_jobs_stop(&jobs);
+}
+
 /* Guests share a queue's limit, turns of groups, and may go away while they wait. */
 TEST(guests_are_refused_go_away_and_are_chosen_by_group)
 {
@@ -333,5 +353,5 @@ TEST(jobs_without_memory)
 TEST_MAIN(T(a_full_queue_refuses_and_a_stop_works_off), T(jobs_that_have_ended_can_be_read),
           T(one_worker_keeps_the_order), T(groups_take_turns_and_the_patient_wait),
           T(patient_jobs_leave_workers_free), T(guests_take_turns_with_jobs),
-          T(a_guest_that_has_begun_goes_in_at_once),
+          T(a_guest_that_has_begun_goes_in_at_once), T(guests_leave_and_enter_once),
           T(guests_are_refused_go_away_and_are_chosen_by_group), T(jobs_without_memory))

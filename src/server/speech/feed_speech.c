@@ -86,10 +86,13 @@ static void give_place(kk_feed_speech *speech)
 
 void kk_feed_speech_block(kk_feed_speech *speech, bool is_blocked)
 {
-    if (is_blocked)
+    if (is_blocked && speech->guest.is_in) {
+        speech->stands_aside = true;
         give_place(speech);
-    else
+    } else if (!is_blocked && speech->stands_aside) {
+        speech->stands_aside = false;
         (void)take_place(speech); /* it has begun, and gets in */
+    }
 }
 
 /* --- speaking --- */

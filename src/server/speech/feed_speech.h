@@ -30,6 +30,7 @@ typedef struct kk_feed_speech {
     double first_s;          /* kk_now_s of the first sound; 0: none yet */
     size_t n_calls;
     kk_job_guest guest;
+    bool stands_aside; /* it gave its place up for as long as its client takes nothing */
 } kk_feed_speech;
 
 /*
@@ -40,7 +41,8 @@ typedef struct kk_feed_speech {
  */
 int kk_feed_speech_run(kk_feed_speech *speech, kokoro_error *err);
 
-/* Within `chunk`, in turns: its client takes nothing, so that others may speak meanwhile. */
+/* From its own thread, in turns: its client takes nothing, so that others may speak meanwhile.
+ * Nothing happens where it has no place, since it waits for text: `next` may send too. */
 void kk_feed_speech_block(kk_feed_speech *speech, bool is_blocked);
 
 #endif
