@@ -31,6 +31,7 @@ int kk_complain_of(const kokoro_error *err)
     case KOKORO_VOICE:
     case KOKORO_LANGUAGE:
     case KOKORO_SPEED:
+    case KOKORO_PAUSES:
         return KK_EXIT_USAGE;
     default:
         return KK_EXIT_FAILED;

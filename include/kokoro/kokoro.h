@@ -75,7 +75,8 @@ extern "C" {
     X(VOICE, -12, "unknown voice")                                                                 \
     X(LANGUAGE, -13, "unknown or unsupported language")                                            \
     X(SPEED, -14, "speed out of range")                                                            \
-    X(BUSY, -15, "busy")
+    X(BUSY, -15, "busy")                                                                           \
+    X(PAUSES, -16, "the pauses are over a limit")
 
 enum kokoro_status {
 #define KOKORO_X(name, value, text) KOKORO_##name = (value),
@@ -240,6 +241,7 @@ typedef struct kokoro_request {
     double sentence_pause_s;  /* silence added between sentences, 0 to 10; each is then spoken for
                                  itself */
     double paragraph_pause_s; /* the same between paragraphs, where the longer of the two counts */
+    double pauses_max_s;      /* of all these pauses together; 0: as long as they get */
 } kokoro_request;
 
 KOKORO_API void kokoro_request_init(kokoro_request *request);
@@ -305,8 +307,8 @@ typedef struct kokoro_stats {
  * Speak the request; `fn` receives each chunk as it is made, on the calling thread.
  * `stats` may be NULL; it is filled, as far as the work went, on failure too. It is kept up to date
  * during the call, so that `fn` may read it: model_ms then holds every inference that has ended.
- * Returns KOKORO_OK; INVALID, NO_MEMORY, BAD_TEXT, NO_SPEECH, VOICE, LANGUAGE, SPEED (all before
- * any sound), PROVIDER, CANCELLED.
+ * Returns KOKORO_OK; INVALID, NO_MEMORY, BAD_TEXT, NO_SPEECH, VOICE, LANGUAGE, SPEED, PAUSES (all
+ * before any sound), PROVIDER, CANCELLED.
  */
 KOKORO_API KOKORO_WARN_UNUSED int kokoro_speak(kokoro_engine *engine, const kokoro_request *request,
                                                kokoro_chunk_fn *fn, void *user, kokoro_stats *stats,

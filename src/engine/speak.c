@@ -13,6 +13,7 @@
 static int check_request(kk_speech *s, kokoro_error *err);
 static int read_phonemes(kk_speech *s, kokoro_error *err);
 static int read_text(kk_speech *s, kokoro_error *err);
+static int check_pauses(const kk_speech *s, kokoro_error *err);
 
 int kokoro_speak(kokoro_engine *engine, const kokoro_request *request, kokoro_chunk_fn *fn,
                  void *user, kokoro_stats *stats, kokoro_error *err)
@@ -36,11 +37,13 @@ int kokoro_speak(kokoro_engine *engine, const kokoro_request *request, kokoro_ch
     s.stats->unknown_symbols = s.chunks.unknown_symbols;
     if (status == KOKORO_OK && s.chunks.n == 0)
         status = kk_fail(err, KOKORO_NO_SPEECH, "the text holds no word that can be spoken");
+    if (status == KOKORO_OK)
+        status = check_pauses(&s, err);
     if (status == KOKORO_OK && request->accepted != NULL)
         request->accepted(request->accepted_user);
     for (size_t i = 0; i < s.chunks.n && status == KOKORO_OK; i++) {
         status = kk_speak_chunk(&s, i, err);
-        if (status == KOKORO_OK && i + 1 < s.chunks.n)
+        if (status == KOKORO_OK)
             status = kk_speak_pause(&s, i, err);
     }
 
@@ -141,4 +144,19 @@ static int read_text(kk_speech *s, kokoro_error *err)
     }
     s->n_utterances = text.n_sentences;
     return KOKORO_OK;
+}
+
+/* How many there are is known when the text is read. */
+static int check_pauses(const kk_speech *s, kokoro_error *err)
+{
+    const double max_s = s->request->pauses_max_s;
+    double sum_s = 0.0;
+    for (size_t i = 0; i < s->chunks.n; i++)
+        sum_s += kk_pause_s(s, i);
+    if (max_s <= 0.0 || sum_s <= max_s)
+        return KOKORO_OK;
+    return kk_fail(err, KOKORO_PAUSES,
+                   "the pauses between sentences and paragraphs of this text are %.0f seconds in "
+                   "all, over the limit of %g; make them shorter, or send the text in parts",
+                   sum_s, max_s);
 }

@@ -35,7 +35,9 @@ typedef struct kk_speech {
  * TOO_LONG. */
 int kk_speak_chunk(kk_speech *s, size_t index, kokoro_error *err);
 
-/* The silence that the request wants behind it, if any. CANCELLED. */
+/* The silence that the request wants behind it, in seconds; 0: none. */
+double kk_pause_s(const kk_speech *s, size_t index);
+/* Its sound. CANCELLED. */
 int kk_speak_pause(kk_speech *s, size_t index, kokoro_error *err);
 
 #endif

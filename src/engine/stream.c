@@ -287,15 +287,22 @@ int kk_speak_chunk(kk_speech *s, size_t index, kokoro_error *err)
     return status;
 }
 
+double kk_pause_s(const kk_speech *s, size_t index)
+{
+    const kk_chunk *chunk = &s->chunks.items[index];
+    const double sentence_s = s->request->sentence_pause_s;
+    const double paragraph_s = chunk->ends_paragraph ? s->request->paragraph_pause_s : 0.0;
+    if (!chunk->ends_sentence || index + 1 == s->chunks.n)
+        return 0.0;
+    return paragraph_s > sentence_s ? paragraph_s : sentence_s;
+}
+
 int kk_speak_pause(kk_speech *s, size_t index, kokoro_error *err)
 {
     enum { PART_LEN = KOKORO_SAMPLE_RATE_HZ / 10 };
     static const float silence[PART_LEN];
-    const kk_chunk *chunk = &s->chunks.items[index];
-    const double sentence_s = s->request->sentence_pause_s;
-    const double paragraph_s = chunk->ends_paragraph ? s->request->paragraph_pause_s : 0.0;
-    const double pause_s = paragraph_s > sentence_s ? paragraph_s : sentence_s;
-    if (!chunk->ends_sentence || pause_s <= 0.0)
+    const double pause_s = kk_pause_s(s, index);
+    if (pause_s <= 0.0)
         return KOKORO_OK;
     size_t n_left = (size_t)(pause_s * KOKORO_SAMPLE_RATE_HZ + 0.5);
     kk_words_wait(&s->words, n_left);

@@ -340,7 +340,8 @@ static int start_http(kk_server *server, kokoro_error *err)
         .idle_s = KK_SERVER_IDLE_S,
         .request_s = KK_SERVER_REQUEST_S,
         .stream_s = KK_SERVER_STREAM_S,
-        .buffer_len = KK_SERVER_BUFFER};
+        .buffer_len = KK_SERVER_BUFFER,
+        .max_waiting_len = KK_SERVER_MAX_WAITING};
     const kk_http_handler handler = {.user = server,
                                      .check = kk_route_check,
                                      .handle = kk_route,

@@ -30,7 +30,9 @@ enum {
     KK_SERVER_REQUEST_S = 30,
     KK_SERVER_STREAM_S = 600,
     /* Sound made ahead of its listener: six minutes. */
-    KK_SERVER_BUFFER = 16 << 20
+    KK_SERVER_BUFFER = 16 << 20,
+    /* Of all answers; streams have half of it at most, but for a little each. */
+    KK_SERVER_MAX_WAITING = 1 << 30
 };
 
 /* Targets of a request beside KOKORO_TTFA_TARGET_MS: time by length of sound, at most; sound a

@@ -115,6 +115,15 @@ def test_pauses(server):
         assert words[after]["start"] - words[before]["end"] > 2
 
 
+def test_pauses_have_a_limit_together(server):
+    """Known, and told, before anything is spoken."""
+    for more in ({}, {"stream": False}):
+        answer = server.post({"input": "It is so. " * 200, "sentence_pause": 10, **more})
+        error = answer.json()["error"]
+        assert answer.status_code == 400 and error["code"] == "invalid_pause", error
+        assert "1990 seconds" in error["message"] and "1800" in error["message"]
+
+
 def test_ignored_instructions_are_told(server):
     body = {"input": SHORT, "response_format": "pcm"}
     assert "x-kokoro-ignored" not in server.post(body).headers

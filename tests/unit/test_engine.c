@@ -318,6 +318,34 @@ TEST(what_cannot_be_spoken_is_refused_before_any_sound)
     }
 }
 
+static int count_samples(void *user, const kokoro_chunk *chunk)
+{
+    size_t *n = user;
+    *n += chunk->n_samples;
+    return 0;
+}
+
+TEST(pauses_over_their_limit_are_refused_before_any_sound)
+{
+    NEED_DATA();
+    for (int is_allowed = 0; is_allowed < 2; is_allowed++) {
+        size_t n_samples = 0;
+        kokoro_error err = {0, ""};
+        kokoro_request request;
+        kokoro_request_init(&request);
+        request.text = "One. Two.\n\nThree."; /* two pauses: none behind the last */
+        request.text_len = strlen(request.text);
+        request.sentence_pause_s = 0.25;
+        request.paragraph_pause_s = 0.5;
+        request.pauses_max_s = is_allowed ? 0.75 : 0.74;
+        CHECK_INT(kokoro_speak(engine, &request, count_samples, &n_samples, NULL, &err),
+                  is_allowed ? KOKORO_OK : KOKORO_PAUSES);
+        CHECK(is_allowed == (n_samples > 0));
+        if (!is_allowed)
+            CHECK_HAS(err.message, "0.74");
+    }
+}
+
 TEST(the_caller_can_stop)
 {
     NEED_DATA();
@@ -513,7 +541,8 @@ TEST_MAIN(T(an_engine_opens), T(the_runtime_speaks_when_it_is_asked_for),
           T(equal_requests_give_equal_samples), T(memory_is_given_back_and_measures_are_told),
           T(a_sentence_is_spoken), T(sentences_join_without_a_click),
           T(a_part_of_a_sentence_has_no_full_stop_at_its_seams),
-          T(what_cannot_be_spoken_is_refused_before_any_sound), T(the_caller_can_stop),
+          T(what_cannot_be_spoken_is_refused_before_any_sound),
+          T(pauses_over_their_limit_are_refused_before_any_sound), T(the_caller_can_stop),
           T(threads_share_an_engine), T(every_failed_allocation_of_a_request_is_reported),
           T(every_failed_allocation_of_opening_is_reported), T(phonemes_come_with_their_source),
           T(wrong_options_are_named), T(cached_files_are_named), T(closing_sets_the_handle_to_null))

@@ -325,7 +325,7 @@ TEST(statuses_of_the_engine)
         {KOKORO_SPEED, 400, "speed"},    {KOKORO_NO_MEMORY, 503, "none"},
         {KOKORO_PROVIDER, 500, "none"},  {KOKORO_INVALID, 500, "none"},
         {KOKORO_BAD_MODEL, 503, "none"}, {KOKORO_BUSY, 429, "none"},
-        {KOKORO_TOO_LONG, 400, "text"},
+        {KOKORO_TOO_LONG, 400, "text"},  {KOKORO_PAUSES, 400, "none"},
     };
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
         kk_api_error error;

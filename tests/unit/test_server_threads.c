@@ -197,6 +197,43 @@ TEST(a_client_that_takes_enough_stays)
     kk_http_release(exchange);
 }
 
+/* A stream's buffer is small while all answers together have much waiting, and its own reader is
+ * all that it waits for. */
+TEST(what_waits_in_all_makes_buffers_small)
+{
+    static char bytes[KK_HTTP_SMALL_BUFFER];
+    kk_http_waiting waiting = {.max = 4 * sizeof(bytes)};
+    pthread_t thread;
+    kk_http_exchange *whole = new_exchange(1 << 20, -1);
+    whole->waiting = &waiting;
+    CHECK(!kk_http_collect(whole, waiting.max + 1));
+    CHECK_INT(waiting.len, 0);
+    CHECK(kk_http_collect(whole, 2 * sizeof(bytes)));
+    kk_http_exchange *exchange = new_exchange(1 << 20, -1);
+    exchange->waiting = &waiting;
+    kk_http_response response = {.status = 200};
+    kk_http_begin(exchange, &response, KK_HTTP_LENGTH_UNKNOWN);
+    CHECK_INT(kk_http_write(exchange, bytes, sizeof(bytes)), 0);
+    CHECK_INT(waiting.len, 3 * sizeof(bytes));
+    CHECK_INT(pthread_create(&thread, NULL, look_later, exchange), 0);
+    CHECK_INT(kk_http_write(exchange, "a", 1), -1); /* would have room by itself */
+    (void)pthread_join(thread, NULL);
+    kk_http_release(exchange);
+    CHECK_INT(waiting.len, 2 * sizeof(bytes));
+
+    exchange = new_exchange(1 << 20, -1);
+    exchange->waiting = &waiting;
+    kk_http_begin(exchange, &response, KK_HTTP_LENGTH_UNKNOWN);
+    CHECK_INT(kk_http_write(exchange, bytes, sizeof(bytes)), 0);
+    CHECK_INT(kk_exchange_read(exchange, bytes, 1, park), 1);
+    CHECK_INT(kk_http_write(exchange, "a", 1), 0);
+    (void)kk_exchange_close(exchange, false);
+    CHECK_INT(waiting.len, 2 * sizeof(bytes));
+    kk_http_release(exchange);
+    kk_http_release(whole);
+    CHECK_INT(waiting.len, 0);
+}
+
 /* --- watched sockets --- */
 
 static void post_gone(void *user)
@@ -309,6 +346,6 @@ TEST(ports)
 TEST_MAIN(T(a_connection_parks_until_there_are_bytes), T(a_whole_body_is_read_in_pieces),
           T(an_answer_that_failed_is_cut), T(two_threads_pass_every_byte_in_order),
           T(a_worker_stops_when_the_connection_closes), T(a_client_that_takes_nothing_is_gone),
-          T(a_client_that_takes_enough_stays), T(a_client_that_leaves_is_told_at_once),
-          T(all_clients_can_be_let_go), T(headers_are_found_in_any_case),
-          T(too_long_headers_are_left_out), T(ports))
+          T(a_client_that_takes_enough_stays), T(what_waits_in_all_makes_buffers_small),
+          T(a_client_that_leaves_is_told_at_once), T(all_clients_can_be_let_go),
+          T(headers_are_found_in_any_case), T(too_long_headers_are_left_out), T(ports))

@@ -167,6 +167,59 @@ TEST(one_object_has_exact_sizes)
     tear_down(&p);
 }
 
+/* As far as `speech.c` has it: what failed within a call of the engine's. */
+static void check_refused(place *p, int status, const char *message)
+{
+    kokoro_error err;
+    const kokoro_stats stats = {.n_phonemes = 0};
+    kk_speech_answer_start(&p->answer, &stats);
+    CHECK_INT(add(p, 1200), KOKORO_OK);
+    CHECK_INT(kk_speech_answer_failed(&p->answer, &err), KOKORO_OK);
+    CHECK_INT(add(p, 1200), KOKORO_CANCELLED);
+    CHECK_INT(kk_speech_answer_failed(&p->answer, &err), status);
+    CHECK_HAS(err.message, message);
+    end(p, status, err.message);
+    CHECK_INT(p->end, KK_EXCHANGE_END);
+    CHECK_HAS(p->sent, message);
+    tear_down(p);
+}
+
+static const char whole_pcm[] = "{\"input\":\"Hi.\",\"stream\":false,\"response_format\":\"pcm\"}";
+
+TEST(an_answer_that_gets_too_long_to_be_collected_is_an_error)
+{
+    static place p;
+    set_up(&p, whole_pcm);
+    CHECK_INT(p.answer.max_whole, KK_SPEECH_MAX_WHOLE);
+    p.answer.max_whole = 4799;
+    check_refused(&p, KOKORO_TOO_LONG, "'stream': true");
+    set_up(&p, "{\"input\":\"Hi.\",\"timestamps\":true,\"response_format\":\"pcm\"}");
+    CHECK_INT(p.answer.max_whole, KK_SPEECH_MAX_WHOLE / 4 * 3);
+    p.answer.max_whole = 4799;
+    check_refused(&p, KOKORO_TOO_LONG, "the answer has more than");
+}
+
+TEST(an_answer_for_which_others_leave_no_room_is_an_error)
+{
+    static place p;
+    kk_http_waiting waiting = {.len = 1000, .max = 5799};
+    set_up(&p, whole_pcm);
+    p.exchange->waiting = &waiting;
+    check_refused(&p, KOKORO_NO_MEMORY, "other clients");
+    CHECK_INT(waiting.len, 1000); /* nothing of it is left */
+    waiting.max++;
+    set_up(&p, whole_pcm);
+    p.exchange->waiting = &waiting;
+    CHECK_INT(add(&p, 2400), KOKORO_OK);
+    CHECK_INT(waiting.len, 5800);
+    end(&p, KOKORO_OK, "");
+    CHECK_INT(p.n_sent, 4800);
+    CHECK_INT(waiting.len, 1000);
+    tear_down(&p);
+}
+
 TEST_MAIN(T(events_end_with_usage), T(events_of_broken_speech_end_with_an_error),
           T(bare_sound_of_broken_speech_is_cut), T(what_is_not_streamed_fails_with_its_status),
-          T(one_object_has_exact_sizes))
+          T(one_object_has_exact_sizes),
+          T(an_answer_that_gets_too_long_to_be_collected_is_an_error),
+          T(an_answer_for_which_others_leave_no_room_is_an_error))

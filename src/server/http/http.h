@@ -112,7 +112,12 @@ typedef struct kk_http_limits {
     unsigned request_s;       /* a request must have come whole within this time */
     unsigned stream_s;        /* a body that is answered while it arrives, within this */
     size_t buffer_len;        /* bytes made and not yet sent, for one answer */
+    /* The same for all answers together; 0: no limit. Above half of it a streamed answer has a
+     * buffer of KK_HTTP_SMALL_BUFFER, and what is collected has the other half. */
+    size_t max_waiting_len;
 } kk_http_limits;
+
+enum { KK_HTTP_SMALL_BUFFER = 256 << 10 };
 
 /* --- answering later; any thread --- */
 
@@ -120,6 +125,9 @@ typedef struct kk_http_limits {
 
 void kk_http_hold(kk_http_exchange *exchange);
 void kk_http_release(kk_http_exchange *exchange);
+/* An answer that is collected before it begins has so many bytes now, which wait with those of all
+ * others: false where that is more than may wait, and then they do not count. */
+bool kk_http_collect(kk_http_exchange *exchange, size_t len);
 /* Send status and headers of `response`, whose body (if any) is taken over and sent too. */
 void kk_http_begin(kk_http_exchange *exchange, kk_http_response *response, uint64_t length);
 /* Wait for room and hand over bytes. 0, or -1 when the client is gone or memory is out. */

@@ -102,6 +102,36 @@ static void give_back(kk_http_exchange *exchange)
     response->lent = (kk_slice){NULL, 0};
 }
 
+/* Under the lock: what all answers have waiting follows what this one has. */
+static void count_waiting(kk_http_exchange *exchange)
+{
+    kk_http_waiting *all = exchange->waiting;
+    const size_t len = exchange->collected + exchange->out.len - exchange->taken;
+    if (all == NULL || len == exchange->counted)
+        return;
+    (void)atomic_fetch_add(&all->len, len - exchange->counted); /* modulo: also less */
+    exchange->counted = len;
+}
+
+static void leave_count(kk_http_exchange *exchange)
+{
+    if (exchange->waiting != NULL)
+        (void)atomic_fetch_sub(&exchange->waiting->len, exchange->counted);
+    exchange->waiting = NULL;
+}
+
+bool kk_http_collect(kk_http_exchange *exchange, size_t len)
+{
+    (void)pthread_mutex_lock(&exchange->mutex);
+    const kk_http_waiting *all = exchange->waiting;
+    const bool fits = all == NULL || all->max == 0 ||
+                      atomic_load(&all->len) - exchange->counted + len <= all->max;
+    exchange->collected = fits ? len : 0;
+    count_waiting(exchange);
+    (void)pthread_mutex_unlock(&exchange->mutex);
+    return fits;
+}
+
 /* Bytes that wait to be sent. */
 static size_t waiting_len(const kk_http_exchange *exchange)
 {
@@ -117,6 +147,7 @@ void kk_http_release(kk_http_exchange *exchange)
         return;
     (void)pthread_cond_destroy(&exchange->has_room);
     (void)pthread_mutex_destroy(&exchange->mutex);
+    leave_count(exchange);
     give_back(exchange);
     kk_buf_fini(&exchange->body);
     kk_buf_fini(&exchange->response.body);
@@ -176,15 +207,27 @@ void kk_http_begin(kk_http_exchange *exchange, kk_http_response *response, uint6
     response->give_back = NULL;
     exchange->response.body = (kk_buf)KK_BUF_INIT;
     exchange->is_begun = true;
+    exchange->collected = 0;
+    count_waiting(exchange);
     kk_exchange_wake(exchange);
     (void)pthread_mutex_unlock(&exchange->mutex);
+}
+
+/* Its own share is full, or a small one while all together have much: whose client reads gets on
+ * with that. */
+static bool is_full(const kk_http_exchange *exchange)
+{
+    const kk_http_waiting *all = exchange->waiting;
+    const size_t len = exchange->out.len - exchange->taken;
+    return len >= exchange->buffer_len || (len >= KK_HTTP_SMALL_BUFFER && all != NULL &&
+                                           all->max > 0 && atomic_load(&all->len) > all->max / 2);
 }
 
 /* Under the lock: wait until there is room. The watching thread sees to it that this ends. */
 static bool wait_for_room(kk_http_exchange *exchange)
 {
     exchange->has_writer_waiting = true;
-    while (!exchange->is_gone && exchange->out.len - exchange->taken >= exchange->buffer_len)
+    while (!exchange->is_gone && is_full(exchange))
         (void)pthread_cond_wait(&exchange->has_room, &exchange->mutex);
     exchange->has_writer_waiting = false;
     return !exchange->is_gone;
@@ -206,6 +249,7 @@ int kk_http_write(kk_http_exchange *exchange, const void *data, size_t len)
         }
         kk_buf_append(&exchange->out, data, len);
         is_well = !exchange->out.failed;
+        count_waiting(exchange);
     }
     kk_exchange_wake(exchange);
     (void)pthread_mutex_unlock(&exchange->mutex);
@@ -304,6 +348,7 @@ size_t kk_exchange_take(kk_http_exchange *exchange, char *dst, size_t max)
         kk_buf_fini(&exchange->out);
         exchange->taken = 0;
     }
+    count_waiting(exchange);
     (void)pthread_cond_signal(&exchange->has_room);
     return len;
 }
@@ -372,6 +417,7 @@ int kk_exchange_close(kk_http_exchange *exchange, bool is_sent)
     exchange->connection = NULL;
     exchange->is_parked = false;
     exchange->fd = -1;
+    leave_count(exchange); /* nobody takes it any more, and it may outlive the server's port */
     kk_exchange_set_gone(exchange);
     (void)pthread_mutex_unlock(&exchange->mutex);
     return status;
@@ -402,7 +448,9 @@ static bool is_too_slow(kk_http_exchange *exchange, double now_s)
     if (has_waiting && elapsed_s <= (double)exchange->idle_s)
         return false;
     double taken = (double)(exchange->n_taken - exchange->n_taken_then);
-    double least = exchange->has_writer_waiting ? MIN_FULL_BYTES_PER_S : MIN_BYTES_PER_S;
+    const bool has_much = exchange->out.len - exchange->taken >= exchange->buffer_len;
+    double least =
+        exchange->has_writer_waiting && has_much ? MIN_FULL_BYTES_PER_S : MIN_BYTES_PER_S;
     exchange->looked_s = now_s;
     exchange->n_taken_then = exchange->n_taken;
     return has_waiting && taken < least * elapsed_s;

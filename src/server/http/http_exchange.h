@@ -22,6 +22,12 @@
 
 struct kk_watch;
 
+/* What waits in all exchanges of a server. */
+typedef struct kk_http_waiting {
+    atomic_size_t len;
+    size_t max; /* 0: no limit */
+} kk_http_waiting;
+
 struct kk_http_exchange {
     pthread_mutex_t mutex;
     pthread_cond_t has_room;
@@ -42,6 +48,9 @@ struct kk_http_exchange {
     double gone_at_s;    /* written before that is set, never again */
     kk_buf out;          /* bytes [taken, out.len) wait to be sent */
     size_t taken, buffer_len;
+    size_t collected;         /* bytes that the answer's maker has before it begins */
+    kk_http_waiting *waiting; /* NULL: of none, or closed */
+    size_t counted;           /* of this exchange in there */
     unsigned idle_s;
     double audio_s;
     int status; /* what was sent; 0: nothing yet */
@@ -79,6 +88,7 @@ struct kk_http_exchange {
     bool is_parked;
 };
 
+/* `waiting` of the new exchange is for the caller to set. */
 kk_http_exchange *kk_exchange_create(size_t buffer_len, unsigned idle_s, int fd, void *connection,
                                      void (*wake)(void *connection));
 

@@ -62,6 +62,7 @@ struct kk_http {
     pthread_mutex_t mutex; /* of the links and the counts */
     kk_link *links;
     size_t n_links, n_active;
+    kk_http_waiting waiting;
 };
 
 static void park(void *connection)
@@ -219,6 +220,7 @@ static void *on_first_line(void *user, const char *uri, struct MHD_Connection *c
                                                     fd_of(connection), connection, wake);
     if (exchange == NULL)
         return NULL;
+    exchange->waiting = &http->waiting;
     exchange->target = kk_slice_of(uri);
     if (has_nul(uri))
         exchange->request.path = "/%00";
@@ -544,6 +546,7 @@ int kk_http_start(kk_http **out, const char *host, int port, const kk_http_limit
         return kk_fail_memory(err);
     http->handler = *handler;
     http->limits = *limits;
+    http->waiting.max = limits->max_waiting_len;
     http->listener.fd = -1;
     http->must_check_heads = strcmp(MHD_get_version(), "0.9.75") == 0;
     if (pthread_mutex_init(&http->mutex, NULL) != 0) {

@@ -73,6 +73,7 @@ static int speak(job *j, kokoro_stats *stats, kokoro_error *err)
     j->request.speak.accepted_user = j;
     j->request.speak.group = j->http->group;
     j->request.speak.skip_silence = j->request.skips_silence;
+    j->request.speak.pauses_max_s = KK_SPEECH_MAX_PAUSES_S;
     if (j->request.is_streamed) {
         j->request.speak.pieces = true;
         j->request.speak.first_sound_within_s = kk_speech_due_s(j->server, j->http->start_s);
@@ -80,11 +81,8 @@ static int speak(job *j, kokoro_stats *stats, kokoro_error *err)
     int status = kokoro_speak(j->engine, &j->request.speak, on_chunk, j, stats, err);
     if (status == KOKORO_OK)
         status = kk_speech_answer_finish(&j->answer, err);
-    if (status == KOKORO_CANCELLED && kk_speech_answer_is_out_of_memory(&j->answer)) {
-        *err = (kokoro_error){.status = KOKORO_NO_MEMORY,
-                              .message = "out of memory; ask for a streamed answer or less text"};
-        return KOKORO_NO_MEMORY;
-    }
+    if (status == KOKORO_CANCELLED && kk_speech_answer_failed(&j->answer, err) != KOKORO_OK)
+        status = err->status;
     return status;
 }
 

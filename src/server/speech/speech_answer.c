@@ -23,6 +23,8 @@ void kk_speech_answer_init(kk_speech_answer *answer, kk_http_exchange *exchange,
     *answer =
         (kk_speech_answer){.exchange = exchange, .http = http, .request = request, .entry = entry};
     answer->response.status = 200;
+    answer->max_whole = request->frame == KK_FRAME_OBJECT ? KK_SPEECH_MAX_WHOLE / 4 * 3
+                                                          : (size_t)KK_SPEECH_MAX_WHOLE;
     kk_frame_words_init(&answer->words, request);
     kk_http_add_header(&answer->response, "X-Request-Id", "%s", http->id);
     kk_speech_answer_headers(&answer->response, request);
@@ -38,6 +40,20 @@ void kk_speech_answer_fini(kk_speech_answer *answer)
     kk_buf_fini(&answer->response.body);
 }
 
+/* Bytes that nobody takes before the end, so that no client holds them back. */
+static int collect_bytes(kk_speech_answer *answer, const void *data, size_t len)
+{
+    kk_buf *body = &answer->response.body;
+    answer->is_too_long = answer->is_too_long || len > answer->max_whole - body->len;
+    if (answer->is_too_long)
+        return -1;
+    answer->has_no_room = !kk_http_collect(answer->exchange, body->len + len);
+    if (answer->has_no_room)
+        return -1;
+    kk_buf_append(body, data, len);
+    return body->failed;
+}
+
 /* The one place through which all bytes of a good answer pass. */
 static int send_bytes(kk_speech_answer *answer, const void *data, size_t len)
 {
@@ -45,8 +61,7 @@ static int send_bytes(kk_speech_answer *answer, const void *data, size_t len)
         kk_speech_entry_add(answer->entry, data, len);
         return kk_http_write(answer->exchange, data, len);
     }
-    kk_buf_append(&answer->response.body, data, len);
-    return answer->response.body.failed;
+    return collect_bytes(answer, data, len);
 }
 
 /* Of the encoder. */
@@ -70,7 +85,7 @@ static int send_events(kk_speech_answer *answer, kokoro_error *err)
     if (events.failed)
         status = kk_fail_memory(err);
     else if (events.len > 0 && send_bytes(answer, events.data, events.len) != 0)
-        status = kk_fail(err, KOKORO_CANCELLED, "the client is gone");
+        status = kk_fail(err, KOKORO_CANCELLED, "the receiver of the events stopped them");
     kk_buf_fini(&events);
     return status;
 }
@@ -137,10 +152,23 @@ int kk_speech_answer_finish(kk_speech_answer *answer, kokoro_error *err)
     return status;
 }
 
-bool kk_speech_answer_is_out_of_memory(const kk_speech_answer *answer)
+int kk_speech_answer_failed(const kk_speech_answer *answer, kokoro_error *err)
 {
-    return answer->problem.status == KOKORO_NO_MEMORY || answer->response.body.failed ||
-           answer->unframed.failed;
+    if (answer->is_too_long)
+        return kk_fail(err, KOKORO_TOO_LONG,
+                       "the answer has more than %zu MB, the most that is collected before it is "
+                       "sent; ask for a streamed answer ('stream': true), a smaller format or less "
+                       "text",
+                       answer->max_whole >> 20);
+    if (answer->has_no_room)
+        return kk_fail(err, KOKORO_NO_MEMORY,
+                       "too much waits to be sent to other clients; ask for a streamed answer "
+                       "('stream': true), or try again");
+    if (answer->problem.status == KOKORO_NO_MEMORY || answer->response.body.failed ||
+        answer->unframed.failed)
+        return kk_fail(err, KOKORO_NO_MEMORY,
+                       "out of memory; ask for a streamed answer or less text");
+    return KOKORO_OK;
 }
 
 /* What stands at the beginning and is known only now, as the sizes of a WAV that was collected; of
@@ -168,8 +196,8 @@ static void end_events(kk_speech_answer *answer, int status, const kokoro_stats 
         kk_frame_error(&event, error);
     if (event.failed)
         answer->response.body.failed = true;
-    else
-        (void)send_bytes(answer, event.data, event.len);
+    else if (send_bytes(answer, event.data, event.len) != 0 && !answer->is_sending)
+        answer->response.body.failed = true; /* without it the answer is not whole */
     kk_buf_fini(&event);
 }
 

@@ -17,6 +17,16 @@
 #include "server/speech/speech_cache.h"
 #include "server/speech/speech_frame.h"
 
+enum {
+    /* Of an answer that is collected before it is sent: the longest text by default (100,000
+     * characters, 6000 s) at its natural speed has 288 MB as samples of 24 kHz. An object has that
+     * much with its sound as base64, which is why there the sound has three quarters. */
+    KK_SPEECH_MAX_WHOLE = 384 << 20,
+    /* Of silence put between sentences and paragraphs, which costs nothing to ask for and, unlike
+     * speech, next to nothing to make: a second behind each sentence of such a text. */
+    KK_SPEECH_MAX_PAUSES_S = 1800
+};
+
 typedef struct kk_speech_answer {
     kk_http_exchange *exchange;
     const kk_http_request *http;
@@ -28,6 +38,9 @@ typedef struct kk_speech_answer {
     kk_buf unframed;      /* encoded bytes that wait for their events */
     bool is_sending;      /* the headers of a streamed answer are out */
     kokoro_error problem; /* of the encoder, which the engine does not know */
+    size_t max_whole;     /* bytes that may be collected */
+    bool is_too_long;     /* they were more */
+    bool has_no_room;     /* they were more than the others' answers leave */
     uint64_t n_samples;   /* taken so far */
     double queue_ms;      /* waited for a worker */
     double first_s;       /* kk_now_s of the first samples; 0: none yet */
@@ -45,15 +58,16 @@ void kk_speech_answer_fini(kk_speech_answer *answer);
 /* The text can be spoken: of a streamed answer the headers go out. */
 void kk_speech_answer_start(kk_speech_answer *answer, const kokoro_stats *stats);
 
-/* The next sound. OK; CANCELLED when the client is gone, or out of memory (answer->problem). */
+/* The next sound. OK; CANCELLED when the client is gone, or for a cause that
+ * kk_speech_answer_failed knows. */
 int kk_speech_answer_add(kk_speech_answer *answer, const kokoro_chunk *chunk);
 
 /* After the last sound: what the encoder still holds goes out. The statuses of kk_encoder_finish.
  */
 int kk_speech_answer_finish(kk_speech_answer *answer, kokoro_error *err);
 
-/* Out of memory within kk_speech_answer_add. */
-bool kk_speech_answer_is_out_of_memory(const kk_speech_answer *answer);
+/* Why it was CANCELLED, if not by its client: the status and its sentence in *err; else OK. */
+int kk_speech_answer_failed(const kk_speech_answer *answer, kokoro_error *err);
 
 /* The end, once, whatever went before: the rest of the speech where `status` is OK, else the error
  * as its response where nothing is out yet, else (after an event that tells it) the connection is
