@@ -19,6 +19,7 @@ typedef struct entry {
     kk_job_fn *fn; /* NULL: the job is a guest */
     void *job;
     kk_job_kind kind;
+    kk_job_guest **place; /* where a job wants its own; NULL */
 } entry;
 
 struct kk_jobs {
@@ -31,8 +32,10 @@ struct kk_jobs {
     double ended_s, gap_s;
     size_t peak_waiting, peak_running;
     uint64_t n_taken;
-    pthread_t *threads; /* [n_workers] */
-    size_t n_workers, n_joined;
+    pthread_t *threads;         /* [n_threads] of n_workers + KK_JOBS_MAX_ASIDE */
+    size_t n_threads, n_joined; /* a thread for each place, and each job that stands aside */
+    size_t n_workers;           /* places */
+    size_t n_aside;             /* jobs that gave theirs up for a while */
     bool is_stopping;
 };
 
@@ -79,6 +82,7 @@ static entry remove_waiting(kk_jobs *jobs, size_t place)
 static void go_in(kk_jobs *jobs, kk_job_guest *guest)
 {
     guest->is_in = true;
+    jobs->n_aside -= guest->is_job && guest->has_begun;
     guest->next = jobs->running;
     jobs->running = guest;
     jobs->n_running++;
@@ -138,13 +142,18 @@ static void *work(void *user)
         const size_t place = choose(jobs);
         if (place < jobs->n_waiting) {
             const entry next = remove_waiting(jobs, place);
-            kk_job_guest self = {.kind = next.kind};
+            kk_job_guest self = {.kind = next.kind, .is_job = true};
+            if (next.place != NULL)
+                *next.place = &self;
             go_in(jobs, &self);
             admit(jobs);
             (void)pthread_mutex_unlock(&jobs->mutex);
             next.fn(next.job);
             (void)pthread_mutex_lock(&jobs->mutex);
-            come_out(jobs, &self);
+            if (self.is_in)
+                come_out(jobs, &self);
+            else
+                jobs->n_aside--;
         } else if (jobs->is_stopping && jobs->n_waiting == 0) {
             break;
         } else {
@@ -153,6 +162,14 @@ static void *work(void *user)
     }
     (void)pthread_mutex_unlock(&jobs->mutex);
     return NULL;
+}
+
+static bool add_thread(kk_jobs *jobs)
+{
+    if (pthread_create(&jobs->threads[jobs->n_threads], NULL, work, jobs) != 0)
+        return false;
+    jobs->n_threads++;
+    return true;
 }
 
 int kk_jobs_start(kk_jobs **out, size_t n_workers, size_t max_waiting, kokoro_error *err)
@@ -178,13 +195,13 @@ int kk_jobs_start(kk_jobs **out, size_t n_workers, size_t max_waiting, kokoro_er
     }
     jobs->max_waiting = max_waiting;
     jobs->waiting = kk_calloc(max_waiting, sizeof(*jobs->waiting));
-    jobs->threads = kk_calloc(n_workers, sizeof(*jobs->threads));
+    jobs->threads = kk_calloc(n_workers + KK_JOBS_MAX_ASIDE, sizeof(*jobs->threads));
     int status = KOKORO_OK;
     if (jobs->waiting == NULL || jobs->threads == NULL)
         status = kk_fail_memory(err);
     (void)pthread_mutex_lock(&jobs->mutex);
     while (status == KOKORO_OK && jobs->n_workers < n_workers) {
-        if (pthread_create(&jobs->threads[jobs->n_workers], NULL, work, jobs) != 0)
+        if (!add_thread(jobs))
             status = kk_fail(err, KOKORO_NO_MEMORY, "worker thread %zu of %zu cannot be made",
                              jobs->n_workers + 1, n_workers);
         else
@@ -208,10 +225,11 @@ static int add(kk_jobs *jobs, entry next, size_t max_waiting)
     return KOKORO_OK;
 }
 
-int kk_jobs_add_of(kk_jobs *jobs, kk_job_fn *fn, void *job, kk_job_kind kind, size_t max_waiting)
+int kk_jobs_add_of(kk_jobs *jobs, kk_job_fn *fn, void *job, kk_job_kind kind, size_t max_waiting,
+                   kk_job_guest **place)
 {
     (void)pthread_mutex_lock(&jobs->mutex);
-    int status = add(jobs, (entry){fn, job, kind}, max_waiting);
+    int status = add(jobs, (entry){fn, job, kind, place}, max_waiting);
     if (status == KOKORO_OK)
         (void)pthread_cond_signal(&jobs->has_work);
     (void)pthread_mutex_unlock(&jobs->mutex);
@@ -220,7 +238,7 @@ int kk_jobs_add_of(kk_jobs *jobs, kk_job_fn *fn, void *job, kk_job_kind kind, si
 
 int kk_jobs_add(kk_jobs *jobs, kk_job_fn *fn, void *job)
 {
-    return kk_jobs_add_of(jobs, fn, job, (kk_job_kind){0, false}, SIZE_MAX);
+    return kk_jobs_add_of(jobs, fn, job, (kk_job_kind){0, false}, SIZE_MAX, NULL);
 }
 
 /* --- guests --- */
@@ -253,7 +271,7 @@ int kk_jobs_enter(kk_jobs *jobs, kk_job_guest *guest, size_t max_waiting, kk_job
     } else if (guest->has_begun) {
         go_in(jobs, guest);
     } else {
-        status = add(jobs, (entry){NULL, guest, guest->kind}, max_waiting);
+        status = add(jobs, (entry){NULL, guest, guest->kind, NULL}, max_waiting);
         admit(jobs);
     }
     while (status == KOKORO_OK && !guest->is_in) {
@@ -272,11 +290,24 @@ int kk_jobs_enter(kk_jobs *jobs, kk_job_guest *guest, size_t max_waiting, kk_job
     return status;
 }
 
+/* Somebody must be there to take the place. Where no thread can be made it is taken when one of
+ * those that are has nothing else to do. */
+static void replace_thread(kk_jobs *jobs)
+{
+    jobs->n_aside++;
+    if (jobs->n_threads < jobs->n_workers + jobs->n_aside && !jobs->is_stopping)
+        (void)add_thread(jobs);
+}
+
 void kk_jobs_leave(kk_jobs *jobs, kk_job_guest *guest)
 {
     (void)pthread_mutex_lock(&jobs->mutex);
-    if (guest->is_in)
+    const bool must_stay = guest->is_job && jobs->n_aside >= KK_JOBS_MAX_ASIDE;
+    if (guest->is_in && !must_stay) {
         come_out(jobs, guest);
+        if (guest->is_job)
+            replace_thread(jobs);
+    }
     (void)pthread_mutex_unlock(&jobs->mutex);
 }
 
@@ -302,7 +333,7 @@ void kk_jobs_end(kk_jobs *jobs)
     jobs->is_stopping = true;
     (void)pthread_cond_broadcast(&jobs->has_work);
     (void)pthread_mutex_unlock(&jobs->mutex);
-    for (; jobs->n_joined < jobs->n_workers; jobs->n_joined++)
+    for (; jobs->n_joined < jobs->n_threads; jobs->n_joined++)
         (void)pthread_join(jobs->threads[jobs->n_joined], NULL);
 }
 

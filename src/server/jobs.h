@@ -35,15 +35,24 @@ typedef struct kk_job_kind {
     bool is_patient; /* nobody waits for its first result */
 } kk_job_kind;
 
-/* The same for a job of a kind; BUSY when max_waiting jobs wait (no more than at the start). */
-int kk_jobs_add_of(kk_jobs *jobs, kk_job_fn *fn, void *job, kk_job_kind kind, size_t max_waiting);
-
 /* A guest; its kind is set, all else 0. Stays where it is while it waits or is in. */
 typedef struct kk_job_guest {
     kk_job_kind kind;
     bool has_begun, is_in;
+    bool is_job; /* the place of a worker's job */
     struct kk_job_guest *next;
 } kk_job_guest;
+
+/*
+ * The same for a job of a kind; BUSY when max_waiting jobs wait (no more than at the start).
+ * *place, unless `place` is NULL, is set before fn runs, for the time that it runs: with it fn may
+ * stand aside as a guest does, kk_jobs_leave and then kk_jobs_enter, and another thread does its
+ * work meanwhile. Threads for that are made when they are needed first, KK_JOBS_MAX_ASIDE at most;
+ * when as many stand aside, the next one keeps its place.
+ */
+enum { KK_JOBS_MAX_ASIDE = 64 };
+int kk_jobs_add_of(kk_jobs *jobs, kk_job_fn *fn, void *job, kk_job_kind kind, size_t max_waiting,
+                   kk_job_guest **place);
 
 typedef bool kk_job_over_fn(void *user);
 

@@ -132,6 +132,35 @@ def test_a_turn_is_waited_for(server, crowd):
     home.close()
 
 
+def test_who_does_not_read_has_no_place(server):
+    """More listeners than there are workers take nothing of what is made for them."""
+    # Cheap to make and long to send: each has more than waits for one client here and on the way.
+    body = json.dumps({"input": "Go. " * 24, "speed": 4, "sentence_pause": 10, "sample_rate": 48000,
+                       "response_format": "pcm", "stream_format": "sse", "no_cache": True}).encode()
+    deaf = []
+    for _ in range(WORKERS + 2):
+        client = socket.socket()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect((server.host, server.port))
+        client.sendall(b"POST /v1/audio/speech HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s"
+                       % (len(body), body))
+        deaf.append(client)
+    wait_until(lambda: queue(server)["running"], lambda n: n == WORKERS, 60, "not begun")
+    wait_until(lambda: queue(server), lambda q: q["running"] + q["waiting"] == 0, 120, "no place is free")
+    answer = server.post({"input": "Hello there.", "response_format": "pcm", "no_cache": True})
+    assert answer.status_code == 200 and loudness(answer.content) > 1000
+    # One of them reads on, to the end.
+    deaf[0].settimeout(60)
+    tail = b""
+    while b"speech.audio.done" not in tail:
+        got = deaf[0].recv(1 << 20)
+        assert got, tail
+        tail = (tail + got)[-4096:]
+    for client in deaf:
+        client.close()
+    server.wait_idle()
+
+
 def test_who_waits_for_text_has_no_place(server):
     """More texts than there are workers, all begun and none whole: the places are free."""
     requests = [Duplex(server).send(PCM, SENTENCE) for _ in range(10)]

@@ -122,13 +122,13 @@ TEST(groups_take_turns_and_the_patient_wait)
     (void)pthread_mutex_lock(&other_gate);
     CHECK_INT(kk_jobs_start(&jobs, 2, 8, NULL), KOKORO_OK);
     for (size_t i = 0; i < 2; i++) {
-        CHECK_INT(kk_jobs_add_of(jobs, note_and_wait, &of[i], kinds[i], 8), KOKORO_OK);
+        CHECK_INT(kk_jobs_add_of(jobs, note_and_wait, &of[i], kinds[i], 8, NULL), KOKORO_OK);
         while (n_done != (int)i + 1)
             (void)sched_yield();
     }
     for (size_t i = 2; i < 6; i++)
-        CHECK_INT(kk_jobs_add_of(jobs, note_and_wait, &of[i], kinds[i], 4), KOKORO_OK);
-    CHECK_INT(kk_jobs_add_of(jobs, note_and_wait, &of[0], kinds[0], 4), KOKORO_BUSY);
+        CHECK_INT(kk_jobs_add_of(jobs, note_and_wait, &of[i], kinds[i], 4, NULL), KOKORO_OK);
+    CHECK_INT(kk_jobs_add_of(jobs, note_and_wait, &of[0], kinds[0], 4, NULL), KOKORO_BUSY);
     kk_jobs_read(jobs, &view);
     CHECK_INT(view.max_waiting, 8); /* of the start; a job may ask for less */
     (void)pthread_mutex_unlock(&gate);
@@ -153,12 +153,13 @@ TEST(patient_jobs_leave_workers_free)
     (void)pthread_mutex_lock(&gate);
     CHECK_INT(kk_jobs_start(&jobs, 4, 8, NULL), KOKORO_OK);
     for (size_t i = 0; i < 3; i++) {
-        CHECK_INT(kk_jobs_add_of(jobs, note_and_wait, &held[i], (kk_job_kind){i, true}, 8),
+        CHECK_INT(kk_jobs_add_of(jobs, note_and_wait, &held[i], (kk_job_kind){i, true}, 8, NULL),
                   KOKORO_OK);
         while (n_done < (int)i + 1 && i < 2)
             (void)sched_yield();
     }
-    CHECK_INT(kk_jobs_add_of(jobs, note_and_wait, &quick, (kk_job_kind){0, false}, 8), KOKORO_OK);
+    CHECK_INT(kk_jobs_add_of(jobs, note_and_wait, &quick, (kk_job_kind){0, false}, 8, NULL),
+              KOKORO_OK);
     while (n_done != 3) /* two of the patient, and the quick one */
         (void)sched_yield();
     kk_jobs_read(jobs, &view);
@@ -339,6 +340,89 @@ TEST(guests_are_refused_go_away_and_are_chosen_by_group)
     kk_jobs_stop(&jobs);
 }
 
+/* --- jobs that stand aside --- */
+
+typedef struct sleeper {
+    kk_jobs *jobs;
+    kk_job_guest *place;
+    atomic_int stage; /* 1: in, 2: aside or, where it may not be, in still; 3: in again */
+} sleeper;
+
+static void sleep_aside(void *job)
+{
+    sleeper *s = job;
+    atomic_store(&s->stage, 1);
+    kk_jobs_leave(s->jobs, s->place);
+    atomic_store(&s->stage, 2);
+    (void)pthread_mutex_lock(&gate);
+    (void)pthread_mutex_unlock(&gate);
+    CHECK_INT(kk_jobs_enter(s->jobs, s->place, 0, must_go, NULL), KOKORO_OK);
+    atomic_store(&s->stage, 3);
+    n_done++;
+}
+
+static void start_sleeper(kk_jobs *jobs, sleeper *s)
+{
+    s->jobs = jobs;
+    CHECK_INT(kk_jobs_add_of(jobs, sleep_aside, s, (kk_job_kind){0, false}, SIZE_MAX, &s->place),
+              KOKORO_OK);
+    while (atomic_load(&s->stage) < 2)
+        (void)sched_yield();
+}
+
+/* More jobs wait for their clients than there are places, and others have theirs; as many as may
+ * stand aside, and then each keeps its place. */
+TEST(jobs_stand_aside_for_others)
+{
+    static sleeper sleepers[KK_JOBS_MAX_ASIDE + 1];
+    const size_t n = sizeof(sleepers) / sizeof(sleepers[0]);
+    kk_jobs *jobs = NULL;
+    int number = 1;
+    n_done = 0;
+    memset(sleepers, 0, sizeof(sleepers));
+    CHECK_INT(kk_jobs_start(&jobs, 2, 8, NULL), KOKORO_OK);
+    (void)pthread_mutex_lock(&gate);
+    for (size_t i = 0; i < n; i++) {
+        start_sleeper(jobs, &sleepers[i]);
+        CHECK_INT(n_running(jobs), i == n - 1 ? 1 : 0);
+        if (i + 1 == 20 || i == n - 1) {
+            const int before = n_done;
+            CHECK_INT(kk_jobs_add(jobs, note, &number), KOKORO_OK);
+            while (n_done == before)
+                (void)sched_yield();
+        }
+    }
+    (void)pthread_mutex_unlock(&gate);
+    while (n_done != (int)n + 2)
+        (void)sched_yield();
+    kk_jobs_stop(&jobs);
+    for (size_t i = 0; i < n; i++)
+        CHECK_INT(atomic_load(&sleepers[i].stage), 3);
+}
+
+/* One that comes back goes in at once, and nobody begins before there is a place again. */
+TEST(a_job_that_stood_aside_comes_back_at_once)
+{
+    kk_jobs *jobs = NULL;
+    static pthread_mutex_t other_gate = PTHREAD_MUTEX_INITIALIZER;
+    sleeper s = {.place = NULL};
+    named held = {7, &other_gate};
+    n_done = 0;
+    CHECK_INT(kk_jobs_start(&jobs, 1, 8, NULL), KOKORO_OK);
+    (void)pthread_mutex_lock(&gate);
+    (void)pthread_mutex_lock(&other_gate);
+    start_sleeper(jobs, &s);
+    CHECK_INT(kk_jobs_add(jobs, note_and_wait, &held), KOKORO_OK);
+    while (n_done != 1)
+        (void)sched_yield();
+    (void)pthread_mutex_unlock(&gate);
+    while (atomic_load(&s.stage) != 3)
+        (void)sched_yield();
+    (void)pthread_mutex_unlock(&other_gate);
+    kk_jobs_stop(&jobs);
+    CHECK_INT(n_done, 2);
+}
+
 TEST(jobs_without_memory)
 {
     kk_jobs *jobs = NULL;
@@ -354,4 +438,5 @@ TEST_MAIN(T(a_full_queue_refuses_and_a_stop_works_off), T(jobs_that_have_ended_c
           T(one_worker_keeps_the_order), T(groups_take_turns_and_the_patient_wait),
           T(patient_jobs_leave_workers_free), T(guests_take_turns_with_jobs),
           T(a_guest_that_has_begun_goes_in_at_once), T(guests_leave_and_enter_once),
+          T(jobs_stand_aside_for_others), T(a_job_that_stood_aside_comes_back_at_once),
           T(guests_are_refused_go_away_and_are_chosen_by_group), T(jobs_without_memory))

@@ -234,6 +234,41 @@ TEST(what_waits_in_all_makes_buffers_small)
     CHECK_INT(waiting.len, 0);
 }
 
+static size_t n_blocked, n_freed;
+
+static void count_blocks(void *user, bool is_blocked)
+{
+    kk_http_exchange *exchange = user;
+    n_blocked += is_blocked;
+    n_freed += !is_blocked;
+    if (is_blocked) /* the lock is free */
+        kk_exchange_look(exchange, exchange->request.start_s + (n_blocked > 1 ? 10.0 : 0.0));
+    char dst[3];
+    if (n_blocked == 1 && is_blocked)
+        CHECK_INT(kk_exchange_read(exchange, dst, sizeof(dst), park), 3);
+}
+
+/* Once a wait, and also where it ends because the client is gone. */
+TEST(a_writer_that_waits_for_its_client_is_told)
+{
+    pthread_t thread;
+    kk_http_exchange *exchange = new_exchange(4, -1);
+    kk_http_response response = {.status = 200};
+    kk_http_begin(exchange, &response, KK_HTTP_LENGTH_UNKNOWN);
+    kk_http_on_block(exchange, count_blocks, exchange);
+    CHECK_INT(kk_http_write(exchange, "abcd", 4), 0);
+    CHECK_INT(n_blocked, 0);
+    CHECK_INT(kk_http_write(exchange, "efgh", 4), 0);
+    CHECK_INT(n_blocked, 1);
+    CHECK_INT(n_freed, 1);
+    CHECK_INT(pthread_create(&thread, NULL, look_later, exchange), 0);
+    CHECK_INT(kk_http_write(exchange, "i", 1), -1);
+    CHECK_INT(n_blocked, 2);
+    CHECK_INT(n_freed, 2);
+    (void)pthread_join(thread, NULL);
+    kk_http_release(exchange);
+}
+
 /* --- watched sockets --- */
 
 static void post_gone(void *user)
@@ -347,5 +382,6 @@ TEST_MAIN(T(a_connection_parks_until_there_are_bytes), T(a_whole_body_is_read_in
           T(an_answer_that_failed_is_cut), T(two_threads_pass_every_byte_in_order),
           T(a_worker_stops_when_the_connection_closes), T(a_client_that_takes_nothing_is_gone),
           T(a_client_that_takes_enough_stays), T(what_waits_in_all_makes_buffers_small),
-          T(a_client_that_leaves_is_told_at_once), T(all_clients_can_be_let_go),
-          T(headers_are_found_in_any_case), T(too_long_headers_are_left_out), T(ports))
+          T(a_writer_that_waits_for_its_client_is_told), T(a_client_that_leaves_is_told_at_once),
+          T(all_clients_can_be_let_go), T(headers_are_found_in_any_case),
+          T(too_long_headers_are_left_out), T(ports))

@@ -132,6 +132,10 @@ bool kk_http_collect(kk_http_exchange *exchange, size_t len);
 void kk_http_begin(kk_http_exchange *exchange, kk_http_response *response, uint64_t length);
 /* Wait for room and hand over bytes. 0, or -1 when the client is gone or memory is out. */
 int kk_http_write(kk_http_exchange *exchange, const void *data, size_t len);
+/* Be told, from the thread that writes, when kk_http_write begins to wait for a client who takes
+ * too little, and when it goes on: called in turns, without a lock. NULL takes it back. */
+typedef void kk_http_block_fn(void *user, bool is_blocked);
+void kk_http_on_block(kk_http_exchange *exchange, kk_http_block_fn *fn, void *user);
 /* The last call. Without `is_whole` the connection is cut, so that the client sees a failure. */
 void kk_http_end(kk_http_exchange *exchange, bool is_whole);
 /* The client closed its side, the connection broke, or it takes too little for too long. Reads a

@@ -223,13 +223,28 @@ static bool is_full(const kk_http_exchange *exchange)
                                            all->max > 0 && atomic_load(&all->len) > all->max / 2);
 }
 
+/* Under the lock, which is free meanwhile. */
+static void tell_blocked(kk_http_exchange *exchange, bool is_blocked)
+{
+    if (exchange->on_block == NULL)
+        return;
+    (void)pthread_mutex_unlock(&exchange->mutex);
+    exchange->on_block(exchange->block_user, is_blocked);
+    (void)pthread_mutex_lock(&exchange->mutex);
+}
+
 /* Under the lock: wait until there is room. The watching thread sees to it that this ends. */
 static bool wait_for_room(kk_http_exchange *exchange)
 {
-    exchange->has_writer_waiting = true;
+    const bool must_wait = !exchange->is_gone && is_full(exchange);
+    if (must_wait)
+        tell_blocked(exchange, true);
+    exchange->has_writer_waiting = must_wait;
     while (!exchange->is_gone && is_full(exchange))
         (void)pthread_cond_wait(&exchange->has_room, &exchange->mutex);
     exchange->has_writer_waiting = false;
+    if (must_wait)
+        tell_blocked(exchange, false); /* only this thread fills it: it has room still */
     return !exchange->is_gone;
 }
 
@@ -286,6 +301,12 @@ void kk_http_on_gone(kk_http_exchange *exchange, kk_http_gone_fn *fn, void *user
     if (exchange->is_gone && fn != NULL)
         fn(user);
     (void)pthread_mutex_unlock(&exchange->mutex);
+}
+
+void kk_http_on_block(kk_http_exchange *exchange, kk_http_block_fn *fn, void *user)
+{
+    exchange->on_block = fn;
+    exchange->block_user = user;
 }
 
 void kk_http_take_body(kk_http_exchange *exchange, kk_http_take_fn *fn, void *user)

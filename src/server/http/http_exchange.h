@@ -63,6 +63,9 @@ struct kk_http_exchange {
     bool has_body;     /* all of it has come */
     size_t body_len;   /* of which so much went to on_body */
 
+    kk_http_block_fn *on_block; /* of the thread that writes */
+    void *block_user;
+
     /* How fast the client takes: bytes since the look at `looked_s`. */
     bool has_writer_waiting;
     uint64_t n_taken, n_taken_then;

@@ -24,6 +24,7 @@ typedef struct job {
     kk_speech_answer answer;
     kk_speech_count count;
     const kokoro_stats *stats; /* as the engine goes on filling them */
+    kk_job_guest *place;       /* while a worker has it */
 } job;
 
 static void free_job(job *j)
@@ -72,8 +73,8 @@ static int speak(job *j, kokoro_stats *stats, kokoro_error *err)
     j->request.speak.accepted = on_accepted;
     j->request.speak.accepted_user = j;
     j->request.speak.group = j->http->group;
-    j->request.speak.skip_silence = j->request.skips_silence;
     j->request.speak.pauses_max_s = KK_SPEECH_MAX_PAUSES_S;
+    j->request.speak.skip_silence = j->request.skips_silence;
     if (j->request.is_streamed) {
         j->request.speak.pieces = true;
         j->request.speak.first_sound_within_s = kk_speech_due_s(j->server, j->http->start_s);
@@ -86,6 +87,23 @@ static int speak(job *j, kokoro_stats *stats, kokoro_error *err)
     return status;
 }
 
+static bool never(void *user)
+{
+    (void)user;
+    return false;
+}
+
+/* A client that takes nothing keeps nobody else from speaking. */
+static void on_block(void *user, bool is_blocked)
+{
+    job *j = user;
+    if (is_blocked)
+        kk_jobs_leave(j->server->jobs, j->place);
+    else
+        (void)kk_jobs_enter(j->server->jobs, j->place, 0, never,
+                            NULL); /* it has begun, and gets in */
+}
+
 static void run_job(void *user)
 {
     job *j = user;
@@ -94,6 +112,7 @@ static void run_job(void *user)
     j->count.started_s = kk_now_s();
     j->answer.queue_ms = 1e3 * (j->count.started_s - j->count.queued_s);
     j->stats = &stats;
+    kk_http_on_block(j->exchange, on_block, j);
     int status = speak(j, &stats, &err);
     if (kk_speech_is_our_fault(status))
         kk_log_write(&j->server->log, KOKORO_LOG_ERROR, "request %s: %s", j->http->id, err.message);
@@ -103,6 +122,7 @@ static void run_job(void *user)
     kk_http_set_audio(j->answer.exchange, stats.audio_s);
     kk_speech_answer_end(&j->answer, status, &stats, kk_server_identity(j->server, j->engine),
                          &err);
+    kk_http_on_block(j->exchange, NULL, NULL);
     kk_http_release(j->answer.exchange);
     free_job(j);
 }
@@ -163,7 +183,8 @@ static int queue_job(job *j, kk_api_error *error)
     kk_http_hold(j->exchange);
     kk_scheduler_speech_begins(server->scheduler);
     const kk_job_kind kind = {j->http->group, !j->request.is_streamed};
-    if (kk_jobs_add_of(server->jobs, run_job, j, kind, kk_speech_queue_limit(server)) == KOKORO_OK)
+    if (kk_jobs_add_of(server->jobs, run_job, j, kind, kk_speech_queue_limit(server), &j->place) ==
+        KOKORO_OK)
         return 0;
     kk_scheduler_speech_ends(server->scheduler);
     kk_http_release(j->exchange);

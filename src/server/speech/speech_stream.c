@@ -274,6 +274,12 @@ static void end_answer(stream *st, int status, const kokoro_error *err)
     }
 }
 
+/* A client that takes nothing keeps nobody else from speaking. */
+static void on_block(void *user, bool is_blocked)
+{
+    kk_feed_speech_block(user, is_blocked);
+}
+
 static void speak(stream *st)
 {
     const double now_s = kk_now_s();
@@ -297,6 +303,7 @@ static void speak(stream *st)
                                    .queued_s = now_s,
                                    .started_s = now_s};
     kk_speech_answer_init(&st->answer, st->exchange, st->http, &st->request, &st->entry);
+    kk_http_on_block(st->exchange, on_block, run);
     kk_scheduler_speech_begins(st->server->scheduler);
     int status = kk_feed_speech_run(run, &err);
     kk_scheduler_speech_ends(st->server->scheduler);
@@ -307,6 +314,7 @@ static void speak(stream *st)
                      err.message);
     kk_http_set_audio(st->exchange, run->stats.audio_s);
     end_answer(st, status, &err);
+    kk_http_on_block(st->exchange, NULL, NULL);
     kk_speech_answer_fini(&st->answer);
 }
 
