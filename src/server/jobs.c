@@ -214,10 +214,21 @@ int kk_jobs_start(kk_jobs **out, size_t n_workers, size_t max_waiting, kokoro_er
     return status;
 }
 
-static int add(kk_jobs *jobs, entry next, size_t max_waiting)
+/* A group has no more waiting than there are places left: alone half of all, a second one half of
+ * the rest, and so on, so that there is one for whoever has none yet. Nobody's in particular share
+ * no such bound: they may be one client's or a thousand's. */
+static bool has_room(const kk_jobs *jobs, uint64_t group, size_t max_waiting)
 {
     const size_t limit = max_waiting < jobs->max_waiting ? max_waiting : jobs->max_waiting;
-    if (jobs->n_waiting >= limit || jobs->is_stopping)
+    size_t n_own = 0;
+    for (size_t i = 0; i < jobs->n_waiting && group != 0; i++)
+        n_own += jobs->waiting[i].kind.group == group;
+    return jobs->n_waiting < limit && n_own < limit - jobs->n_waiting;
+}
+
+static int add(kk_jobs *jobs, entry next, size_t max_waiting)
+{
+    if (jobs->is_stopping || !has_room(jobs, next.kind.group, max_waiting))
         return KOKORO_BUSY;
     jobs->waiting[jobs->n_waiting++] = next;
     if (jobs->n_waiting > jobs->peak_waiting)
@@ -309,6 +320,14 @@ void kk_jobs_leave(kk_jobs *jobs, kk_job_guest *guest)
             replace_thread(jobs);
     }
     (void)pthread_mutex_unlock(&jobs->mutex);
+}
+
+bool kk_jobs_has_room(kk_jobs *jobs, uint64_t group, size_t max_waiting)
+{
+    (void)pthread_mutex_lock(&jobs->mutex);
+    const bool is_so = has_room(jobs, group, max_waiting);
+    (void)pthread_mutex_unlock(&jobs->mutex);
+    return is_so;
 }
 
 void kk_jobs_read(kk_jobs *jobs, kk_jobs_view *view)

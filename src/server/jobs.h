@@ -1,8 +1,8 @@
 /*
  * jobs.h - a few threads that work off a bounded queue: first come, first served among those who
  * share alike. Of whom the fewest run comes first, so that one client's many do not keep out
- * another's one; and patient jobs have at most half of the places, and those only when nobody else
- * waits.
+ * another's one; of the places to wait a group has no more than are left for others; and patient
+ * jobs have at most half of the places, and those only when nobody else waits.
  *
  * Besides its own threads there are guests: threads that wait for a client most of the time and
  * have work now and then. They wait in the same queue, by the same rules and limits, and take one
@@ -44,7 +44,8 @@ typedef struct kk_job_guest {
 } kk_job_guest;
 
 /*
- * The same for a job of a kind; BUSY when max_waiting jobs wait (no more than at the start).
+ * The same for a job of a kind; BUSY when max_waiting jobs wait (no more than at the start), or of
+ * its group, unless that is 0, as many as there are places left.
  * *place, unless `place` is NULL, is set before fn runs, for the time that it runs: with it fn may
  * stand aside as a guest does, kk_jobs_leave and then kk_jobs_enter, and another thread does its
  * work meanwhile. Threads for that are made when they are needed first, KK_JOBS_MAX_ASIDE at most;
@@ -61,6 +62,9 @@ typedef bool kk_job_over_fn(void *user);
 int kk_jobs_enter(kk_jobs *jobs, kk_job_guest *guest, size_t max_waiting, kk_job_over_fn *is_over,
                   void *user);
 void kk_jobs_leave(kk_jobs *jobs, kk_job_guest *guest);
+
+/* A job or guest of that group could wait now. */
+bool kk_jobs_has_room(kk_jobs *jobs, uint64_t group, size_t max_waiting);
 
 typedef struct kk_jobs_view {
     size_t n_waiting, n_running, n_workers, max_waiting;

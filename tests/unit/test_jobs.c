@@ -127,7 +127,7 @@ TEST(groups_take_turns_and_the_patient_wait)
             (void)sched_yield();
     }
     for (size_t i = 2; i < 6; i++)
-        CHECK_INT(kk_jobs_add_of(jobs, note_and_wait, &of[i], kinds[i], 4, NULL), KOKORO_OK);
+        CHECK_INT(kk_jobs_add_of(jobs, note_and_wait, &of[i], kinds[i], 8, NULL), KOKORO_OK);
     CHECK_INT(kk_jobs_add_of(jobs, note_and_wait, &of[0], kinds[0], 4, NULL), KOKORO_BUSY);
     kk_jobs_read(jobs, &view);
     CHECK_INT(view.max_waiting, 8); /* of the start; a job may ask for less */
@@ -140,6 +140,40 @@ TEST(groups_take_turns_and_the_patient_wait)
     kk_jobs_stop(&jobs);
     for (size_t i = 0; i < 6; i++)
         CHECK_INT(order[i], want[i]);
+}
+
+/* One that floods the queue leaves room for those who have nothing in it yet. */
+TEST(a_group_leaves_places_for_others)
+{
+    kk_jobs *jobs = NULL;
+    named held = {0, &gate}, quick = {1, NULL};
+    const size_t limit = 16;
+    size_t n[4] = {0};
+    n_done = 0;
+    (void)pthread_mutex_lock(&gate);
+    CHECK_INT(kk_jobs_start(&jobs, 1, limit, NULL), KOKORO_OK);
+    CHECK_INT(kk_jobs_add(jobs, note_and_wait, &held), KOKORO_OK);
+    while (n_done != 1)
+        (void)sched_yield();
+    for (size_t i = 0; i < 3; i++) { /* each as many as it can */
+        const kk_job_kind kind = {i + 1, false};
+        CHECK(kk_jobs_has_room(jobs, kind.group, limit));
+        while (kk_jobs_add_of(jobs, note_and_wait, &quick, kind, limit, NULL) == KOKORO_OK)
+            n[i]++;
+        CHECK(!kk_jobs_has_room(jobs, kind.group, limit));
+    }
+    CHECK_INT(n[0], limit / 2);
+    CHECK_INT(n[1], limit / 4);
+    CHECK_INT(n[2], limit / 8);
+    /* Without keys whoever comes has what is left. */
+    while (kk_jobs_add_of(jobs, note_and_wait, &quick, (kk_job_kind){0, false}, limit, NULL) ==
+           KOKORO_OK)
+        n[3]++;
+    CHECK_INT(n[3], limit / 8);
+    CHECK(!kk_jobs_has_room(jobs, 9, limit));
+    (void)pthread_mutex_unlock(&gate);
+    kk_jobs_stop(&jobs);
+    CHECK_INT(n_done, limit + 1);
 }
 
 /* Patient jobs have no more than half of the workers. */
@@ -175,6 +209,7 @@ TEST(patient_jobs_leave_workers_free)
 typedef struct visit {
     kk_jobs *jobs;
     kk_job_guest guest;
+    size_t max_waiting;
     atomic_bool must_go;
     atomic_int status; /* of kk_jobs_enter; 1: it has not returned */
     pthread_t thread;
@@ -189,15 +224,20 @@ static bool must_go(void *user)
 static void *enter(void *user)
 {
     visit *v = user;
-    atomic_store(&v->status, kk_jobs_enter(v->jobs, &v->guest, 4, must_go, v));
+    atomic_store(&v->status, kk_jobs_enter(v->jobs, &v->guest, v->max_waiting, must_go, v));
     return NULL;
+}
+
+static void start_visit_of(visit *v, kk_jobs *jobs, uint64_t group, size_t max_waiting)
+{
+    *v = (visit){.jobs = jobs, .guest = {.kind = {group, false}}, .max_waiting = max_waiting};
+    atomic_store(&v->status, 1);
+    CHECK_INT(pthread_create(&v->thread, NULL, enter, v), 0);
 }
 
 static void start_visit(visit *v, kk_jobs *jobs, uint64_t group)
 {
-    *v = (visit){.jobs = jobs, .guest = {.kind = {group, false}}};
-    atomic_store(&v->status, 1);
-    CHECK_INT(pthread_create(&v->thread, NULL, enter, v), 0);
+    start_visit_of(v, jobs, group, 8);
 }
 
 static int end_visit(visit *v)
@@ -321,7 +361,7 @@ TEST(guests_are_refused_go_away_and_are_chosen_by_group)
         start_visit(&waiting[i], jobs, i == 3 ? 9 : 7);
         wait_for_waiting(jobs, i + 1);
     }
-    start_visit(&late, jobs, 9);
+    start_visit_of(&late, jobs, 9, 4);
     CHECK_INT(end_visit(&late), KOKORO_BUSY);
 
     atomic_store(&waiting[1].must_go, true);
@@ -436,7 +476,8 @@ TEST(jobs_without_memory)
 
 TEST_MAIN(T(a_full_queue_refuses_and_a_stop_works_off), T(jobs_that_have_ended_can_be_read),
           T(one_worker_keeps_the_order), T(groups_take_turns_and_the_patient_wait),
-          T(patient_jobs_leave_workers_free), T(guests_take_turns_with_jobs),
-          T(a_guest_that_has_begun_goes_in_at_once), T(guests_leave_and_enter_once),
-          T(jobs_stand_aside_for_others), T(a_job_that_stood_aside_comes_back_at_once),
+          T(a_group_leaves_places_for_others), T(patient_jobs_leave_workers_free),
+          T(guests_take_turns_with_jobs), T(a_guest_that_has_begun_goes_in_at_once),
+          T(guests_leave_and_enter_once), T(jobs_stand_aside_for_others),
+          T(a_job_that_stood_aside_comes_back_at_once),
           T(guests_are_refused_go_away_and_are_chosen_by_group), T(jobs_without_memory))

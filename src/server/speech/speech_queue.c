@@ -21,22 +21,24 @@ static int queue_s(const kk_jobs_view *view)
 
 int kk_speech_queue_refuse(kk_server *server, kk_api_error *error)
 {
+    const size_t limit = kk_speech_queue_limit(server);
     kk_jobs_view view;
     kk_jobs_read(server->jobs, &view);
     const int wait_s = queue_s(&view);
-    (void)kk_api_fail(error, 429, NULL, "queue_full",
-                      "%zu requests wait already (KOKORO_MAX_QUEUE); try again in %d s",
-                      kk_speech_queue_limit(server), wait_s);
+    (void)kk_api_fail(
+        error, 429, NULL, "queue_full",
+        "%zu requests wait already%s (KOKORO_MAX_QUEUE is %zu); try again in %d s", view.n_waiting,
+        view.n_waiting < limit ? ", of one key as many as there is room for others" : "", limit,
+        wait_s);
     error->retry_after_s = wait_s;
     return error->http_status;
 }
 
-int kk_speech_queue_check(kk_server *server, kk_api_error *error)
+int kk_speech_queue_check(kk_server *server, uint64_t group, kk_api_error *error)
 {
-    kk_jobs_view view;
-    kk_jobs_read(server->jobs, &view);
-    return view.n_waiting < kk_speech_queue_limit(server) ? 0
-                                                          : kk_speech_queue_refuse(server, error);
+    if (kk_jobs_has_room(server->jobs, group, kk_speech_queue_limit(server)))
+        return 0;
+    return kk_speech_queue_refuse(server, error);
 }
 
 double kk_speech_due_s(kk_server *server, double arrived_s)

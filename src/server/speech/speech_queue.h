@@ -9,6 +9,7 @@
 #include "server/errors.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct kk_server;
 
@@ -18,8 +19,9 @@ size_t kk_speech_queue_limit(struct kk_server *server);
 /* The error of who finds it full: 429, with the time after which there is room as it goes at
  * present. Its status. */
 int kk_speech_queue_refuse(struct kk_server *server, kk_api_error *error);
-/* 0, or that error when it is full now: whose text is yet to come can know before. */
-int kk_speech_queue_check(struct kk_server *server, kk_api_error *error);
+/* 0, or that error when it is full now for one of that group: whose text is yet to come can know
+ * before. */
+int kk_speech_queue_check(struct kk_server *server, uint64_t group, kk_api_error *error);
 
 /* What is left of KOKORO_TTFA_TARGET_MS, in seconds, to a request that came then (kk_now_s); a bit
  * also when it has passed. */

@@ -441,7 +441,7 @@ enum kk_http_verdict kk_post_speech_stream(const kk_call *call)
         return kk_answer_not_ready(call);
     }
     if (status == 0)
-        status = kk_speech_queue_check(call->server, &error);
+        status = kk_speech_queue_check(call->server, call->request->group, &error);
     if (status == 0)
         status = begin(call, &error);
     if (status == 0)

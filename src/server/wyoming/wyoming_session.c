@@ -251,6 +251,12 @@ static void on_block(void *user, bool is_blocked)
     kk_feed_speech_block(user, is_blocked);
 }
 
+/* All that come this way are as one key among keys. */
+static uint64_t group_of(const session *s)
+{
+    return kk_server_has_keys(s->server) ? UINT64_MAX : 0;
+}
+
 static void refuse_full(session *s)
 {
     kk_api_error error;
@@ -270,7 +276,7 @@ static void speak(session *s, speech *sp, kokoro_engine *engine)
     run.speak.voice = sp->voice;
     run.speak.pieces = true;
     run.skips_silence = kk_config_bool(config, KK_SET_SKIP_SILENCE);
-    run.speak.group = kk_server_has_keys(s->server) ? UINT64_MAX : 0; /* as one key among keys */
+    run.speak.group = group_of(s);
     run.speak.cancelled = is_over;
     run.speak.cancelled_user = &user;
     run.count = (kk_speech_count){.server = s->server,
@@ -372,7 +378,7 @@ static void begin_speech(session *s, const kk_wyoming_event *event, bool is_stre
     kokoro_engine *engine = NULL;
     int status = check_state(s, &error);
     if (status == 0)
-        status = kk_speech_queue_check(s->server, &error);
+        status = kk_speech_queue_check(s->server, group_of(s), &error);
     if (status == 0)
         status = need_engine(s, &engine, &error);
     if (status == 0)
