@@ -20,6 +20,7 @@ typedef struct entry {
     void *job;
     kk_job_kind kind;
     kk_job_guest **place; /* where a job wants its own; NULL */
+    double came_s;        /* kk_now_s */
 } entry;
 
 struct kk_jobs {
@@ -35,7 +36,8 @@ struct kk_jobs {
     pthread_t *threads;         /* [n_threads] of n_workers + KK_JOBS_MAX_ASIDE */
     size_t n_threads, n_joined; /* a thread for each place, and each job that stands aside */
     size_t n_workers;           /* places */
-    size_t n_aside;             /* jobs that gave theirs up for a while */
+    double patience_s;
+    size_t n_aside; /* jobs that gave theirs up for a while */
     bool is_stopping;
 };
 
@@ -47,11 +49,19 @@ static size_t n_running_of(const kk_jobs *jobs, uint64_t group)
     return n;
 }
 
+/* Nobody waits for its first result, and it has not waited for long. */
+static bool can_wait(const kk_jobs *jobs, const entry *e, double now_s)
+{
+    return e->kind.is_patient && now_s - e->came_s < jobs->patience_s;
+}
+
 /* The next job, as its place among the waiting; n_waiting: none may begin now. */
 static size_t choose(const kk_jobs *jobs)
 {
     const size_t most_patient = jobs->n_workers > 1 ? jobs->n_workers / 2 : 1;
+    const double now_s = kk_now_s();
     size_t best = jobs->n_waiting, least = 0;
+    bool best_can_wait = false;
     if (jobs->n_running >= jobs->n_workers)
         return best;
     for (size_t i = 0; i < jobs->n_waiting; i++) {
@@ -59,11 +69,12 @@ static size_t choose(const kk_jobs *jobs)
         const size_t n = n_running_of(jobs, kind->group);
         if (kind->is_patient && jobs->n_running_patient >= most_patient)
             continue;
-        const bool is_better =
-            best == jobs->n_waiting || (jobs->waiting[best].kind.is_patient && !kind->is_patient) ||
-            (jobs->waiting[best].kind.is_patient == kind->is_patient && n < least);
+        const bool can = can_wait(jobs, &jobs->waiting[i], now_s);
+        const bool is_better = best == jobs->n_waiting || (best_can_wait && !can) ||
+                               (best_can_wait == can && n < least);
         if (is_better) {
             best = i;
+            best_can_wait = can;
             least = n;
         }
     }
@@ -164,6 +175,13 @@ static void *work(void *user)
     return NULL;
 }
 
+void kk_jobs_set_patience(kk_jobs *jobs, double patience_s)
+{
+    (void)pthread_mutex_lock(&jobs->mutex);
+    jobs->patience_s = patience_s;
+    (void)pthread_mutex_unlock(&jobs->mutex);
+}
+
 static bool add_thread(kk_jobs *jobs)
 {
     if (pthread_create(&jobs->threads[jobs->n_threads], NULL, work, jobs) != 0)
@@ -194,6 +212,7 @@ int kk_jobs_start(kk_jobs **out, size_t n_workers, size_t max_waiting, kokoro_er
         return kk_fail_memory(err);
     }
     jobs->max_waiting = max_waiting;
+    jobs->patience_s = KK_JOBS_PATIENCE_S;
     jobs->waiting = kk_calloc(max_waiting, sizeof(*jobs->waiting));
     jobs->threads = kk_calloc(n_workers + KK_JOBS_MAX_ASIDE, sizeof(*jobs->threads));
     int status = KOKORO_OK;
@@ -230,6 +249,7 @@ static int add(kk_jobs *jobs, entry next, size_t max_waiting)
 {
     if (jobs->is_stopping || !has_room(jobs, next.kind.group, max_waiting))
         return KOKORO_BUSY;
+    next.came_s = kk_now_s();
     jobs->waiting[jobs->n_waiting++] = next;
     if (jobs->n_waiting > jobs->peak_waiting)
         jobs->peak_waiting = jobs->n_waiting;
@@ -240,7 +260,8 @@ int kk_jobs_add_of(kk_jobs *jobs, kk_job_fn *fn, void *job, kk_job_kind kind, si
                    kk_job_guest **place)
 {
     (void)pthread_mutex_lock(&jobs->mutex);
-    int status = add(jobs, (entry){fn, job, kind, place}, max_waiting);
+    int status =
+        add(jobs, (entry){.fn = fn, .job = job, .kind = kind, .place = place}, max_waiting);
     if (status == KOKORO_OK)
         (void)pthread_cond_signal(&jobs->has_work);
     (void)pthread_mutex_unlock(&jobs->mutex);
@@ -282,7 +303,7 @@ int kk_jobs_enter(kk_jobs *jobs, kk_job_guest *guest, size_t max_waiting, kk_job
     } else if (guest->has_begun) {
         go_in(jobs, guest);
     } else {
-        status = add(jobs, (entry){NULL, guest, guest->kind, NULL}, max_waiting);
+        status = add(jobs, (entry){.job = guest, .kind = guest->kind}, max_waiting);
         admit(jobs);
     }
     while (status == KOKORO_OK && !guest->is_in) {

@@ -2,7 +2,8 @@
  * jobs.h - a few threads that work off a bounded queue: first come, first served among those who
  * share alike. Of whom the fewest run comes first, so that one client's many do not keep out
  * another's one; of the places to wait a group has no more than are left for others; and patient
- * jobs have at most half of the places, and those only when nobody else waits.
+ * jobs have at most half of the places, and those only when nobody else waits; once they have
+ * waited for KK_JOBS_PATIENCE_S they are chosen as though somebody listened.
  *
  * Besides its own threads there are guests: threads that wait for a client most of the time and
  * have work now and then. They wait in the same queue, by the same rules and limits, and take one
@@ -29,6 +30,11 @@ typedef void kk_job_fn(void *job);
 int kk_jobs_start(kk_jobs **out, size_t n_workers, size_t max_waiting, kokoro_error *err);
 /* OK, or BUSY when max_waiting jobs wait already; then fn is not called. */
 int kk_jobs_add(kk_jobs *jobs, kk_job_fn *fn, void *job);
+
+/* As long as the engine lets nobody wait without a turn (engine/schedule.h). */
+#define KK_JOBS_PATIENCE_S 20.0
+/* Another time, before the first job; for tests. */
+void kk_jobs_set_patience(kk_jobs *jobs, double patience_s);
 
 typedef struct kk_job_kind {
     uint64_t group;  /* whose it is; 0: nobody's in particular */

@@ -142,6 +142,29 @@ TEST(groups_take_turns_and_the_patient_wait)
         CHECK_INT(order[i], want[i]);
 }
 
+/* Patient jobs wait for those who are listened to, but not for ever. */
+TEST(patience_ends)
+{
+    for (int is_over = 0; is_over < 2; is_over++) {
+        kk_jobs *jobs = NULL;
+        named held = {0, &gate}, patient = {1, NULL}, listened = {2, NULL};
+        n_done = 0;
+        (void)pthread_mutex_lock(&gate);
+        CHECK_INT(kk_jobs_start(&jobs, 1, 8, NULL), KOKORO_OK);
+        kk_jobs_set_patience(jobs, is_over ? 0.0 : KK_JOBS_PATIENCE_S);
+        CHECK_INT(kk_jobs_add(jobs, note_and_wait, &held), KOKORO_OK);
+        while (n_done != 1)
+            (void)sched_yield();
+        CHECK_INT(kk_jobs_add_of(jobs, note_and_wait, &patient, (kk_job_kind){0, true}, 8, NULL),
+                  KOKORO_OK);
+        CHECK_INT(kk_jobs_add(jobs, note_and_wait, &listened), KOKORO_OK);
+        (void)pthread_mutex_unlock(&gate);
+        kk_jobs_stop(&jobs);
+        CHECK_INT(order[1], is_over ? 1 : 2);
+        CHECK_INT(order[2], is_over ? 2 : 1);
+    }
+}
+
 /* One that floods the queue leaves room for those who have nothing in it yet. */
 TEST(a_group_leaves_places_for_others)
 {
@@ -476,7 +499,7 @@ TEST(jobs_without_memory)
 
 TEST_MAIN(T(a_full_queue_refuses_and_a_stop_works_off), T(jobs_that_have_ended_can_be_read),
           T(one_worker_keeps_the_order), T(groups_take_turns_and_the_patient_wait),
-          T(a_group_leaves_places_for_others), T(patient_jobs_leave_workers_free),
+          T(patience_ends), T(a_group_leaves_places_for_others), T(patient_jobs_leave_workers_free),
           T(guests_take_turns_with_jobs), T(a_guest_that_has_begun_goes_in_at_once),
           T(guests_leave_and_enter_once), T(jobs_stand_aside_for_others),
           T(a_job_that_stood_aside_comes_back_at_once),
