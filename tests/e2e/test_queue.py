@@ -94,7 +94,9 @@ def test_a_full_queue_refuses_whoever_comes(server, crowd):
     event = raw.event()
     assert event["type"] == "error" and event["data"]["code"] == "queue_full"
     assert "try again in" in event["data"]["text"]
-    raw.send({"type": "synthesize-start"}, {"type": "synthesize-chunk", "data": {"text": "Hello. "}},
+    assert raw.event() is None
+    raw.close()
+    raw = Raw(server).send({"type": "synthesize-start"}, {"type": "synthesize-chunk", "data": {"text": "Hello. "}},
              {"type": "synthesize-stop"})
     assert raw.error() == "queue_full"
     assert raw.event()["type"] == "synthesize-stopped"

@@ -212,20 +212,42 @@ def test_a_pause_ends_a_sentence(server):
     assert types == ["audio-chunk", "audio-stop", "synthesize-stopped"]
 
 
-def test_bad_requests_leave_the_connection_usable(server):
+@pytest.mark.parametrize("event, code", [
+    (Synthesize(text="Hi.", voice=SynthesizeVoice(name="nobody")).event(), "unknown_voice"),
+    (Synthesize(text=" \n").event(), "nothing_to_speak"),
+    (Synthesize(text="...").event(), "nothing_to_speak"),
+    (Synthesize(text="Hi.", text_format="ssml").event(), "unsupported_text_format"),
+    (Synthesize(text="a" * 100001).event(), "string_above_max_length"),
+    (Synthesize(text="Hi.", voice=SynthesizeVoice(language="tlh")).event(), "unknown_language"),
+    (Event("synthesize", {"text": 1}), "invalid_type"),
+    (Event("synthesize", {}), "invalid_type"),
+    (Event("synthesize", {"text": "a", "voice": []}), "invalid_type")])
+def test_a_plain_text_that_fails_ends_the_connection(server, event, code):
+    """Home Assistant passes over errors and reads on to audio-stop or to the end: it must come, soon,
+    and behind the error also where the client has sent more."""
     async def conversation(client):
-        voice = SynthesizeVoice(name="nobody")
-        await error_of(client, Synthesize(text="Hi.", voice=voice).event(), "unknown_voice")
-        await error_of(client, Synthesize(text=" \n").event(), "nothing_to_speak")
-        await error_of(client, Synthesize(text="Hi.", text_format="ssml").event(),
-                       "unsupported_text_format")
-        await error_of(client, Synthesize(text="a" * 100001).event(), "string_above_max_length")
-        await error_of(client, Synthesize(text="Hi.", voice=SynthesizeVoice(language="tlh")).event(),
-                       "unknown_language")
-        await error_of(client, Event("synthesize", {"text": 1}), "invalid_type")
-        await error_of(client, Event("synthesize", {}), "invalid_type")
-        await error_of(client, Event("synthesize", {"text": "a", "voice": []}), "invalid_type")
-        await client.write_event(Event("transcribe", {"name": "x"}, b"payload"))  # passed over
+        await error_of(client, event, code)
+        before = time.monotonic()
+        assert await client.read_event() is None
+        return time.monotonic() - before
+
+    async def more(client):
+        await client.write_event(Describe().event())
+        await client.read_event()
+        await client.write_event(event)
+        for _ in range(50):
+            await client.write_event(Event("transcribe", {"name": "x"}, b"p" * 1000))
+        answer = await client.read_event()
+        assert Error.from_event(answer).code == code
+        assert await client.read_event() is None
+
+    assert talk(server, conversation) < 2
+    talk(server, more)
+
+
+def test_events_of_others_are_passed_over(server):
+    async def conversation(client):
+        await client.write_event(Event("transcribe", {"name": "x"}, b"payload"))
         return await say(client, "Hello there.")
 
     types, pcm = talk(server, conversation)

@@ -48,6 +48,19 @@ void kk_wyoming_link_pump(kk_wyoming_link *link)
     }
 }
 
+void kk_wyoming_link_finish(kk_wyoming_link *link)
+{
+    const double until_s = kk_now_s() + 2.0;
+    char dropped[4096];
+    if (link->is_gone || shutdown(link->peer->fd, SHUT_WR) != 0)
+        return;
+    while (kk_now_s() < until_s && !kk_wyoming_link_is_over(link)) {
+        struct pollfd fd = {.fd = link->peer->fd, .events = POLLIN};
+        if (poll(&fd, 1, 100) > 0 && recv(link->peer->fd, dropped, sizeof(dropped), 0) <= 0)
+            link->is_gone = true;
+    }
+}
+
 static int milliseconds(double seconds)
 {
     return seconds > 0.0 ? (int)ceil(1e3 * fmin(seconds, 3600.0)) : 0;

@@ -36,6 +36,10 @@ bool kk_wyoming_link_is_over(kk_wyoming_link *link);
 /* The same, or too slow: for where it is the client's turn to speak. */
 bool kk_wyoming_link_is_late(kk_wyoming_link *link);
 
+/* End this side, and drop what the client still sends until it has seen that and closes, 2 s at
+ * most: to close on what was not read would take back what was sent. */
+void kk_wyoming_link_finish(kk_wyoming_link *link);
+
 /* Send an event, waiting as long as the client reads; false when it is gone. `data` is the text of
  * an object or "". */
 bool kk_wyoming_link_send(kk_wyoming_link *link, const char *type, kk_slice data, kk_slice payload);

@@ -9,8 +9,11 @@
  *     synthesize-stop                 synthesize-stopped
  *
  * Between start and stop a synthesize repeats the whole text for servers that cannot stream: it is
- * passed over, or all would be said twice. What is wrong is answered by an error, and the
- * connection goes on. Other events are passed over, as the protocol wants it.
+ * passed over, or all would be said twice. Other events are passed over, as the protocol wants it.
+ *
+ * What is wrong is answered by an error, and the connection goes on. But behind that of a plain
+ * synthesize it ends: Home Assistant takes no notice of errors and reads on to an audio-stop or to
+ * the end; an audio-stop would be speech without a sound, the end is a failure, which it tells of.
  *
  * One thread does it all: while the engine speaks it asks every few milliseconds whether to go on,
  * and what has come in meanwhile is taken then.
@@ -49,6 +52,7 @@ typedef struct session {
     kk_server *server;
     kk_wyoming_link link;
     bool is_refused; /* between a synthesize-start that failed and its synthesize-stop */
+    bool must_end;   /* a synthesize failed, whose client waits for the connection's end */
 } session;
 
 static void send_error(session *s, const kk_api_error *error)
@@ -306,6 +310,7 @@ static void speak(session *s, speech *sp, kokoro_engine *engine)
         send_problem(s, &err, NULL);
     if (sp->has_audio)
         (void)kk_wyoming_link_send(&s->link, "audio-stop", KK_SLICE(""), KK_SLICE(""));
+    s->must_end = status != KOKORO_OK && strcmp(sp->name, "synthesize") == 0;
 }
 
 static int check_state(session *s, kk_api_error *error)
@@ -395,6 +400,7 @@ static void begin_speech(session *s, const kk_wyoming_event *event, bool is_stre
         kk_metrics_add_refusal(s->server->metrics, kk_speech_refusal_of(&error));
         send_error(s, &error);
         s->is_refused = is_streamed;
+        s->must_end = !is_streamed;
     }
     kk_text_feed_fini(&sp.feed);
     kk_server_give_engine(s->server, engine);
@@ -428,14 +434,16 @@ void kk_wyoming_session_run(const kk_wyoming_peer *peer)
     session s = {.server = peer->server};
     bool is_draining = false;
     kk_wyoming_link_init(&s.link, peer);
-    while (!is_draining && !kk_wyoming_link_is_late(&s.link)) {
+    while (!is_draining && !s.must_end && !kk_wyoming_link_is_late(&s.link)) {
         kk_wyoming_event event;
         is_draining = kk_wyoming_link_wait(&s.link, 1.0, true);
         /* Also of a client that has closed its side: what it asked before is answered. */
-        while (next_event(&s, &event)) {
+        while (!s.must_end && next_event(&s, &event)) {
             handle(&s, &event);
             kk_wyoming_event_fini(&event);
         }
     }
+    if (s.must_end)
+        kk_wyoming_link_finish(&s.link);
     kk_wyoming_link_fini(&s.link);
 }
