@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-/* Of the mean gap: how much the last one counts for. */
+/* Of a running mean: how much the last value counts for. */
 static const double LEARNING = 0.2;
 
 /* So often a guest that waits is asked whether it is over. */
@@ -31,6 +31,8 @@ struct kk_jobs {
     kk_job_guest *running; /* a worker is one too while it has a job */
     size_t n_running, n_running_patient;
     double ended_s, gap_s;
+    double shared_s, looked_s; /* the time since the start by how many shared it, up to kk_now_s */
+    double cost_of_sound;
     size_t peak_waiting, peak_running;
     uint64_t n_taken;
     pthread_t *threads;         /* [n_threads] of n_workers + KK_JOBS_MAX_ASIDE */
@@ -90,8 +92,24 @@ static entry remove_waiting(kk_jobs *jobs, size_t place)
     return next;
 }
 
+/* Before another one shares the time, or one less. */
+static void share_time(kk_jobs *jobs)
+{
+    const double now_s = kk_now_s();
+    if (jobs->n_running > 0)
+        jobs->shared_s += (now_s - jobs->looked_s) / (double)jobs->n_running;
+    jobs->looked_s = now_s;
+}
+
+static void learn(double *mean, double value)
+{
+    *mean = *mean > 0.0 ? *mean + LEARNING * (value - *mean) : value;
+}
+
 static void go_in(kk_jobs *jobs, kk_job_guest *guest)
 {
+    share_time(jobs);
+    guest->went_in_s = jobs->shared_s;
     guest->is_in = true;
     jobs->n_aside -= guest->is_job && guest->has_begun;
     guest->next = jobs->running;
@@ -120,10 +138,10 @@ static void admit(kk_jobs *jobs)
 static void learn_gap(kk_jobs *jobs)
 {
     const double now_s = kk_now_s();
-    if (jobs->n_waiting > 0 && jobs->ended_s > 0.0) {
-        const double gap_s = now_s - jobs->ended_s;
-        jobs->gap_s = jobs->gap_s > 0.0 ? jobs->gap_s + LEARNING * (gap_s - jobs->gap_s) : gap_s;
-    }
+    if (jobs->n_waiting > 0 && jobs->ended_s > 0.0)
+        learn(&jobs->gap_s, now_s - jobs->ended_s);
+    if (jobs->n_waiting == 0 && jobs->n_running == 0)
+        jobs->gap_s = 0.0; /* those to come may be of another kind */
     jobs->ended_s = jobs->n_waiting > 0 ? now_s : 0.0;
 }
 
@@ -133,6 +151,8 @@ static void come_out(kk_jobs *jobs, kk_job_guest *guest)
     while (*link != guest)
         link = &(*link)->next;
     *link = guest->next;
+    share_time(jobs);
+    guest->cost_s += jobs->shared_s - guest->went_in_s;
     guest->is_in = false;
     jobs->n_running--;
     jobs->n_running_patient -= guest->kind.is_patient;
@@ -270,7 +290,7 @@ int kk_jobs_add_of(kk_jobs *jobs, kk_job_fn *fn, void *job, kk_job_kind kind, si
 
 int kk_jobs_add(kk_jobs *jobs, kk_job_fn *fn, void *job)
 {
-    return kk_jobs_add_of(jobs, fn, job, (kk_job_kind){0, false}, SIZE_MAX, NULL);
+    return kk_jobs_add_of(jobs, fn, job, (kk_job_kind){0, false, 0.0}, SIZE_MAX, NULL);
 }
 
 /* --- guests --- */
@@ -351,6 +371,16 @@ bool kk_jobs_has_room(kk_jobs *jobs, uint64_t group, size_t max_waiting)
     return is_so;
 }
 
+void kk_jobs_made(kk_jobs *jobs, const kk_job_guest *place, double sound_s)
+{
+    (void)pthread_mutex_lock(&jobs->mutex);
+    share_time(jobs);
+    const double now_in_s = place->is_in ? jobs->shared_s - place->went_in_s : 0.0;
+    if (sound_s > 0.0)
+        learn(&jobs->cost_of_sound, (place->cost_s + now_in_s) / sound_s);
+    (void)pthread_mutex_unlock(&jobs->mutex);
+}
+
 void kk_jobs_read(kk_jobs *jobs, kk_jobs_view *view)
 {
     (void)pthread_mutex_lock(&jobs->mutex);
@@ -361,7 +391,10 @@ void kk_jobs_read(kk_jobs *jobs, kk_jobs_view *view)
                            .peak_waiting = jobs->peak_waiting,
                            .peak_running = jobs->peak_running,
                            .n_taken = jobs->n_taken,
-                           .gap_s = jobs->gap_s};
+                           .gap_s = jobs->gap_s,
+                           .cost_of_sound = jobs->cost_of_sound};
+    for (size_t i = 0; i < jobs->n_waiting; i++)
+        view->waiting_sound_s += jobs->waiting[i].kind.sound_s;
     (void)pthread_mutex_unlock(&jobs->mutex);
 }
 

@@ -39,13 +39,15 @@ void kk_jobs_set_patience(kk_jobs *jobs, double patience_s);
 typedef struct kk_job_kind {
     uint64_t group;  /* whose it is; 0: nobody's in particular */
     bool is_patient; /* nobody waits for its first result */
+    double sound_s;  /* that it will probably make; 0: that is not known */
 } kk_job_kind;
 
 /* A guest; its kind is set, all else 0. Stays where it is while it waits or is in. */
 typedef struct kk_job_guest {
     kk_job_kind kind;
     bool has_begun, is_in;
-    bool is_job; /* the place of a worker's job */
+    bool is_job;              /* the place of a worker's job */
+    double went_in_s, cost_s; /* its share of the time: see kk_jobs_made */
     struct kk_job_guest *next;
 } kk_job_guest;
 
@@ -69,6 +71,12 @@ int kk_jobs_enter(kk_jobs *jobs, kk_job_guest *guest, size_t max_waiting, kk_job
                   void *user);
 void kk_jobs_leave(kk_jobs *jobs, kk_job_guest *guest);
 
+/*
+ * From fn, at its end: so much sound its job has made. From that is learnt how much time of all a
+ * second of sound takes; where n run at once, each has an nth of the time that goes by.
+ */
+void kk_jobs_made(kk_jobs *jobs, const kk_job_guest *place, double sound_s);
+
 /* A job or guest of that group could wait now. */
 bool kk_jobs_has_room(kk_jobs *jobs, uint64_t group, size_t max_waiting);
 
@@ -76,8 +84,10 @@ typedef struct kk_jobs_view {
     size_t n_waiting, n_running, n_workers, max_waiting;
     size_t peak_waiting, peak_running; /* the most at once so far */
     uint64_t n_taken;                  /* jobs and guests that have begun */
-    double gap_s; /* between places that become free while others wait, a running mean; 0: not
-                     known */
+    double gap_s; /* between places that become free while others wait, a running mean since nobody
+                     ran; 0: not known */
+    double waiting_sound_s; /* that those who wait will probably make */
+    double cost_of_sound;   /* seconds of all by seconds of sound, a running mean; 0: not known */
 } kk_jobs_view;
 void kk_jobs_read(kk_jobs *jobs, kk_jobs_view *view);
 

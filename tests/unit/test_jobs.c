@@ -1,5 +1,6 @@
 /* test_jobs.c - the queue of jobs and guests: its order, its limits, who may begin. */
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "check.h"
 #include "server/jobs.h"
 
@@ -90,6 +91,7 @@ TEST(one_worker_keeps_the_order)
 typedef struct named {
     int name;
     pthread_mutex_t *held_by; /* NULL: it ends at once */
+    kk_jobs *jobs;
 } named;
 
 static pthread_mutex_t order_mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -113,9 +115,10 @@ TEST(groups_take_turns_and_the_patient_wait)
     static pthread_mutex_t other_gate = PTHREAD_MUTEX_INITIALIZER;
     kk_jobs *jobs = NULL;
     kk_jobs_view view;
-    named of[] = {{0, &other_gate}, {1, &gate}, {2, NULL}, {3, NULL}, {4, NULL}, {5, NULL}};
-    const kk_job_kind kinds[] = {{7, false}, {8, true},  {7, true},
-                                 {7, false}, {9, false}, {7, false}};
+    named of[] = {{0, &other_gate, NULL}, {1, &gate, NULL}, {2, NULL, NULL},
+                  {3, NULL, NULL},        {4, NULL, NULL},  {5, NULL, NULL}};
+    const kk_job_kind kinds[] = {{7, false, 0.0}, {8, true, 0.0},  {7, true, 0.0},
+                                 {7, false, 0.0}, {9, false, 0.0}, {7, false, 0.0}};
     const int want[] = {0, 1, 4, 3, 5, 2};
     n_done = 0;
     (void)pthread_mutex_lock(&gate);
@@ -147,7 +150,7 @@ TEST(patience_ends)
 {
     for (int is_over = 0; is_over < 2; is_over++) {
         kk_jobs *jobs = NULL;
-        named held = {0, &gate}, patient = {1, NULL}, listened = {2, NULL};
+        named held = {0, &gate, NULL}, patient = {1, NULL, NULL}, listened = {2, NULL, NULL};
         n_done = 0;
         (void)pthread_mutex_lock(&gate);
         CHECK_INT(kk_jobs_start(&jobs, 1, 8, NULL), KOKORO_OK);
@@ -155,8 +158,9 @@ TEST(patience_ends)
         CHECK_INT(kk_jobs_add(jobs, note_and_wait, &held), KOKORO_OK);
         while (n_done != 1)
             (void)sched_yield();
-        CHECK_INT(kk_jobs_add_of(jobs, note_and_wait, &patient, (kk_job_kind){0, true}, 8, NULL),
-                  KOKORO_OK);
+        CHECK_INT(
+            kk_jobs_add_of(jobs, note_and_wait, &patient, (kk_job_kind){0, true, 0.0}, 8, NULL),
+            KOKORO_OK);
         CHECK_INT(kk_jobs_add(jobs, note_and_wait, &listened), KOKORO_OK);
         (void)pthread_mutex_unlock(&gate);
         kk_jobs_stop(&jobs);
@@ -165,11 +169,56 @@ TEST(patience_ends)
     }
 }
 
+static kk_job_guest *places[2];
+
+static void make_sound(void *job)
+{
+    const named *n = job;
+    note_and_wait(job);
+    kk_jobs_made(n->jobs, places[n->name], 10.0);
+}
+
+/* Two that ran side by side all the time have half of it each. */
+TEST(the_cost_of_sound_is_learnt)
+{
+    kk_jobs *jobs = NULL;
+    kk_jobs_view view;
+    n_done = 0;
+    CHECK_INT(kk_jobs_start(&jobs, 2, 8, NULL), KOKORO_OK);
+    named both[] = {{0, &gate, jobs}, {1, &gate, jobs}};
+    kk_jobs_read(jobs, &view);
+    CHECK_NEAR(view.cost_of_sound, 0.0, 0.0);
+    (void)pthread_mutex_lock(&gate);
+    const double begun_s = kk_now_s();
+    for (size_t i = 0; i < 2; i++)
+        CHECK_INT(kk_jobs_add_of(jobs, make_sound, &both[i], (kk_job_kind){0, false, 10.0}, 8,
+                                 &places[i]),
+                  KOKORO_OK);
+    while (n_done != 2)
+        (void)sched_yield();
+    for (int i = 0; i < 3; i++) {
+        const kk_job_kind kind = {0, false, 2.5};
+        CHECK_INT(kk_jobs_add_of(jobs, note_and_wait, &both[0], kind, 8, NULL), KOKORO_OK);
+    }
+    kk_jobs_read(jobs, &view);
+    CHECK_NEAR(view.waiting_sound_s, 7.5, 1e-9);
+    while (kk_now_s() < begun_s + 0.2)
+        (void)sched_yield();
+    (void)pthread_mutex_unlock(&gate);
+    kk_jobs_end(jobs);
+    kk_jobs_read(jobs, &view);
+    CHECK(view.cost_of_sound > 0.0);
+    CHECK(view.cost_of_sound <= (kk_now_s() - begun_s) / 10.0);
+    CHECK_NEAR(view.waiting_sound_s, 0.0, 0.0);
+    CHECK_NEAR(view.gap_s, 0.0, 0.0); /* forgotten: nobody runs */
+    kk_jobs_stop(&jobs);
+}
+
 /* One that floods the queue leaves room for those who have nothing in it yet. */
 TEST(a_group_leaves_places_for_others)
 {
     kk_jobs *jobs = NULL;
-    named held = {0, &gate}, quick = {1, NULL};
+    named held = {0, &gate, NULL}, quick = {1, NULL, NULL};
     const size_t limit = 16;
     size_t n[4] = {0};
     n_done = 0;
@@ -179,7 +228,7 @@ TEST(a_group_leaves_places_for_others)
     while (n_done != 1)
         (void)sched_yield();
     for (size_t i = 0; i < 3; i++) { /* each as many as it can */
-        const kk_job_kind kind = {i + 1, false};
+        const kk_job_kind kind = {i + 1, false, 0.0};
         CHECK(kk_jobs_has_room(jobs, kind.group, limit));
         while (kk_jobs_add_of(jobs, note_and_wait, &quick, kind, limit, NULL) == KOKORO_OK)
             n[i]++;
@@ -189,7 +238,7 @@ TEST(a_group_leaves_places_for_others)
     CHECK_INT(n[1], limit / 4);
     CHECK_INT(n[2], limit / 8);
     /* Without keys whoever comes has what is left. */
-    while (kk_jobs_add_of(jobs, note_and_wait, &quick, (kk_job_kind){0, false}, limit, NULL) ==
+    while (kk_jobs_add_of(jobs, note_and_wait, &quick, (kk_job_kind){0, false, 0.0}, limit, NULL) ==
            KOKORO_OK)
         n[3]++;
     CHECK_INT(n[3], limit / 8);
@@ -204,18 +253,19 @@ TEST(patient_jobs_leave_workers_free)
 {
     kk_jobs *jobs = NULL;
     kk_jobs_view view;
-    named held[] = {{0, &gate}, {1, &gate}, {2, &gate}};
-    named quick = {3, NULL};
+    named held[] = {{0, &gate, NULL}, {1, &gate, NULL}, {2, &gate, NULL}};
+    named quick = {3, NULL, NULL};
     n_done = 0;
     (void)pthread_mutex_lock(&gate);
     CHECK_INT(kk_jobs_start(&jobs, 4, 8, NULL), KOKORO_OK);
     for (size_t i = 0; i < 3; i++) {
-        CHECK_INT(kk_jobs_add_of(jobs, note_and_wait, &held[i], (kk_job_kind){i, true}, 8, NULL),
-                  KOKORO_OK);
+        CHECK_INT(
+            kk_jobs_add_of(jobs, note_and_wait, &held[i], (kk_job_kind){i, true, 0.0}, 8, NULL),
+            KOKORO_OK);
         while (n_done < (int)i + 1 && i < 2)
             (void)sched_yield();
     }
-    CHECK_INT(kk_jobs_add_of(jobs, note_and_wait, &quick, (kk_job_kind){0, false}, 8, NULL),
+    CHECK_INT(kk_jobs_add_of(jobs, note_and_wait, &quick, (kk_job_kind){0, false, 0.0}, 8, NULL),
               KOKORO_OK);
     while (n_done != 3) /* two of the patient, and the quick one */
         (void)sched_yield();
@@ -253,7 +303,7 @@ static void *enter(void *user)
 
 static void start_visit_of(visit *v, kk_jobs *jobs, uint64_t group, size_t max_waiting)
 {
-    *v = (visit){.jobs = jobs, .guest = {.kind = {group, false}}, .max_waiting = max_waiting};
+    *v = (visit){.jobs = jobs, .guest = {.kind = {group, false, 0.0}}, .max_waiting = max_waiting};
     atomic_store(&v->status, 1);
     CHECK_INT(pthread_create(&v->thread, NULL, enter, v), 0);
 }
@@ -427,8 +477,9 @@ static void sleep_aside(void *job)
 static void start_sleeper(kk_jobs *jobs, sleeper *s)
 {
     s->jobs = jobs;
-    CHECK_INT(kk_jobs_add_of(jobs, sleep_aside, s, (kk_job_kind){0, false}, SIZE_MAX, &s->place),
-              KOKORO_OK);
+    CHECK_INT(
+        kk_jobs_add_of(jobs, sleep_aside, s, (kk_job_kind){0, false, 0.0}, SIZE_MAX, &s->place),
+        KOKORO_OK);
     while (atomic_load(&s->stage) < 2)
         (void)sched_yield();
 }
@@ -469,7 +520,7 @@ TEST(a_job_that_stood_aside_comes_back_at_once)
     kk_jobs *jobs = NULL;
     static pthread_mutex_t other_gate = PTHREAD_MUTEX_INITIALIZER;
     sleeper s = {.place = NULL};
-    named held = {7, &other_gate};
+    named held = {7, &other_gate, NULL};
     n_done = 0;
     CHECK_INT(kk_jobs_start(&jobs, 1, 8, NULL), KOKORO_OK);
     (void)pthread_mutex_lock(&gate);
@@ -499,8 +550,8 @@ TEST(jobs_without_memory)
 
 TEST_MAIN(T(a_full_queue_refuses_and_a_stop_works_off), T(jobs_that_have_ended_can_be_read),
           T(one_worker_keeps_the_order), T(groups_take_turns_and_the_patient_wait),
-          T(patience_ends), T(a_group_leaves_places_for_others), T(patient_jobs_leave_workers_free),
-          T(guests_take_turns_with_jobs), T(a_guest_that_has_begun_goes_in_at_once),
-          T(guests_leave_and_enter_once), T(jobs_stand_aside_for_others),
-          T(a_job_that_stood_aside_comes_back_at_once),
+          T(the_cost_of_sound_is_learnt), T(patience_ends), T(a_group_leaves_places_for_others),
+          T(patient_jobs_leave_workers_free), T(guests_take_turns_with_jobs),
+          T(a_guest_that_has_begun_goes_in_at_once), T(guests_leave_and_enter_once),
+          T(jobs_stand_aside_for_others), T(a_job_that_stood_aside_comes_back_at_once),
           T(guests_are_refused_go_away_and_are_chosen_by_group), T(jobs_without_memory))

@@ -68,7 +68,7 @@ static int take_place(kk_feed_speech *speech)
     kk_speech_count *count = &speech->count;
     const bool is_first = !speech->guest.has_begun;
     if (is_first) {
-        speech->guest.kind = (kk_job_kind){speech->speak.group, false};
+        speech->guest.kind = (kk_job_kind){.group = speech->speak.group};
         count->queued_s = kk_now_s();
     }
     int status = kk_jobs_enter(server->jobs, &speech->guest, kk_speech_queue_limit(server),

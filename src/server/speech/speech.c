@@ -117,6 +117,7 @@ static void run_job(void *user)
     if (kk_speech_is_our_fault(status))
         kk_log_write(&j->server->log, KOKORO_LOG_ERROR, "request %s: %s", j->http->id, err.message);
     kk_scheduler_speech_ends(j->server->scheduler);
+    kk_jobs_made(j->server->jobs, j->place, stats.audio_s);
     /* Counted before the answer ends: who has the answer finds it counted. */
     kk_speech_count_end(&j->count, status, &stats);
     kk_http_set_audio(j->answer.exchange, stats.audio_s);
@@ -182,7 +183,9 @@ static int queue_job(job *j, kk_api_error *error)
                                  .queued_s = kk_now_s()};
     kk_http_hold(j->exchange);
     kk_scheduler_speech_begins(server->scheduler);
-    const kk_job_kind kind = {j->http->group, !j->request.is_streamed};
+    const kk_job_kind kind = {.group = j->http->group,
+                              .is_patient = !j->request.is_streamed,
+                              .sound_s = kk_speech_probable_s(&j->request.speak)};
     if (kk_jobs_add_of(server->jobs, run_job, j, kind, kk_speech_queue_limit(server), &j->place) ==
         KOKORO_OK)
         return 0;

@@ -16,6 +16,9 @@ struct kk_server;
 /* How many may wait. */
 size_t kk_speech_queue_limit(struct kk_server *server);
 
+/* How much sound a request will make, by the length of its text. */
+double kk_speech_probable_s(const kokoro_request *request);
+
 /* The error of who finds it full: 429, with the time after which there is room as it goes at
  * present. Its status. */
 int kk_speech_queue_refuse(struct kk_server *server, kk_api_error *error);
