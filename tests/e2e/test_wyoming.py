@@ -437,8 +437,7 @@ def test_a_slow_client_holds_up_nobody(server):
 def test_who_asks_and_does_not_read_while_text_is_awaited(server):
     """What it is sent then waits for it, and there is no place at the model to be given up."""
     raw = Raw(server)
-    raw.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    n = 600  # some 12 KB each: more than the system keeps on the way
+    n = 1000  # some 12 KB each: more than the system keeps on the way
     raw.send({"type": "synthesize-start"}, *[{"type": "describe"}] * n)
     time.sleep(0.5)
     assert talk(server, lambda client: say(client, "Hello there."))[0] == SPOKEN
