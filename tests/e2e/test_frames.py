@@ -90,6 +90,13 @@ def test_timestamps(server):
     assert set(body) == {"audio", "format", "sample_rate", "timestamps"}
     assert (body["format"], body["sample_rate"]) == ("wav", 24000)
     check_words(body["timestamps"], check_whole_wav(base64.b64decode(body["audio"])))
+    for name, asked, told in (("wav", 16000, 16000), ("pcm", 44100, 44100), ("opus", 16000, 48000), ("opus", None, 48000)):
+        other = server.post({"input": TEXT, "timestamps": True, "response_format": name, "sample_rate": asked}).json()
+        assert other["sample_rate"] == told
+        assert other["timestamps"] == body["timestamps"]
+        if name == "wav":
+            assert base64.b64decode(other["audio"])[24:28] == told.to_bytes(4, "little")
+            assert abs(len(base64.b64decode(other["audio"])) / len(base64.b64decode(body["audio"])) - told / 24000) < 0.01
 
 
 def test_timestamps_in_events(server):

@@ -170,6 +170,34 @@ TEST(one_object_holds_sound_and_words)
     kk_speech_request_fini(&r);
 }
 
+/* Of opus it is that of every decoder, whatever was asked for. */
+TEST(the_object_tells_the_rate_of_its_sound)
+{
+    static const struct {
+        const char *body;
+        int hz;
+    } table[] = {
+        {"{\"input\":\"caf\u00e9 wide\",\"timestamps\":true,\"response_format\":\"wav\","
+         "\"sample_rate\":16000}",
+         16000},
+        {"{\"input\":\"caf\u00e9 wide\",\"timestamps\":true,\"sample_rate\":44100}", 44100},
+        {"{\"input\":\"caf\u00e9 wide\",\"timestamps\":true,\"response_format\":\"opus\","
+         "\"sample_rate\":16000}",
+         48000}};
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        kk_speech_request r;
+        kk_api_error error;
+        kk_buf dst = KK_BUF_INIT;
+        CHECK_INT(parse(&r, table[i].body, &error), 0);
+        frame_everything(&dst, &r, true);
+        json_t *object = json_loads(kk_buf_str(&dst), 0, NULL);
+        CHECK_INT(json_integer_value(json_object_get(object, "sample_rate")), table[i].hz);
+        json_decref(object);
+        kk_buf_fini(&dst);
+        kk_speech_request_fini(&r);
+    }
+}
+
 TEST(frames_tell_of_memory)
 {
     kk_speech_request r;
@@ -194,4 +222,5 @@ TEST(frames_tell_of_memory)
 }
 
 TEST_MAIN(T(frames), T(more_than_openai_has), T(events_hold_sound_and_words),
-          T(one_object_holds_sound_and_words), T(frames_tell_of_memory))
+          T(one_object_holds_sound_and_words), T(the_object_tells_the_rate_of_its_sound),
+          T(frames_tell_of_memory))

@@ -102,7 +102,7 @@ void kk_frame_object(kk_buf *dst, kk_slice bytes, const kk_speech_request *reque
     kk_base64_append(dst, bytes.data, bytes.len);
     kk_buf_appendf(dst,
                    "\",\"format\":\"%s\",\"sample_rate\":%d,\"timestamps\":", request->codec->name,
-                   KOKORO_SAMPLE_RATE_HZ);
+                   kk_codec_rate_hz(request->codec, &request->encoding));
     append_words(dst, words);
     kk_buf_append_char(dst, '}');
 }

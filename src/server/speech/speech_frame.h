@@ -37,7 +37,7 @@ void kk_frame_done(kk_buf *dst, const kokoro_stats *stats, uint64_t n_samples);
 /* The last event of speech that failed. */
 void kk_frame_error(kk_buf *dst, const kk_api_error *error);
 
-/* The object around a whole answer. */
+/* The object around a whole answer; its sample_rate is that of what a decoder gives. */
 void kk_frame_object(kk_buf *dst, kk_slice bytes, const kk_speech_request *request,
                      kk_frame_words *words);
 
