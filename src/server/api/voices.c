@@ -80,7 +80,9 @@ static void count_category(json_t *categories, const char *id)
 
 enum kk_http_verdict kk_get_voices(const kk_call *call)
 {
+    kk_reload reload;
     json_t *voices = list_ids(call->server), *categories = json_object();
+    kk_server_reload_view(call->server, &reload);
     if (voices == NULL) {
         json_decref(categories);
         return kk_answer_not_ready(call);
@@ -91,8 +93,9 @@ enum kk_http_verdict kk_get_voices(const kk_call *call)
     json_t *suggestions = recommended_voices(voices);
     return kk_answer_json(call, 200,
                           json_pack("{s:o, s:I, s:b, s:o, s:o}", "voices", voices, "total_voices",
-                                    (json_int_t)n, "model_loaded", 1, "voice_categories",
-                                    categories, "recommended_voices", suggestions));
+                                    (json_int_t)n, "model_loaded", !reload.is_unloaded,
+                                    "voice_categories", categories, "recommended_voices",
+                                    suggestions));
 }
 
 enum kk_http_verdict kk_get_audio_voices(const kk_call *call)
