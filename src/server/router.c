@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
+#include "server/http/preflight.h"
 #include "server/json.h"
 
 #include <stdatomic.h>
@@ -165,8 +166,7 @@ static enum kk_http_verdict answer_options(const kk_call *call, const char *meth
     kk_http_add_header(call->response, "Allow", "%s", methods);
     if (call->request->allowed_origin != NULL) {
         kk_http_add_header(call->response, "Access-Control-Allow-Methods", "%s", methods);
-        kk_http_add_header(call->response, "Access-Control-Allow-Headers",
-                           "Authorization, Content-Type, X-API-Key, X-Request-Id");
+        kk_preflight_allow_headers(call->request, call->response);
         kk_http_add_header(call->response, "Access-Control-Max-Age", "600");
     }
     return KK_HTTP_NOW;
@@ -183,15 +183,10 @@ static bool has_control(const char *text)
     return false;
 }
 
-/* RFC 9110, 5.6.2. */
-static const char token_characters[] = "!#$%&'*+-.^_`|~0123456789"
-                                       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-
 static int check_headers(const kk_http_request *request, kk_api_error *error)
 {
     for (size_t i = 0; i < request->n_headers; i++) {
-        const char *name = request->headers[i].name;
-        if (name[0] == '\0' || name[strspn(name, token_characters)] != '\0')
+        if (!kk_http_is_name(kk_slice_of(request->headers[i].name)))
             return kk_api_fail(error, 400, NULL, "invalid_header",
                                "the request has a header whose name is empty, or has a space or "
                                "another character that no name may have");

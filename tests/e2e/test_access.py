@@ -196,7 +196,7 @@ def test_pages_of_listed_origins(start, needs_data):
     assert "POST" in answer.headers["access-control-allow-methods"]
     assert "authorization" in answer.headers["access-control-allow-headers"].lower()
     assert "access-control-allow-credentials" not in answer.headers
-    assert answer.headers["vary"] == "Origin"
+    assert set(answer.headers["vary"].split(", ")) == {"Origin", "Access-Control-Request-Headers"}
     for body in ({**SAY, "instructions": "Softly."}, {**SAY, "stream": False}, {"input": ""}):
         answer = server.post(body, headers={"Origin": LISTED})
         assert answer.status_code == (200 if body["input"] else 400)
@@ -212,6 +212,32 @@ def test_pages_of_listed_origins(start, needs_data):
         error_of(answer, 403, code="foreign_origin")
         assert "access-control-allow-origin" not in answer.headers
     assert "access-control-allow-origin" not in server.get("/health").headers
+
+
+def test_a_listed_page_may_send_the_headers_of_its_client(start, needs_data):
+    """The official client for JavaScript tells of itself in headers, which a browser asks for first."""
+    server = start("--port", "0", environment={"KOKORO_ALLOW_ORIGINS": LISTED}).wait_ready()
+
+    def allowed(asked, origin=LISTED):
+        answer = httpx.request("OPTIONS", server.url + "/v1/audio/speech", headers={
+            "Origin": origin, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": asked})
+        assert answer.status_code == 204
+        return answer, {name.strip().lower() for name in answer.headers.get("access-control-allow-headers", "").split(",")}
+
+    always = {"authorization", "content-type", "x-api-key", "x-request-id"}
+    # Of the npm package openai, versions 4, 5 and 6; sorted and in lower case, as browsers send it.
+    client = {"authorization", "content-type", "x-stainless-arch", "x-stainless-lang", "x-stainless-os",
+              "x-stainless-package-version", "x-stainless-retry-count", "x-stainless-runtime",
+              "x-stainless-runtime-version", "x-stainless-timeout"}
+    answer, names = allowed(",".join(sorted(client)))
+    assert names == client | always
+    assert answer.headers["access-control-allow-origin"] == LISTED
+    # What can be no name of a header is passed over, and there is an end to it.
+    assert allowed("x-one, ,x two,x(three, x-four,\"x\",x:5,")[1] == always | {"x-one", "x-four"}
+    answer, names = allowed(",".join(f"x-{i}-{'a' * 90}" for i in range(100)))
+    assert 5 < len(names) < 30 and answer.headers["access-control-allow-origin"] == LISTED
+    assert allowed("a" * 5000)[1] == always == allowed("")[1]
+    assert allowed("x-one", "https://evil.example")[1] == {""}
 
 
 def test_an_origin_must_have_a_name(start):

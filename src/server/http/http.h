@@ -58,6 +58,8 @@ typedef struct kk_http_request {
 /* First value of a header (its name in any case) or query; NULL when it is absent. */
 const char *kk_http_header(const kk_http_request *request, const char *name);
 size_t kk_http_count_headers(const kk_http_request *request, const char *name);
+/* Whether a header may have this name. */
+bool kk_http_is_name(kk_slice name);
 const char *kk_http_query(const kk_http_request *request, const char *name);
 
 typedef struct kk_http_response {

@@ -38,6 +38,18 @@ size_t kk_http_count_headers(const kk_http_request *request, const char *name)
     return n;
 }
 
+bool kk_http_is_name(kk_slice name)
+{
+    /* RFC 9110, 5.6.2. */
+    static const char characters[] = "!#$%&'*+-.^_`|~0123456789"
+                                     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    for (size_t i = 0; i < name.len; i++) {
+        if (name.data[i] == '\0' || strchr(characters, name.data[i]) == NULL)
+            return false;
+    }
+    return name.len > 0;
+}
+
 const char *kk_http_query(const kk_http_request *request, const char *name)
 {
     for (size_t i = 0; i < request->n_queries; i++) {
