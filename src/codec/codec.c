@@ -60,13 +60,12 @@ int kk_codec_rate_hz(const kk_codec *codec, const kk_encoding *encoding)
 
 static int check_rate(const kk_codec *codec, int rate_hz, kokoro_error *err)
 {
-    const int *rates = codec->ops->rates != NULL ? codec->ops->rates : kk_sample_rates;
     char list[96] = "";
     size_t len = 0;
-    for (const int *rate = rates; *rate != 0; rate++) {
+    for (const int *rate = kk_sample_rates; *rate != 0; rate++) {
         if (*rate == rate_hz)
             return KOKORO_OK;
-        const char *joint = rate == rates ? "" : rate[1] == 0 ? " or " : ", ";
+        const char *joint = rate == kk_sample_rates ? "" : rate[1] == 0 ? " or " : ", ";
         len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%d", joint, *rate);
     }
     return kk_fail(err, KOKORO_INVALID, "the sample rate of %s must be %s Hz, not %d", codec->name,
@@ -143,6 +142,7 @@ static int open_parts(kk_encoder *encoder, const kk_encoding *encoding, kokoro_e
         return status;
     encoder->volume = (float)encoding->volume;
     encoder->asked_hz = asked_hz;
+    encoder->wished_hz = encoding->sample_rate_hz;
     encoder->sample_rate_hz = kk_codec_rate_hz(encoder->codec, encoding);
     encoder->bitrate_kbps = encoding->bitrate_kbps;
     if (encoding->bitrate_kbps == 0 && ops->default_bitrate != NULL)

@@ -32,8 +32,8 @@ int kk_codec_is_there(const kk_codec *codec, kokoro_error *err);
 
 /* How a format is to be made. */
 typedef struct kk_encoding {
-    int sample_rate_hz; /* of kk_sample_rates; 0: 24000. What opus decodes to is 48000 always, and
-                           this says what is in it */
+    int sample_rate_hz; /* of kk_sample_rates; 0: 24000. Opus is coded at 48000 always; of it this
+                           says how wide the sound is, and what its head tells as the original */
     int bitrate_kbps;   /* 0: what suits the format */
     double volume;      /* factor, 0 to KK_VOLUME_MAX; 1: as the model made it */
 } kk_encoding;

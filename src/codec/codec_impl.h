@@ -22,6 +22,7 @@ struct kk_encoder {
     /* What the formats see. */
     int sample_rate_hz; /* of the samples that come */
     int asked_hz;       /* what is in them reaches to half of it */
+    int wished_hz;      /* the same; 0: none was asked for */
     int bitrate_kbps;
     uint64_t n_samples; /* of sample_rate_hz, that will come; KK_SAMPLES_UNKNOWN */
     uint64_t n_given;   /* of sample_rate_hz, given to the format so far */
@@ -46,7 +47,6 @@ struct kk_codec_ops {
      * the format has none. */
     int (*check_bitrate)(int sample_rate_hz, int bitrate_kbps, kokoro_error *err);
     int (*default_bitrate)(int sample_rate_hz); /* NULL with check_bitrate */
-    const int *rates;                           /* that it can be made at; NULL: all */
     int decoded_hz;                             /* 0: the rate asked for */
 };
 

@@ -25,7 +25,12 @@ enum {
     MAX_KBPS = 256,
     /* Of 0 to 10: 0.5 % of real time; 10 takes 1.6 %, and at 48 kbit/s it is no nearer to the sound
      * (1.31 dB against 1.12 dB, log-mel). */
-    COMPLEXITY = 5
+    COMPLEXITY = 5,
+    /* The first page holds the head alone (RFC 7845, 5.1), which tells the rate of what was
+     * encoded; the page has a checksum (RFC 3533, 6). */
+    HEAD_PAGE_LEN = 47,
+    HEAD_RATE_AT = 40,
+    PAGE_SUM_AT = 22
 };
 
 typedef struct opus {
@@ -36,23 +41,15 @@ typedef struct opus {
     uint64_t n_packets;
 } opus;
 
-/* Opus has five widths of sound, named by the rates that carry them; it always plays at 48 kHz. */
-static const int rates[] = {8000, 12000, 16000, 24000, 48000, 0};
-
+/* Opus has five widths of sound, named by the rates that carry them, and always plays at 48 kHz:
+ * the narrowest that holds what the asked rate can. */
 static int width_of(int asked_hz)
 {
-    switch (asked_hz) {
-    case 8000:
-        return OPUS_BANDWIDTH_NARROWBAND;
-    case 12000:
-        return OPUS_BANDWIDTH_MEDIUMBAND;
-    case 16000:
-        return OPUS_BANDWIDTH_WIDEBAND;
-    case 24000:
-        return OPUS_BANDWIDTH_SUPERWIDEBAND;
-    default:
-        return OPUS_BANDWIDTH_FULLBAND;
-    }
+    return asked_hz <= 8000    ? OPUS_BANDWIDTH_NARROWBAND
+           : asked_hz <= 12000 ? OPUS_BANDWIDTH_MEDIUMBAND
+           : asked_hz <= 16000 ? OPUS_BANDWIDTH_WIDEBAND
+           : asked_hz <= 24000 ? OPUS_BANDWIDTH_SUPERWIDEBAND
+                               : OPUS_BANDWIDTH_FULLBAND;
 }
 
 static int check_bitrate(int rate_hz, int bitrate_kbps, kokoro_error *err)
@@ -103,6 +100,42 @@ static int push_pages(kk_encoder *encoder, bool flush, kokoro_error *err)
     return status;
 }
 
+static void put_u32(unsigned char *dst, uint32_t value)
+{
+    for (int i = 0; i < 4; i++)
+        dst[i] = (unsigned char)(value >> 8 * i);
+}
+
+/* Polynomial 0x04C11DB7, from the highest bit on, with nothing before or behind it. */
+static uint32_t page_sum(const unsigned char *page, size_t len)
+{
+    uint32_t sum = 0;
+    for (size_t i = 0; i < len; i++) {
+        sum ^= (uint32_t)page[i] << 24;
+        for (int bit = 0; bit < 8; bit++)
+            sum = sum << 1 ^ ((sum & 0x80000000U) != 0 ? 0x04C11DB7U : 0U);
+    }
+    return sum;
+}
+
+/* The library tells the rate at which it gets the sound; players that offer the original one look
+ * for what was asked for. */
+static int push_head(kk_encoder *encoder, kokoro_error *err)
+{
+    opus *o = encoder->state;
+    unsigned char *page, head[HEAD_PAGE_LEN];
+    opus_int32 len;
+    if (ope_encoder_get_page(o->library, &page, &len, 1) == 0)
+        return kk_fail_memory(err);
+    if (encoder->wished_hz == 0 || len != HEAD_PAGE_LEN)
+        return kk_encoder_push(encoder, page, (size_t)len, err);
+    memcpy(head, page, sizeof(head));
+    put_u32(head + HEAD_RATE_AT, (uint32_t)encoder->wished_hz);
+    put_u32(head + PAGE_SUM_AT, 0);
+    put_u32(head + PAGE_SUM_AT, page_sum(head, sizeof(head)));
+    return kk_encoder_push(encoder, head, sizeof(head), err);
+}
+
 static int begin(kk_encoder *encoder, kokoro_error *err)
 {
     int problem;
@@ -116,7 +149,8 @@ static int begin(kk_encoder *encoder, kokoro_error *err)
     if (o->library == NULL || !set_up(encoder, o->library) ||
         ope_encoder_flush_header(o->library) != OPE_OK)
         return kk_fail_memory(err);
-    return push_pages(encoder, true, err);
+    const int status = push_head(encoder, err);
+    return status == KOKORO_OK ? push_pages(encoder, true, err) : status;
 }
 
 /* What is in the block, which is a whole packet but for the last. */
@@ -167,5 +201,4 @@ const struct kk_codec_ops kk_opus_ops = {.begin = begin,
                                          .close = close_library,
                                          .check_bitrate = check_bitrate,
                                          .default_bitrate = default_bitrate,
-                                         .rates = rates,
                                          .decoded_hz = RATE_HZ};

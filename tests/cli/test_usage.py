@@ -75,7 +75,7 @@ class Mistakes(cli.Case):
                 ("from 6 to 256 kbit/s, not 300", "-o", "a.opus", "--bitrate", "300"),
                 ("--bitrate must be a whole number", "-o", "a.mp3", "--bitrate", "64k"),
                 ("--sample-rate: the sample rate of wav must be 8000, 12000", "--sample-rate", "11025"),
-                ("16000, 24000 or 48000 Hz, not 44100", "-o", "a.ogg", "--sample-rate", "44100"),
+                ("44100 or 48000 Hz, not 11025", "-o", "a.ogg", "--sample-rate", "11025"),
                 ("--sample-rate must be a whole number", "--sample-rate", "0"),
                 ("--volume: the volume must be from 0 to 2, not 3", "--volume", "3"),
                 ("--volume must be a number from 0 to 2", "--volume", "loud")):

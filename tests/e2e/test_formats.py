@@ -15,7 +15,6 @@ MAGIC = {"audio/mpeg": b"\xff\xf3", "audio/ogg": b"OggS", "audio/aac": b"\xff\xf
 # What a decoder gives more than there was: three frames at most.
 LONGER = {"mp3": 3 * 576, "aac": 3 * 1024}
 RATES = (8000, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
-OPUS_RATES = (8000, 12000, 16000, 24000, 48000)
 
 FFMPEG = shutil.which("ffmpeg")
 needs_ffmpeg = pytest.mark.skipif(FFMPEG is None, reason="ffmpeg is not installed")
@@ -109,7 +108,7 @@ def test_a_beginning_can_be_heard(server, name):
 @needs_ffmpeg
 @pytest.mark.parametrize("name", FORMATS)
 def test_sample_rates(server, speech, name):
-    for rate in OPUS_RATES if name == "opus" else RATES:
+    for rate in RATES:
         answer = server.post({"input": SHORT, "response_format": name, "sample_rate": rate})
         assert answer.status_code == 200, answer.text
         sound, complaints = decode(answer.content, name)
@@ -156,7 +155,7 @@ def test_volume(server, speech):
     ({"response_format": "mp3", "bitrate": 320}, "bitrate", "144 or 160"),
     ({"response_format": "opus", "bitrate": 512}, "bitrate", "from 6 to 256"),
     ({"response_format": "flac", "bitrate": 64}, "bitrate", "flac has no bitrate"),
-    ({"response_format": "opus", "sample_rate": 44100}, "sample_rate", "24000 or 48000"),
+    ({"response_format": "opus", "sample_rate": 11025}, "sample_rate", "44100 or 48000"),
     ({"response_format": "wav", "sample_rate": 96000}, "sample_rate", "44100 or 48000"),
     ({"sample_rate": "24k"}, "sample_rate", "a whole number"),
     ({"volume": -1}, "volume", "from 0 to 2"),
