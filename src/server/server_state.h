@@ -26,7 +26,9 @@ enum {
     KK_SERVER_N_WORKERS = 16,
     KK_SERVER_MAX_QUEUE = 4096, /* the most that KOKORO_MAX_QUEUE may say */
     KK_SERVER_MAX_BODY = 1 << 20,
-    KK_SERVER_IDLE_S = 120,
+    /* Longer than clients keep a connection (LiveKit 120 s): who ends it first must be the client,
+     * or his next request meets a connection that is just being closed. */
+    KK_SERVER_IDLE_S = 125,
     KK_SERVER_REQUEST_S = 30,
     KK_SERVER_STREAM_S = 600,
     /* Sound made ahead of its listener: six minutes. */

@@ -308,6 +308,14 @@ def test_half_closed(server):
     server.wait_idle()
 
 
+def test_half_closed_while_a_whole_answer_is_sent(server):
+    """What is there already is sent also to who has nothing more to say."""
+    for _ in range(20):
+        status, body = ask(server, b"GET /status HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n", shut=True)
+        assert status == 200 and len(body) > 4096
+        assert json.loads(body)["model_loaded"] is True
+
+
 def test_silent_connections(server):
     silent = [connect(server) for _ in range(50)]
     try:

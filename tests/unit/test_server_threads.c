@@ -286,7 +286,7 @@ TEST(a_client_that_leaves_is_told_at_once)
     CHECK_INT(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
     kk_http_exchange *exchange = new_exchange(4, fds[0]);
     CHECK(!kk_exchange_is_begun_or_park(exchange, park));
-    kk_watch_add(watch, exchange);
+    kk_watch_add(watch, exchange, false);
     kk_http_on_gone(exchange, post_gone, &gone);
     CHECK_INT(write(fds[1], "x", 1), 1);
     CHECK(!kk_http_is_gone(exchange));
@@ -314,7 +314,7 @@ TEST(all_clients_can_be_let_go)
     CHECK_INT(kk_watch_start(&watch, NULL), KOKORO_OK);
     CHECK_INT(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
     kk_http_exchange *exchange = new_exchange(4, fds[0]);
-    kk_watch_add(watch, exchange);
+    kk_watch_add(watch, exchange, false);
     kk_watch_lose_all(watch);
     CHECK(kk_http_is_gone(exchange));
     kk_watch_remove(exchange);

@@ -472,11 +472,18 @@ void kk_exchange_pump(kk_http_exchange *exchange)
     (void)pthread_mutex_unlock(&exchange->mutex);
 }
 
+/* Bytes that its client has not taken yet: here, or, of an answer that has ended, the last piece of
+ * it in the library, which forgets the exchange as soon as the socket has that. */
+static bool has_waiting_bytes(const kk_http_exchange *exchange)
+{
+    return waiting_len(exchange) > 0 || exchange->has_writer_waiting ||
+           exchange->wire.len > exchange->wire_sent || (exchange->is_ended && !exchange->is_own);
+}
+
 /* A client that takes next to nothing is as good as gone. */
 static bool is_too_slow(kk_http_exchange *exchange, double now_s)
 {
-    bool has_waiting = waiting_len(exchange) > 0 || exchange->has_writer_waiting ||
-                       exchange->wire.len > exchange->wire_sent;
+    bool has_waiting = has_waiting_bytes(exchange);
     double elapsed_s = now_s - exchange->looked_s;
     if (has_waiting && elapsed_s <= (double)exchange->idle_s)
         return false;

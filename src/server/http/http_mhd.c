@@ -28,8 +28,9 @@
 #include <unistd.h>
 
 /* Memory of a connection, which an idle one keeps: its header lines at most (some 16 KB of them),
- * and the piece in which an answer is sent. */
-enum { CONNECTION_MEMORY = 24 * 1024, SEND_PIECE = 32 * 1024 };
+ * and the piece in which an answer is sent. What is not longer than WATCHED_LEN any socket takes at
+ * once, so that it cannot be read slowly. */
+enum { CONNECTION_MEMORY = 24 * 1024, SEND_PIECE = 32 * 1024, WATCHED_LEN = 4096 };
 /* Time for what a client sent before it closed to be read. */
 static const double cut_short_s = 1.0;
 /* Of the time limits, when seven of eight connections are taken. */
@@ -372,8 +373,11 @@ static enum MHD_Result answer_now(kk_http *http, kk_http_exchange *exchange,
         kk_buf_fini(&response->body);
         return MHD_NO;
     }
-    kk_http_begin(exchange, response, response->body.len + response->lent.len);
+    const uint64_t length = response->body.len + response->lent.len;
+    kk_http_begin(exchange, response, length);
     kk_http_end(exchange, true);
+    if (length > WATCHED_LEN)
+        kk_watch_add(http->watch, exchange, true);
     return queue_response(http, exchange, connection);
 }
 
@@ -405,7 +409,7 @@ static void on_stream(kk_http *http, kk_http_exchange *exchange, struct MHD_Conn
     exchange->is_own = true;
     exchange->stream_s = http->limits.stream_s;
     set_state(http, connection, LINK_BUSY);
-    kk_watch_add(http->watch, exchange);
+    kk_watch_add(http->watch, exchange, false);
     if (http->handler.handle(http->handler.user, exchange, &exchange->request, &response) !=
         KK_HTTP_NOW)
         return;
@@ -461,7 +465,7 @@ static enum MHD_Result on_whole(kk_http *http, kk_http_exchange *exchange,
     if (http->handler.handle(http->handler.user, exchange, &exchange->request, &response) ==
         KK_HTTP_NOW)
         return answer_now(http, exchange, connection, &response);
-    kk_watch_add(http->watch, exchange);
+    kk_watch_add(http->watch, exchange, false);
     return go_on(http, exchange, connection);
 }
 

@@ -110,10 +110,11 @@ void kk_watch_stop(kk_watch **watch_ptr)
     kk_free(watch);
 }
 
-void kk_watch_add(kk_watch *watch, kk_http_exchange *exchange)
+void kk_watch_add(kk_watch *watch, kk_http_exchange *exchange, bool is_whole)
 {
     (void)pthread_mutex_lock(&watch->mutex);
-    struct epoll_event event = {.events = EPOLLRDHUP, .data.u64 = ++watch->last_id};
+    struct epoll_event event = {.events = is_whole ? 0U : (uint32_t)EPOLLRDHUP,
+                                .data.u64 = ++watch->last_id};
     exchange->watch = watch;
     exchange->watch_id = watch->last_id;
     exchange->watch_next = watch->first;
