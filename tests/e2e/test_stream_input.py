@@ -104,6 +104,23 @@ def test_first_sound_before_the_last_text(server):
     request.close()
 
 
+@pytest.mark.parametrize("texts", [["It began to rain.\n\n", "Nobody had an umbrella."],
+                                   ["It began to rain.\n", "\nNobody had an umbrella."]])
+def test_a_blank_line_between_texts_is_a_pause_of_paragraphs(server, texts):
+    def seconds(**fields):
+        request = Duplex(server).send({**PCM, **fields}, {"text": texts[0]})
+        answer = request.answer()
+        first = answer.read(4800)  # spoken before the next text is there
+        request.send({"text": texts[1]}).end()
+        n = len(first + answer.read())
+        request.close()
+        return n / 48000
+
+    none = seconds()
+    assert seconds(paragraph_pause=2) == pytest.approx(none + 2, abs=0.5)
+    assert seconds(paragraph_pause=2, sentence_pause=3) == pytest.approx(none + 3, abs=0.5)
+
+
 def test_word_by_word_sounds_like_the_whole(server):
     request = Duplex(server).send(PCM)
 

@@ -49,7 +49,7 @@ static void set_up(void)
 typedef struct listener {
     const char *const *texts; /* up to NULL */
     size_t n_texts, n_samples;
-    bool is_gone;
+    bool is_gone, begins_paragraphs;
     kk_feed_speech *blocks; /* he takes nothing for a moment, whenever he is sent something */
 } listener;
 
@@ -85,6 +85,7 @@ static int next_text(void *user, double buffered_s, kk_feed_text *out, kokoro_er
         return kk_fail_memory(err);
     out->seam_before = l->n_texts++ > 0 ? KOKORO_SEAM_SENTENCE : KOKORO_SEAM_NONE;
     out->seam_after = KOKORO_SEAM_SENTENCE;
+    out->begins_paragraph = l->begins_paragraphs && l->n_texts > 1;
     return KK_FEED_TEXT;
 }
 
@@ -101,7 +102,8 @@ static bool is_gone(void *user)
     return ((listener *)user)->is_gone;
 }
 
-static int run(listener *l, double pause_s, kokoro_stats *stats, kokoro_error *err)
+static int run_with(listener *l, double pause_s, double paragraph_s, kokoro_stats *stats,
+                    kokoro_error *err)
 {
     kk_feed_speech speech = {.next = next_text, .chunk = hear, .user = l};
     kokoro_request_init(&speech.speak);
@@ -109,6 +111,7 @@ static int run(listener *l, double pause_s, kokoro_stats *stats, kokoro_error *e
     speech.speak.speed = 4.0;
     speech.speak.pieces = true;
     speech.speak.sentence_pause_s = pause_s;
+    speech.speak.paragraph_pause_s = paragraph_s;
     speech.speak.cancelled = is_gone;
     speech.speak.cancelled_user = l;
     speech.count = (kk_speech_count){.server = &server, .engine = engine};
@@ -119,6 +122,11 @@ static int run(listener *l, double pause_s, kokoro_stats *stats, kokoro_error *e
     if (stats != NULL)
         *stats = speech.stats;
     return status;
+}
+
+static int run(listener *l, double pause_s, kokoro_stats *stats, kokoro_error *err)
+{
+    return run_with(l, pause_s, 0.0, stats, err);
 }
 
 static void check_no_place_is_held(void)
@@ -145,6 +153,32 @@ TEST(sentences_in_one_row)
     CHECK(l.n_samples > bare + KOKORO_SAMPLE_RATE_HZ / 8); /* each is spoken for itself too */
     CHECK_NEAR(stats.audio_s, (double)l.n_samples / KOKORO_SAMPLE_RATE_HZ, 1e-6);
     check_no_place_is_held();
+}
+
+/* Between paragraphs the longer pause counts, as within one text. */
+TEST(paragraphs_in_one_row)
+{
+    NEED_DATA();
+    static const struct {
+        bool begins;
+        double sentence_s, paragraph_s, want_s;
+    } table[] = {{false, 0.0, 1.0, 0.0},
+                 {true, 0.0, 1.0, 1.0},
+                 {true, 0.25, 1.0, 1.0},
+                 {true, 0.5, 0.25, 0.5},
+                 {false, 0.5, 1.0, 0.5}};
+    kokoro_error err;
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        kokoro_stats stats, bare;
+        listener l = {.texts = two, .begins_paragraphs = table[i].begins};
+        CHECK_INT(run_with(&l, table[i].sentence_s, table[i].paragraph_s, &stats, &err), KOKORO_OK);
+        const size_t n = l.n_samples;
+        /* The same texts, each for itself. */
+        CHECK_INT(run_with(&l, table[i].sentence_s > 0.0 ? 1e-6 : 0.0, 0.0, &bare, &err),
+                  KOKORO_OK);
+        CHECK_INT(n - l.n_samples, (long)(table[i].want_s * KOKORO_SAMPLE_RATE_HZ));
+        CHECK_NEAR(stats.audio_s - bare.audio_s, table[i].want_s, 1e-6);
+    }
 }
 
 TEST(nothing_to_speak)
@@ -241,6 +275,6 @@ TEST(all_is_given_back)
     CHECK_INT(system(command), 0);
 }
 
-TEST_MAIN(T(sentences_in_one_row), T(nothing_to_speak), T(it_waits_for_its_turn),
-          T(who_takes_nothing_gives_up_the_place_that_he_has),
+TEST_MAIN(T(sentences_in_one_row), T(paragraphs_in_one_row), T(nothing_to_speak),
+          T(it_waits_for_its_turn), T(who_takes_nothing_gives_up_the_place_that_he_has),
           T(every_failed_allocation_is_an_error), T(all_is_given_back))

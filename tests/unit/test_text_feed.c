@@ -70,6 +70,41 @@ TEST(a_cut_is_told_on_both_sides)
     end();
 }
 
+/* A text, and what of it is said for itself when each piece has been heard before the next comes.
+ */
+static void check_paragraphs(const char *const pieces[], const char *begins)
+{
+    char seen[20] = "";
+    begin(1000);
+    for (size_t i = 0; pieces[i] != NULL; i++) {
+        CHECK_INT(add(pieces[i], (double)i), KOKORO_OK);
+        if (pieces[i + 1] == NULL)
+            CHECK_INT(kk_text_feed_end(&feed, NULL), KOKORO_OK);
+        while (take((double)i + 0.5, 9.0) == KK_FEED_TEXT && strlen(seen) + 1 < sizeof(seen))
+            (void)strcat(seen, text.begins_paragraph ? "p" : ".");
+    }
+    CHECK_STR(seen, begins);
+    end();
+}
+
+TEST(a_blank_line_begins_a_paragraph)
+{
+    static const char *const table[][5] = {
+        {"The first one ends.\n\n", "The second one ends.\n\n", "And the third one ends."},
+        {"The first one ends.\n", "\nThe second one ends."},
+        {"The first one ends.\r\n", " \t\r\nThe second one ends."},
+        {"The first one ends.\xE2\x80\xA8", "\xC2\xA0\xE2\x80\xA8The second one ends."},
+        {"The first one ends.\r\n", "The second one ends.\n", "And the third one ends."},
+        {"\n\nThe first one ends. ", "The second one ends."},
+        {"The first one ends, of which there is more, ", "\n\nThe second one ends."},
+        {"One.\n", "\nAnd so on."},
+        {"One.\n\nAnd so on."}, /* said together: the engine sees the line */
+    };
+    static const char *const begins[] = {".pp", ".p", ".p", ".p", "...", "..", ".p", ".p", "."};
+    for (size_t i = 0; i < sizeof(begins) / sizeof(begins[0]); i++)
+        check_paragraphs(table[i], begins[i]);
+}
+
 TEST(not_too_much_at_once)
 {
     begin(100000);
@@ -149,5 +184,6 @@ TEST(memory_out)
     CHECK(is_done);
 }
 
-TEST_MAIN(T(clauses_that_wait_are_joined), T(a_cut_is_told_on_both_sides), T(not_too_much_at_once),
-          T(pauses), T(limit), T(nothing), T(memory_out))
+TEST_MAIN(T(clauses_that_wait_are_joined), T(a_cut_is_told_on_both_sides),
+          T(a_blank_line_begins_a_paragraph), T(not_too_much_at_once), T(pauses), T(limit),
+          T(nothing), T(memory_out))

@@ -97,14 +97,22 @@ void kk_feed_speech_block(kk_feed_speech *speech, bool is_blocked)
 
 /* --- speaking --- */
 
-/* What the engine puts between two sentences of one call. */
+/* What the engine puts between two sentences or paragraphs of one call. */
+static double pause_s(const kk_feed_speech *speech, const kk_feed_text *text)
+{
+    const double sentence_s =
+        text->seam_before == KOKORO_SEAM_SENTENCE ? speech->speak.sentence_pause_s : 0.0;
+    const double paragraph_s = text->begins_paragraph ? speech->speak.paragraph_pause_s : 0.0;
+    if (speech->n_calls == 0)
+        return 0.0;
+    return paragraph_s > sentence_s ? paragraph_s : sentence_s;
+}
+
 static int add_pause(kk_feed_speech *speech, const kk_feed_text *text, kokoro_error *err)
 {
     static const float silence[KOKORO_SAMPLE_RATE_HZ / 10];
-    size_t n = (size_t)(speech->speak.sentence_pause_s * KOKORO_SAMPLE_RATE_HZ + 0.5);
+    size_t n = (size_t)(pause_s(speech, text) * KOKORO_SAMPLE_RATE_HZ + 0.5);
     int stop = 0;
-    if (speech->n_calls == 0 || text->seam_before != KOKORO_SEAM_SENTENCE)
-        return KOKORO_OK;
     while (n > 0 && stop == 0) {
         const size_t len = sizeof(silence) / sizeof(silence[0]);
         const kokoro_chunk chunk = {.samples = silence, .n_samples = n < len ? n : len};

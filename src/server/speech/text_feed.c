@@ -73,6 +73,40 @@ int kk_text_feed_end(kk_text_feed *feed, kokoro_error *err)
         kokoro_clauses_flush(feed->clauses, KOKORO_FLUSH_ALL, add_clause, feed, err), err);
 }
 
+static bool is_break(uint32_t c)
+{
+    return c == '\n' || c == '\r' || c == 0x85 || c == 0x2028 || c == 0x2029;
+}
+
+static bool is_space(uint32_t c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r') || c == 0xA0 || c == 0x1680 || is_break(c) ||
+           (c >= 0x2000 && c <= 0x200A) || c == 0x202F || c == 0x205F || c == 0x3000;
+}
+
+/* Whether a paragraph begins with this text, which the engine sees alone: a blank line is two line
+ * breaks with nothing but white space between them, and they may have come with different texts. */
+static bool begins_paragraph(kk_text_feed *feed, kk_slice text)
+{
+    bool is_first = true, begins = false;
+    while (text.len > 0) {
+        uint32_t c;
+        const size_t len = kk_utf8_decode(text, &c);
+        text = (kk_slice){text.data + (len > 0 ? len : 1), text.len - (len > 0 ? len : 1)};
+        if (is_space(c)) {
+            const bool is_half = c == '\r' && text.len > 0 && text.data[0] == '\n';
+            feed->n_breaks += is_break(c) && !is_half;
+            continue;
+        }
+        if (is_first)
+            begins = feed->has_taken && feed->n_breaks > 1;
+        is_first = false;
+        feed->has_taken = true;
+        feed->n_breaks = 0;
+    }
+    return begins;
+}
+
 /* Clauses that wait, joined; at least one. */
 static int take_ready(kk_text_feed *feed, kk_feed_text *out, kokoro_error *err)
 {
@@ -90,6 +124,7 @@ static int take_ready(kk_text_feed *feed, kk_feed_text *out, kokoro_error *err)
                       : last.is_cut ? KOKORO_SEAM_CUT
                                     : KOKORO_SEAM_SENTENCE;
     feed->seam = out->seam_after;
+    out->begins_paragraph = begins_paragraph(feed, (kk_slice){out->text.data, out->text.len});
     feed->ready.len -= last.end;
     memmove(feed->ready.data, feed->ready.data + last.end, feed->ready.len);
     feed->n_marks -= n;

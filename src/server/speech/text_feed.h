@@ -31,12 +31,15 @@ typedef struct kk_text_feed {
     bool is_ended;
     bool has_paused; /* a pause was noticed since text came last */
     int seam;        /* an enum kokoro_seam: behind what was taken last */
+    bool has_taken;  /* something that is no white space */
+    size_t n_breaks; /* line breaks in the white space behind it */
 } kk_text_feed;
 
 /* What to say next. */
 typedef struct kk_feed_text {
     kk_buf text;                 /* owned by the taker, who gives it again for the next */
     int seam_before, seam_after; /* an enum kokoro_seam each */
+    bool begins_paragraph;       /* a blank line lies between it and the text before */
 } kk_feed_text;
 
 enum kk_feed_verdict {
