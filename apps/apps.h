@@ -29,8 +29,8 @@ int kk_complain_of_set_up(const kokoro_error *err);
  * unless a level was set. */
 void kk_app_engine_options(const kk_config *config, kokoro_options *options);
 
-/* A kokoro_log_fn whose user is a kk_config: lines up to its LOG_LEVEL, as text or JSON. */
-void kk_app_log(void *config, int level, const char *line);
+/* A line of the log, as text or JSON. */
+void kk_app_write_log(bool as_json, int level, const char *line);
 
 /* Print a JSON value on standard output, whose reference is taken; NULL: memory was out.
  * KK_EXIT_OK, or a message and KK_EXIT_FAILED. */

@@ -5,6 +5,8 @@
  *                       the rest; exit status 0
  *     a second one      end at once, exit status 1
  *     SIGHUP            read settings and keys again
+ *
+ * The log and the time to finish follow the settings of the running server.
  */
 #include "apps.h"
 
@@ -16,11 +18,34 @@
 #include <jansson.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+/* Those of the settings that are the program's, as they are now; read by all threads. */
+typedef struct manners {
+    atomic_int log_level; /* a kokoro_log_level */
+    atomic_bool log_as_json;
+    atomic_llong drain_s;
+} manners;
+
+static void follow_settings(void *user, const kk_config *config)
+{
+    manners *m = user;
+    atomic_store(&m->log_level, kk_config_choice(config, KK_SET_LOG_LEVEL));
+    atomic_store(&m->log_as_json, kk_config_bool(config, KK_SET_LOG_JSON));
+    atomic_store(&m->drain_s, kk_config_int(config, KK_SET_DRAIN_S));
+}
+
+static void log_line(void *user, int level, const char *line)
+{
+    const manners *m = user;
+    if (level <= atomic_load(&m->log_level))
+        kk_app_write_log(atomic_load(&m->log_as_json), level, line);
+}
 
 /* Bytes in this pipe wake the main thread: 's' a signal to stop, 'h' SIGHUP, 'l' the end of
  * loading.
@@ -64,10 +89,10 @@ static bool open_wake_pipe(void)
 /* One call a line, so that lines of several threads do not mix. */
 static void log_request(void *user, const kk_server_log_line *line)
 {
-    const kk_config *config = user;
-    if (kk_config_choice(config, KK_SET_LOG_LEVEL) < KOKORO_LOG_INFO)
+    const manners *m = user;
+    if (atomic_load(&m->log_level) < KOKORO_LOG_INFO)
         return;
-    if (kk_config_bool(config, KK_SET_LOG_JSON)) {
+    if (atomic_load(&m->log_as_json)) {
         json_t *object =
             json_pack("{s:f, s:s, s:s, s:s, s:s*, s:i, s:f, s:f, s:s, s:s*}", "time", line->time_s,
                       "level", "info", "id", line->id, "method", line->method, "path", line->path,
@@ -132,16 +157,15 @@ static int serve(const kk_config *config, kk_server *server)
 
 /* Until all accepted requests are answered, or the time for it is over; a signal ends it at once.
  */
-static void finish(const kk_config *config, kk_server *server)
+static void finish(const manners *m, kk_server *server)
 {
     const struct timespec pause = {.tv_nsec = 20 * 1000 * 1000};
-    const double limit_s = (double)kk_config_int(config, KK_SET_DRAIN_S);
     double start_s = kk_now_s(), next_tick_s = start_s + 1.0;
     bool is_cut = false;
     kk_server_drain(server);
     while (!kk_server_is_idle(server)) {
         char event = 0;
-        double now_s = kk_now_s();
+        double now_s = kk_now_s(), limit_s = (double)atomic_load(&m->drain_s);
         if (read(wake_pipe[0], &event, 1) == 1 && event == 's') {
             (void)fprintf(stderr, "kokoro: stopped before all requests were answered\n");
             _exit(KK_EXIT_FAILED);
@@ -165,11 +189,16 @@ int kk_app_serve(const kk_config *config)
 {
     kokoro_error error;
     kk_server *server = NULL;
-    kk_server_options options = {.config = config, .log_request = log_request, .wake = on_loaded};
-    options.user = (void *)(uintptr_t)config;
+    manners m;
+    kk_server_options options = {.config = config,
+                                 .user = &m,
+                                 .follow = follow_settings,
+                                 .log_request = log_request,
+                                 .wake = on_loaded};
+    follow_settings(&m, config);
     kk_app_engine_options(config, &options.engine);
-    options.engine.log = kk_app_log;
-    options.engine.log_user = (void *)(uintptr_t)config;
+    options.engine.log = log_line;
+    options.engine.log_user = &m;
     if (!open_wake_pipe()) {
         kk_complain("cannot prepare for signals: %s", strerror(errno));
         return KK_EXIT_FAILED;
@@ -184,7 +213,7 @@ int kk_app_serve(const kk_config *config)
     tell_address(config, server, "loading the model for");
     int status = serve(config, server);
     if (status == KK_EXIT_OK)
-        finish(config, server);
+        finish(&m, server);
     kk_server_stop(&server);
     return status;
 }

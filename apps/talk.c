@@ -53,12 +53,9 @@ static const char *level_name(int level)
     return names[level < 0 ? 0 : level > KOKORO_LOG_DEBUG ? KOKORO_LOG_DEBUG : level];
 }
 
-void kk_app_log(void *user, int level, const char *line)
+void kk_app_write_log(bool as_json, int level, const char *line)
 {
-    const kk_config *config = user;
-    if (level > kk_config_choice(config, KK_SET_LOG_LEVEL))
-        return;
-    if (!kk_config_bool(config, KK_SET_LOG_JSON)) {
+    if (!as_json) {
         (void)fprintf(stderr, "kokoro: %s: %s\n", level_name(level), line);
         return;
     }
@@ -75,8 +72,10 @@ void kk_app_log(void *user, int level, const char *line)
 static void log_quietly(void *user, int level, const char *line)
 {
     const kk_config *config = user;
-    if (level <= KOKORO_LOG_WARNING || config->origin[KK_SET_LOG_LEVEL] != KK_FROM_DEFAULT)
-        kk_app_log(user, level, line);
+    const int most =
+        config->origin[KK_SET_LOG_LEVEL] != KK_FROM_DEFAULT ? KOKORO_LOG_DEBUG : KOKORO_LOG_WARNING;
+    if (level <= most && level <= kk_config_choice(config, KK_SET_LOG_LEVEL))
+        kk_app_write_log(kk_config_bool(config, KK_SET_LOG_JSON), level, line);
 }
 
 void kk_app_engine_options(const kk_config *config, kokoro_options *options)

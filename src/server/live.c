@@ -133,6 +133,43 @@ static void drop_old(kk_live *live)
     }
 }
 
+/* What a socket was opened with stays as long as it. */
+static bool is_of_the_start(enum kk_setting_id id)
+{
+    static const enum kk_setting_id of_the_start[] = {
+        KK_SET_HOST,
+        KK_SET_PORT,
+        KK_SET_WYOMING_HOST,
+        KK_SET_WYOMING_PORT,
+        KK_SET_WYOMING_WITHOUT_KEYS,
+        KK_SET_MAX_CONNECTIONS,
+        KK_SET_MAX_CONNECTIONS_PER_ADDRESS,
+    };
+    for (size_t i = 0; i < sizeof(of_the_start) / sizeof(of_the_start[0]); i++) {
+        if (of_the_start[i] == id)
+            return true;
+    }
+    return false;
+}
+
+static void tell_changes(kk_server *server, const kk_config *before, const kk_config *now)
+{
+    for (int i = 0; i < KK_N_SETTINGS; i++) {
+        const enum kk_setting_id id = (enum kk_setting_id)i;
+        const char *value = kk_config_text(now, id);
+        if (strcmp(value, kk_config_text(before, id)) == 0)
+            continue;
+        if (is_of_the_start(id))
+            kk_log_write(&server->log, KOKORO_LOG_WARNING,
+                         "%s will be '%s' from the next start on; this server keeps '%s'",
+                         kk_settings[id].variable, value,
+                         kk_config_text(server->options.config, id));
+        else
+            kk_log_write(&server->log, KOKORO_LOG_INFO, "%s is now '%s'", kk_settings[id].variable,
+                         value);
+    }
+}
+
 /* Read the settings anew; true when they are others. */
 static bool read_settings(kk_live *live, kk_server *server)
 {
@@ -150,12 +187,7 @@ static bool read_settings(kk_live *live, kk_server *server)
         free_settings(s);
         return false;
     }
-    for (int id = 0; id < KK_N_SETTINGS; id++) {
-        const char *value = kk_config_text(s->config, (enum kk_setting_id)id);
-        if (strcmp(value, kk_config_text(before, (enum kk_setting_id)id)) != 0)
-            kk_log_write(&server->log, KOKORO_LOG_INFO, "%s is now '%s'", kk_settings[id].variable,
-                         value);
-    }
+    tell_changes(server, before, s->config);
     (void)pthread_mutex_lock(&live->mutex);
     live->newest->replaced_at_s = kk_now_s();
     s->next = live->newest;

@@ -268,8 +268,11 @@ static void follow_settings(kk_server *server)
         kk_live_read_again(server->live);
     }
     kk_live_tick(server->live, server);
-    if (must_reload || kk_server_config(server) != before)
-        kk_access_reload(server->access, kk_server_config(server), &server->log);
+    const kk_config *now = kk_server_config(server);
+    if (now != before && server->options.follow != NULL)
+        server->options.follow(server->options.user, now);
+    if (must_reload || now != before)
+        kk_access_reload(server->access, now, &server->log);
 }
 
 /* Each second until the end. */

@@ -30,6 +30,8 @@ typedef struct kk_server_options {
     kokoro_options engine;   /* its strings too; its log is the server's as well */
     void *user;
     void (*log_request)(void *user, const kk_server_log_line *line); /* any thread */
+    /* Other settings are in force, which are there during the call; one thread. NULL: no matter. */
+    void (*follow)(void *user, const kk_config *config);
     void (*wake)(void *user); /* loading has ended, well or not; any thread */
 } kk_server_options;
 

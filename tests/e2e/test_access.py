@@ -172,6 +172,43 @@ def test_sighup_reads_keys_and_settings(tmp_path, start, needs_data):
     assert server.stop() == 0
 
 
+def test_sighup_changes_the_log_and_the_time_to_finish(tmp_path, start, needs_data):
+    server = start("--port", "0", directory=tmp_path).wait_ready()
+
+    def settings(*lines):
+        (tmp_path / ".env").write_text("\n".join(lines) + "\n")
+        server.process.send_signal(signal.SIGHUP)
+
+    settings("KOKORO_LOG_JSON=true")
+    server.wait_log("KOKORO_LOG_JSON is now 'true'")
+    wait_until(lambda: (server.get("/health"), server.log[-1])[1], lambda line: line.startswith('{"time":'), 10, "no JSON")
+    assert json.loads(server.log[-1])["path"] == "/health"
+    settings("KOKORO_LOG_JSON=true", "KOKORO_DRAIN_S=1", "KOKORO_MAX_CONNECTIONS=99", "KOKORO_WYOMING_PORT=10201")
+    server.wait_log("KOKORO_DRAIN_S is now '1'")
+    for name, value in (("KOKORO_MAX_CONNECTIONS", 99), ("KOKORO_WYOMING_PORT", 10201)):
+        assert json.loads(server.wait_log(f"{name} will be '{value}' from the next start on"))["level"] == "warning"
+    with pytest.raises(OSError):
+        socket.create_connection((server.host, 10201), timeout=5).close()
+    settings("KOKORO_LOG_LEVEL=warning", "KOKORO_DRAIN_S=1")
+    server.wait_log("KOKORO_LOG_LEVEL is now 'warning'")
+
+    def is_silent():
+        n = len(server.log)
+        server.get("/health")
+        time.sleep(0.2)
+        return len(server.log) == n
+
+    wait_until(is_silent, bool, 10, "the log goes on")
+    body = json.dumps({"input": LONG * 8, "response_format": "pcm"}).encode()
+    with socket.create_connection((server.host, server.port), timeout=60) as connection:
+        connection.sendall(b"POST /v1/audio/speech HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s"
+                           % (len(body), body))
+        connection.recv(100)
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(60) == 0
+    server.wait_log("some answers took longer than 1 s")
+
+
 def test_without_keys_any_key_will_do(server):
     for headers in ({}, bearer(""), bearer("anything"), {"X-API-Key": "x"}):
         assert server.get("/status", headers=headers).status_code == 200
