@@ -5,7 +5,7 @@
     load.py soak --port 8000 --pid PID [--requests 10000] [--clients 12]
 
 Prints one JSON object. The overload counts answers by status and looks whether each accepted stream
-came whole; the soak tells the slope of the process's memory over its second half, and what is left
+has as many bytes as the same text has at once; the soak tells the slope of the process's memory over its second half, and what is left
 of threads, descriptors and temporary files when all is over. Standard library only.
 """
 import argparse
@@ -97,26 +97,36 @@ def run_threads(n, work):
         thread.join()
 
 
+def whole_lengths(port, texts, **more):
+    """What each text has to give, by its answer that is not streamed. Its silence in front stays, so that a stream of it
+    has as many bytes, whatever its pieces."""
+    return [(body, ask(port, {**body, "stream": False})[1])
+            for body in ({"input": text, "response_format": "pcm", "skip_silence": False, "no_cache": True, **more}
+                         for text in texts)]
+
+
 def overload(port, pid, clients=64, seconds=60, seed=1, speed=1):
-    """Every client asks again and again, and after a refusal at once."""
+    """Every client asks again and again, and soon after a refusal. Each accepted stream must have all of its bytes."""
+    rng = random.Random(seed)
+    known = whole_lengths(port, [text_of(rng, n_words) for n_words in (4, 8, 12, 16, 20, 24)], speed=speed)
     end, lock = time.monotonic() + seconds, threading.Lock()
     seen = {"accepted": 0, "refused": 0, "cut": 0, "other": [], "retry_after": []}
-    watch = Watch(pid)
+    before, watch = left_of(pid), Watch(pid)
 
     def work(index):
         rng = random.Random(seed * 1000 + index)
         while time.monotonic() < end:
-            text = text_of(rng, 12)
+            body, length = rng.choice(known)
             try:
-                status, n, retry = ask(port, {"input": text, "response_format": "pcm", "speed": speed, "no_cache": True})
+                status, n, retry = ask(port, body)
                 with lock:
-                    if status == 200 and n > 24000 / speed:
+                    if status == 200 and n == length:
                         seen["accepted"] += 1
                     elif status == 429:
                         seen["refused"] += 1
                         seen["retry_after"].append(int(retry or 0))
                     else:
-                        seen["other"].append([status, n])
+                        seen["other"].append([status, n, length])
                 if status == 429:
                     time.sleep(0.05)
             except (http.client.HTTPException, OSError) as problem:
@@ -127,8 +137,8 @@ def overload(port, pid, clients=64, seconds=60, seed=1, speed=1):
     run_threads(clients, work)
     samples = [mb for _, mb in watch.end()]
     retry = seen.pop("retry_after")
-    return {**seen, "retry_after_s": [min(retry), max(retry)] if retry else None, "peak_mb": round(max(samples)),
-            "left": left_of(pid)}
+    return {**seen, "retry_after_s": [min(retry), max(retry)] if retry else None, "first_mb": round(samples[0]),
+            "peak_mb": round(max(samples)), "before": before, "left": left_of(pid)}
 
 
 def mixed(rng):
