@@ -75,13 +75,14 @@ TEST(a_cut_is_told_on_both_sides)
 static void check_paragraphs(const char *const pieces[], const char *begins)
 {
     char seen[20] = "";
+    size_t n_seen = 0;
     begin(1000);
     for (size_t i = 0; pieces[i] != NULL; i++) {
         CHECK_INT(add(pieces[i], (double)i), KOKORO_OK);
         if (pieces[i + 1] == NULL)
             CHECK_INT(kk_text_feed_end(&feed, NULL), KOKORO_OK);
-        while (take((double)i + 0.5, 9.0) == KK_FEED_TEXT && strlen(seen) + 1 < sizeof(seen))
-            (void)strcat(seen, text.begins_paragraph ? "p" : ".");
+        while (take((double)i + 0.5, 9.0) == KK_FEED_TEXT && n_seen + 1 < sizeof(seen))
+            seen[n_seen++] = text.begins_paragraph ? 'p' : '.';
     }
     CHECK_STR(seen, begins);
     end();
