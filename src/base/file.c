@@ -26,6 +26,27 @@ static int64_t nanoseconds(const struct timespec *t)
     return (int64_t)t->tv_sec * 1000000000 + t->tv_nsec;
 }
 
+static kk_file_id id_of(const struct stat *st)
+{
+    return (kk_file_id){.device = (uint64_t)st->st_dev,
+                        .inode = (uint64_t)st->st_ino,
+                        .size = (uint64_t)st->st_size,
+                        .modified_ns = nanoseconds(&st->st_mtim),
+                        .changed_ns = nanoseconds(&st->st_ctim)};
+}
+
+void kk_file_identify(kk_file_id *id, const char *path)
+{
+    struct stat st;
+    *id = stat(path, &st) == 0 ? id_of(&st) : (kk_file_id){.inode = 0};
+}
+
+bool kk_file_id_equal(const kk_file_id *a, const kk_file_id *b)
+{
+    return a->device == b->device && a->inode == b->inode && a->size == b->size &&
+           a->modified_ns == b->modified_ns && a->changed_ns == b->changed_ns;
+}
+
 int kk_map_open(kk_map *map, const char *path, const char *what, kokoro_error *err)
 {
     *map = (kk_map){.data = NULL};
@@ -45,13 +66,7 @@ int kk_map_open(kk_map *map, const char *path, const char *what, kokoro_error *e
         if (data == MAP_FAILED)
             status = fail_errno(err, errno, "map", what, path);
         else
-            *map = (kk_map){data,
-                            (size_t)st.st_size,
-                            {.device = (uint64_t)st.st_dev,
-                             .inode = (uint64_t)st.st_ino,
-                             .size = (uint64_t)st.st_size,
-                             .modified_ns = nanoseconds(&st.st_mtim),
-                             .changed_ns = nanoseconds(&st.st_ctim)}};
+            *map = (kk_map){data, (size_t)st.st_size, id_of(&st)};
     }
     (void)close(fd);
     return status;

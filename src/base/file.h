@@ -18,6 +18,10 @@ typedef struct kk_file_id {
     int64_t modified_ns, changed_ns; /* since 1970 */
 } kk_file_id;
 
+/* Of the file at `path`; all zero, which no file has, where there is none to be looked at. */
+void kk_file_identify(kk_file_id *id, const char *path);
+bool kk_file_id_equal(const kk_file_id *a, const kk_file_id *b);
+
 /* A file mapped read-only and shared. */
 typedef struct kk_map {
     const unsigned char *data; /* page-aligned; NULL when nothing is mapped */

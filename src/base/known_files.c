@@ -38,12 +38,6 @@ void kokoro_known_files_free(kokoro_known_files **known_ptr)
     *known_ptr = NULL;
 }
 
-static bool is_same(const kk_file_id *a, const kk_file_id *b)
-{
-    return a->device == b->device && a->inode == b->inode && a->size == b->size &&
-           a->modified_ns == b->modified_ns && a->changed_ns == b->changed_ns;
-}
-
 bool kk_known_files_has(kokoro_known_files *known, const kk_map *map, uint64_t hash)
 {
     bool has = false;
@@ -51,7 +45,8 @@ bool kk_known_files_has(kokoro_known_files *known, const kk_map *map, uint64_t h
         return false;
     (void)pthread_mutex_lock(&known->mutex);
     for (size_t i = 0; i < N_FILES; i++)
-        has = has || (known->files[i].hash == hash && is_same(&known->files[i].id, &map->id));
+        has = has ||
+              (known->files[i].hash == hash && kk_file_id_equal(&known->files[i].id, &map->id));
     (void)pthread_mutex_unlock(&known->mutex);
     return has;
 }

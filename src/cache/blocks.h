@@ -18,7 +18,8 @@ typedef struct kk_blocks {
     uint64_t hashes[KK_BLOCKS];
 } kk_blocks;
 
-/* `what` names the kind of file in errors. NOT_FOUND, IO, BAD_DATA (empty). */
+/* Reads 256 KB of the file at most. `what` names the kind of file in errors. NOT_FOUND, IO,
+ * BAD_DATA (empty). */
 int kk_blocks_read(kk_blocks *out, const char *path, const char *what, kokoro_error *err);
 
 /* One number of size and blocks: a copy of the file has the same. */

@@ -14,6 +14,8 @@
 #include "cache/fingerprint.h"
 
 #include "base/alloc.h"
+#include "base/clock.h"
+#include "base/file.h"
 #include "base/hash.h"
 #include "base/status.h"
 #include "base/str.h"
@@ -117,20 +119,83 @@ static int take_settings(kk_fingerprint *out, const kokoro_options *options, kok
     return keep(out->settings, &text, err);
 }
 
-int kk_fingerprint_make(kk_fingerprint *out, const kokoro_options *options, kokoro_error *err)
+/* All but what tells the machine. */
+static int take_the_rest(kk_fingerprint *out, const kokoro_options *options, kokoro_error *err)
 {
-    memset(out, 0, sizeof(*out));
     const kk_kernels *kernels = kk_kernels_choose(options->cpu_mask);
     if (kernels == NULL)
         return kk_fail(err, KOKORO_INVALID, "unknown instruction set '%.20s'", options->cpu_mask);
     (void)snprintf(out->instruction_set, sizeof(out->instruction_set), "%s", kernels->name);
     int status = take_model(out, options->model_path, err);
     if (status == KOKORO_OK)
-        status = take_hardware(out, err);
-    if (status == KOKORO_OK)
         status = take_libraries(out, options, err);
     if (status == KOKORO_OK)
         status = take_settings(out, options, err);
+    return status;
+}
+
+int kk_fingerprint_make(kk_fingerprint *out, const kokoro_options *options, kokoro_error *err)
+{
+    memset(out, 0, sizeof(*out));
+    int status = take_the_rest(out, options, err);
+    if (status == KOKORO_OK)
+        status = take_hardware(out, err);
+    return status;
+}
+
+/* ---- kept ---------------------------------------------------------------------------------- */
+
+static void mark_text(kk_buf *marks, const char *text)
+{
+    kk_buf_append(marks, text != NULL ? text : "", text != NULL ? strlen(text) + 1 : 1);
+}
+
+/* False: a file that was written just now could be written again without a sign of it. */
+static bool mark_file(kk_buf *marks, const char *path)
+{
+    const int64_t now_ns = (int64_t)(1e9 * kk_wall_s()), moment_ns = 100 * 1000 * 1000;
+    kk_file_id id = {.inode = 0};
+    if (path != NULL && path[0] != '\0')
+        kk_file_identify(&id, path);
+    mark_text(marks, path);
+    kk_buf_append(marks, &id, sizeof(id));
+    return id.changed_ns < now_ns - moment_ns || id.changed_ns > now_ns + moment_ns;
+}
+
+/* One number of all that the fields but the machine's come from; 0: it cannot be told. */
+static uint64_t mark_of(const kokoro_options *options)
+{
+    kk_buf marks = KK_BUF_INIT;
+    bool is_settled = mark_file(&marks, options->model_path);
+    is_settled = mark_file(&marks, options->ort_library) && is_settled;
+    is_settled = mark_file(&marks, options->openvino_library) && is_settled;
+    mark_text(&marks, options->precision);
+    mark_text(&marks, options->cpu_mask);
+    kk_buf_appendf(&marks, "%d", options->n_threads);
+    const uint64_t mark = marks.failed || !is_settled ? 0 : kk_hash(marks.data, marks.len);
+    kk_buf_fini(&marks);
+    return mark;
+}
+
+int kk_fingerprint_keep(kk_fingerprint_kept *kept, const kokoro_options *options, kokoro_error *err)
+{
+    const uint64_t mark = mark_of(options);
+    if (mark != 0 && mark == kept->mark)
+        return KOKORO_OK;
+    kk_fingerprint now = {.hardware = ""};
+    kept->mark = 0;
+    if (kept->has_machine) {
+        memcpy(now.hardware, kept->machine.hardware, sizeof(now.hardware));
+        memcpy(now.system, kept->machine.system, sizeof(now.system));
+    }
+    int status = kept->has_machine ? KOKORO_OK : take_hardware(&now, err);
+    if (status == KOKORO_OK) {
+        kept->has_machine = true;
+        kept->machine = now;
+        status = take_the_rest(&now, options, err);
+    }
+    kept->fingerprint = status == KOKORO_OK ? now : (kk_fingerprint){.hardware = ""};
+    kept->mark = status == KOKORO_OK ? mark : 0;
     return status;
 }
 

@@ -7,6 +7,9 @@
 
 #include "kokoro/kokoro.h"
 
+#include <stdbool.h>
+#include <stdint.h>
+
 /* X(field, name shown to people) */
 #define KK_FINGERPRINT_MAP(X)                                                                      \
     X(hardware, "hardware")               /* CPU, cores, memory, limits of the control group */    \
@@ -31,6 +34,20 @@ typedef struct kk_fingerprint {
  * NOT_FOUND (no model), INVALID (unknown instruction set), IO, BAD_DATA, NO_MEMORY.
  */
 int kk_fingerprint_make(kk_fingerprint *out, const kokoro_options *options, kokoro_error *err);
+
+/*
+ * The same for one who asks again and again: files are read again only where they or the options
+ * are others than the last time, which their identities tell (kk_file_id), and the machine is
+ * looked at once. On failure the fingerprint is empty. All zero at first.
+ */
+typedef struct kk_fingerprint_kept {
+    kk_fingerprint fingerprint;
+    uint64_t mark;          /* of options and files; 0: to be taken anew */
+    kk_fingerprint machine; /* with has_machine: hardware and system */
+    bool has_machine;
+} kk_fingerprint_kept;
+int kk_fingerprint_keep(kk_fingerprint_kept *kept, const kokoro_options *options,
+                        kokoro_error *err);
 
 /*
  * The name of the first field that differs, or NULL when none does. What was measured with all

@@ -21,7 +21,7 @@
 
 #define FOLDER "benchmark"
 
-enum { SIZE_LIMIT = 1 << 16, REFRESH_S = 3600, MAX_PERIODS = 4 };
+enum { SIZE_LIMIT = 1 << 16, REFRESH_S = 3600, CLOCK_SLACK_S = 60, MAX_PERIODS = 4 };
 static const double write_patience_s = 2.0;
 
 static char *path_of(const char *cache_dir, const char *name)
@@ -249,6 +249,31 @@ int kk_record_refresh(const char *cache_dir, const kk_fingerprint *fingerprint,
     int status = take_write_lock(&lock, cache_dir, err);
     /* Once more, since another process may have changed it. */
     if (status == KOKORO_OK && refresh(&record, cache_dir, fingerprint, rule, way, now_s))
+        status = store(&record, cache_dir, err);
+    kk_file_lock_give(&lock);
+    return status;
+}
+
+/* Whether it had to be changed. */
+static bool redate(kk_record *record, const char *cache_dir, double now_s)
+{
+    if (kk_record_load(record, cache_dir, NULL) != KOKORO_OK ||
+        fmax(record->measured_at_s, record->refreshed_at_s) <= now_s + CLOCK_SLACK_S)
+        return false;
+    record->measured_at_s = fmin(record->measured_at_s, now_s);
+    record->refreshed_at_s = fmin(record->refreshed_at_s, now_s);
+    return true;
+}
+
+int kk_record_redate(const char *cache_dir, double now_s, kokoro_error *err)
+{
+    kk_record record;
+    int lock;
+    if (!redate(&record, cache_dir, now_s))
+        return KOKORO_OK;
+    int status = take_write_lock(&lock, cache_dir, err);
+    /* Once more, since another process may have changed it. */
+    if (status == KOKORO_OK && redate(&record, cache_dir, now_s))
         status = store(&record, cache_dir, err);
     kk_file_lock_give(&lock);
     return status;

@@ -6,24 +6,15 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/status.h"
 #include "cache/record.h"
 #include "server/server_state.h"
 
 #include <pthread.h>
 #include <string.h>
-#include <sys/stat.h>
 
 static const double kept_s = 3600.0;
-
-/* What tells a file from the one that was there a second ago. */
-typedef struct file_mark {
-    bool is_there;
-    dev_t device;
-    ino_t inode;
-    off_t size;
-    struct timespec changed;
-} file_mark;
 
 typedef struct settings {
     const kk_config *config;
@@ -35,24 +26,9 @@ typedef struct settings {
 struct kk_live {
     pthread_mutex_t mutex;
     settings *newest;
-    file_mark dotenv, record;
+    kk_file_id dotenv, record; /* as they were last looked at */
     char *record_path;
 };
-
-static file_mark mark(const char *path)
-{
-    struct stat st;
-    if (path == NULL || stat(path, &st) != 0)
-        return (file_mark){.is_there = false};
-    return (file_mark){true, st.st_dev, st.st_ino, st.st_size, st.st_mtim};
-}
-
-static bool is_same(const file_mark *a, const file_mark *b)
-{
-    return a->is_there == b->is_there && a->device == b->device && a->inode == b->inode &&
-           a->size == b->size && a->changed.tv_sec == b->changed.tv_sec &&
-           a->changed.tv_nsec == b->changed.tv_nsec;
-}
 
 int kk_live_create(kk_live **out, const kk_config *first, kokoro_error *err)
 {
@@ -71,8 +47,8 @@ int kk_live_create(kk_live **out, const kk_config *first, kokoro_error *err)
         kk_live_destroy(&live);
         return kk_fail_memory(err);
     }
-    live->dotenv = mark(KK_DOTENV_PATH);
-    live->record = mark(live->record_path);
+    kk_file_identify(&live->dotenv, KK_DOTENV_PATH);
+    kk_file_identify(&live->record, live->record_path);
     *out = live;
     return KOKORO_OK;
 }
@@ -248,20 +224,22 @@ static bool record_differs(kk_server *server, const kk_config *config)
 
 void kk_live_read_again(kk_live *live)
 {
-    live->dotenv = (file_mark){.is_there = true, .size = -1};
+    live->dotenv = (kk_file_id){.size = UINT64_MAX}; /* that of no file */
 }
 
 void kk_live_tick(kk_live *live, kk_server *server)
 {
     const kk_config *before = kk_live_config(live);
-    file_mark dotenv = mark(KK_DOTENV_PATH), record = mark(live->record_path);
+    kk_file_id dotenv, record;
     bool must_open = false;
-    if (!is_same(&dotenv, &live->dotenv)) {
+    kk_file_identify(&dotenv, KK_DOTENV_PATH);
+    kk_file_identify(&record, live->record_path);
+    if (!kk_file_id_equal(&dotenv, &live->dotenv)) {
         live->dotenv = dotenv;
         if (read_settings(live, server))
             must_open = engine_settings_differ(before, kk_live_config(live));
     }
-    if (!is_same(&record, &live->record)) {
+    if (!kk_file_id_equal(&record, &live->record)) {
         live->record = record;
         must_open = must_open || record_differs(server, kk_live_config(live));
     }

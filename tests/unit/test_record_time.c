@@ -5,6 +5,8 @@
 #define _XOPEN_SOURCE 700 /* mkdtemp */
 #include "record_check.h"
 
+#include <time.h>
+
 static const struct {
     kk_validity_rule rule;
     double days;
@@ -90,6 +92,18 @@ TEST(clock_moved_back)
     CHECK_NEAR(loaded.measured_at_s, before_s, 1e-3);
     CHECK_NEAR(loaded.refreshed_at_s, before_s, 1e-3);
     CHECK_INT(judge(&loaded, &rule, before_s + day_s + 1.0).state, KK_RECORD_EXPIRED);
+    /* So does the one that nobody uses, once it is redated. */
+    CHECK_INT(kk_record_store(&record, dir, &error), KOKORO_OK);
+    CHECK_INT(kk_record_redate(dir, before_s, &error), KOKORO_OK);
+    CHECK_INT(kk_record_redate(dir, before_s + 3600.0, &error), KOKORO_OK);
+    CHECK_INT(kk_record_load(&loaded, dir, &error), KOKORO_OK);
+    CHECK_NEAR(loaded.measured_at_s, before_s, 1e-3);
+    CHECK_NEAR(loaded.refreshed_at_s, before_s, 1e-3);
+    CHECK_INT(judge(&loaded, &rule, before_s + day_s + 1.0).state, KK_RECORD_EXPIRED);
+    /* A clock that is put right by seconds is no reason to write. */
+    CHECK_INT(kk_record_redate(dir, before_s - 5.0, &error), KOKORO_OK);
+    CHECK_INT(kk_record_load(&loaded, dir, &error), KOKORO_OK);
+    CHECK_NEAR(loaded.measured_at_s, before_s, 1e-3);
     remove_dir();
 }
 
@@ -238,5 +252,70 @@ TEST(fingerprint_of_files_and_settings)
     remove_dir();
 }
 
+/* Bytes that this process has read by system calls. */
+static unsigned long long bytes_read(void)
+{
+    unsigned long long n = 0;
+    FILE *io = fopen("/proc/self/io", "r");
+    CHECK(io != NULL && fscanf(io, "rchar: %llu", &n) == 1);
+    if (io != NULL)
+        (void)fclose(io);
+    return n;
+}
+
+static void write_large(const char *name, off_t size)
+{
+    write_file(name, "head", 4);
+    CHECK_INT(truncate(at(name), size), 0);
+}
+
+/* 64 blocks of a file, however long it is; and of a file that is as it was, nothing. */
+TEST(fingerprint_reads_little_and_not_again)
+{
+    enum { ALL = 2 * 64 * 4096, OVERHEAD = 64 * 1024 };
+    const struct timespec moment = {.tv_nsec = 150 * 1000 * 1000};
+    make_dir();
+    char model[128], library[128];
+    strcpy(model, at("model"));
+    strcpy(library, at("library"));
+    write_large("model", (off_t)64 << 20);
+    write_large("library", (off_t)16 << 20);
+    kokoro_options options;
+    kokoro_options_init(&options);
+    options.model_path = model;
+    options.ort_library = library;
+    (void)nanosleep(&moment, NULL); /* what was written just now is read again */
+    unsigned long long before = bytes_read();
+    const kk_fingerprint whole = made(&options);
+    unsigned long long n = bytes_read() - before;
+    CHECK(n >= ALL && n <= ALL + OVERHEAD);
+
+    kk_fingerprint_kept kept = {.mark = 0};
+    CHECK_INT(kk_fingerprint_keep(&kept, &options, &error), KOKORO_OK);
+    CHECK(kk_fingerprint_difference(&whole, &kept.fingerprint) == NULL);
+    before = bytes_read();
+    for (int i = 0; i < 50; i++)
+        CHECK_INT(kk_fingerprint_keep(&kept, &options, &error), KOKORO_OK);
+    CHECK(bytes_read() - before < 4096); /* what asking for the count costs itself */
+    CHECK(kk_fingerprint_difference(&whole, &kept.fingerprint) == NULL);
+
+    /* Another file or setting is seen at once. */
+    write_large("library", (off_t)17 << 20);
+    CHECK_INT(kk_fingerprint_keep(&kept, &options, &error), KOKORO_OK);
+    CHECK_STR(kk_fingerprint_difference(&whole, &kept.fingerprint), "library versions");
+    options.n_threads = 1;
+    CHECK_INT(kk_fingerprint_keep(&kept, &options, &error), KOKORO_OK);
+    CHECK_STR(kept.fingerprint.settings, "precision auto, threads 1");
+    CHECK_STR(kept.fingerprint.hardware, whole.hardware);
+    options.model_path = "/nowhere/model.onnx";
+    CHECK_INT(kk_fingerprint_keep(&kept, &options, &error), KOKORO_NOT_FOUND);
+    CHECK_STR(kept.fingerprint.hardware, "");
+    options.model_path = model;
+    CHECK_INT(kk_fingerprint_keep(&kept, &options, &error), KOKORO_OK);
+    CHECK_STR(kept.fingerprint.model, whole.model);
+    remove_dir();
+}
+
 TEST_MAIN(T(clock_through_every_frequency), T(four_periods), T(clock_moved_back), T(refresh_limits),
-          T(fingerprint_names_what_changed), T(fingerprint_of_files_and_settings))
+          T(fingerprint_names_what_changed), T(fingerprint_of_files_and_settings),
+          T(fingerprint_reads_little_and_not_again))
