@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MAX_FILE = 4 << 20 };
+enum { MAX_FILE = 4 << 20, MAX_COPY = 64 << 20 };
 
 /* ---- figures ------------------------------------------------------------------------------ */
 
@@ -200,5 +200,42 @@ done:
     kk_report_unlock(lock);
     files_fini(&f);
     kk_free(report);
+    return status;
+}
+
+/* All texts of a report that lies there; only the one for people must be there. */
+static int read_files(files *to, files *from, kokoro_error *err)
+{
+    kk_buf old = KK_BUF_INIT;
+    int status = KOKORO_OK;
+    for (int i = 0; i < N_FILES && status == KOKORO_OK; i++) {
+        status = kk_file_read(&to->texts[i], kk_buf_str(&from->paths[i]), MAX_COPY, err);
+        if (status == KOKORO_NOT_FOUND && i != MARKDOWN)
+            status = KOKORO_OK;
+    }
+    if (status == KOKORO_OK &&
+        kk_file_read(&old, kk_buf_str(&to->paths[MARKDOWN]), MAX_FILE, NULL) == KOKORO_OK)
+        kk_report_keep_runtime(&to->texts[MARKDOWN], (kk_slice){kk_buf_str(&old), old.len});
+    kk_buf_fini(&old);
+    if (status == KOKORO_OK && to->texts[MARKDOWN].failed)
+        status = kk_fail_memory(err);
+    return status;
+}
+
+int kk_report_copy(const char *from_path, const char *to_path, kokoro_error *err)
+{
+    files from, to;
+    int status = files_init(&from, from_path, err);
+    const int status_to = files_init(&to, to_path, status == KOKORO_OK ? err : NULL);
+    const int lock = kk_report_lock(to_path);
+    if (status == KOKORO_OK)
+        status = status_to;
+    if (status == KOKORO_OK)
+        status = read_files(&to, &from, err);
+    if (status == KOKORO_OK)
+        status = write_files(&to, err);
+    kk_report_unlock(lock);
+    files_fini(&from);
+    files_fini(&to);
     return status;
 }

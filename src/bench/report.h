@@ -20,6 +20,13 @@ int kk_report_write(const kk_bench_result *result, const kk_history_view *histor
                     const char *markdown_path, kokoro_error *err);
 
 /*
+ * Put the report that was written to `from_path`, with all files beside it, in the place of the one
+ * at `to_path`, as kk_report_write would: all or nothing, under the lock, and with the text that
+ * the section "Runtime Performance Tracking" has there.
+ */
+int kk_report_copy(const char *from_path, const char *to_path, kokoro_error *err);
+
+/*
  * Replace the text of the section "Runtime Performance Tracking", between its two marker comments,
  * and nothing else; atomically. `text` is Markdown; a marker in it loses its meaning. NOT_FOUND (no
  * report), BAD_DATA (it has not exactly one such section: it is left alone), IO, TOO_LONG,

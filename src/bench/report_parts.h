@@ -51,6 +51,9 @@ void kk_report_runtime(kk_buf *out, kk_slice kept);
  * section. */
 bool kk_report_find_runtime(kk_slice report, size_t *start, size_t *end);
 
+/* Of a whole report: its section gets the text of the section of `old`, where both have one. */
+void kk_report_keep_runtime(kk_buf *report, kk_slice old);
+
 /* The report at `path` locked against others who would replace it, or -1: it is not there. */
 int kk_report_lock(const char *path);
 void kk_report_unlock(int fd);

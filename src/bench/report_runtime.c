@@ -49,6 +49,20 @@ void kk_report_runtime(kk_buf *out, kk_slice kept)
     kk_buf_append_str(out, END "\n");
 }
 
+void kk_report_keep_runtime(kk_buf *report, kk_slice old)
+{
+    size_t start = 0, end = 0, old_start = 0, old_end = 0;
+    kk_buf kept = KK_BUF_INIT;
+    if (!kk_report_find_runtime((kk_slice){kk_buf_str(report), report->len}, &start, &end) ||
+        !kk_report_find_runtime(old, &old_start, &old_end))
+        return;
+    kk_buf_append(&kept, report->data, start);
+    kk_buf_append(&kept, old.data + old_start, old_end - old_start);
+    kk_buf_append(&kept, report->data + end, report->len - end);
+    kk_buf_fini(report);
+    *report = kept;
+}
+
 int kk_report_lock(const char *path)
 {
     for (;;) {
