@@ -383,6 +383,7 @@ int kk_server_start(kk_server **out, const kk_server_options *options, kokoro_er
     kk_server *server = kk_calloc(1, sizeof(*server));
     if (server == NULL)
         return kk_fail_memory(err);
+    kk_json_use_kk_alloc();
     server->options = *options;
     server->log = (kk_log){write_log, server};
     server->progress = (kk_progress){.status = "starting", .started_at_s = kk_wall_s()};
@@ -410,7 +411,6 @@ int kk_server_start(kk_server **out, const kk_server_options *options, kokoro_er
         status = kk_speech_cache_create(&server->results, server, err);
     if (status == KOKORO_OK) {
         double start_s = kk_now_s();
-        kk_json_use_kk_alloc();
         kk_hardware_read(&server->hardware);
         server->times.hardware_s = kk_now_s() - start_s;
         status = kk_jobs_start(&server->jobs, KK_SERVER_N_WORKERS, KK_SERVER_MAX_QUEUE, err);

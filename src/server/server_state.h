@@ -73,6 +73,7 @@ typedef struct kk_reload {
 typedef struct kk_runtime_report {
     double written_at_s; /* kk_now_s */
     uint64_t n_speech;   /* that it told of */
+    bool is_stale;       /* a report was put there that does not tell of this server */
     bool has_complained;
 } kk_runtime_report;
 

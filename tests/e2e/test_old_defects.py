@@ -268,7 +268,7 @@ def test_m16_a_fresh_directory_works_and_a_failure_is_a_failure(kokoro, place, s
 
 
 def test_m17_a_start_does_not_read_the_whole_model(start, place):
-    """How much of the file the fingerprint reads is in unit_record."""
+    """How much of the file the fingerprint reads is in unit_record_time: 64 blocks, and nothing when asked again."""
     start_in(start, place, KOKORO_SKIP_BENCHMARKING="true").wait_ready().stop()
     server = start_in(start, place, KOKORO_SKIP_BENCHMARKING="true").wait_ready()
     read = int(re.search(r"rchar: (\d+)", Path(f"/proc/{server.process.pid}/io").read_text())[1])

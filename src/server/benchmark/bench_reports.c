@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/status.h"
+#include "bench/report.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -15,7 +16,9 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { N_KEPT = 50, NAME_LEN = 15, MAX_FILE = 64 << 20 };
+enum { N_KEPT = 50, NAME_LEN = 15, MAX_RESULTS = 16 << 20 };
+
+#define REPORT_NAME "benchmark_results.md"
 
 static const char report_prefix[] = "benchmark_results";
 
@@ -53,24 +56,31 @@ static int by_name(const void *a, const void *b)
     return strcmp(a, b);
 }
 
-static void remove_old_runs(const char *reports)
+typedef char run_name[NAME_LEN + 1];
+
+/* The names of all runs, oldest first; how many. */
+static size_t list_runs(kk_buf *names, const char *reports)
 {
-    typedef char run_name[NAME_LEN + 1];
     DIR *dir = opendir(reports);
     struct dirent *entry;
-    kk_buf names = KK_BUF_INIT;
     while (dir != NULL && (entry = readdir(dir)) != NULL) {
         if (is_run(entry->d_name))
-            kk_buf_append(&names, entry->d_name, sizeof(run_name));
+            kk_buf_append(names, entry->d_name, sizeof(run_name));
     }
     if (dir != NULL)
         (void)closedir(dir);
-    size_t n = names.failed ? 0 : names.len / sizeof(run_name);
-    if (n > N_KEPT) {
-        qsort(names.data, n, sizeof(run_name), by_name);
-        for (size_t i = 0; i + N_KEPT < n; i++)
-            remove_run(reports, names.data + i * sizeof(run_name));
-    }
+    const size_t n = names->failed ? 0 : names->len / sizeof(run_name);
+    if (n > 0)
+        qsort(names->data, n, sizeof(run_name), by_name);
+    return n;
+}
+
+static void remove_old_runs(const char *reports)
+{
+    kk_buf names = KK_BUF_INIT;
+    const size_t n = list_runs(&names, reports);
+    for (size_t i = 0; i + N_KEPT < n; i++)
+        remove_run(reports, names.data + i * sizeof(run_name));
     kk_buf_fini(&names);
 }
 
@@ -86,11 +96,11 @@ int kk_bench_report_path(char *path, size_t size, const kk_config *config, kokor
         strftime(name, sizeof(name), "%Y%m%d-%H%M%S", &local) == 0)
         (void)snprintf(name, sizeof(name), "00000000-000000");
     int dir_len = snprintf(path, size, "%s/%s", reports, name), status;
-    if (dir_len < 0 || (size_t)dir_len + sizeof("/benchmark_results.md") > size) {
+    if (dir_len < 0 || (size_t)dir_len + sizeof("/" REPORT_NAME) > size) {
         status = kk_fail(err, KOKORO_IO, "the path of the reports is too long: %.200s", reports);
     } else {
         status = kk_make_dirs(path, err);
-        (void)snprintf(path + dir_len, size - (size_t)dir_len, "/benchmark_results.md");
+        (void)snprintf(path + dir_len, size - (size_t)dir_len, "/" REPORT_NAME);
     }
     if (status == KOKORO_OK)
         remove_old_runs(reports);
@@ -110,41 +120,66 @@ void kk_bench_report_drop(const char *report_path)
     kk_buf_fini(&directory);
 }
 
-static int copy_file(const char *from, const char *to, kokoro_error *err)
-{
-    kk_buf bytes = KK_BUF_INIT;
-    kk_writer writer;
-    int status = kk_file_read(&bytes, from, MAX_FILE, err);
-    if (status == KOKORO_OK)
-        status = kk_writer_open(&writer, to, err);
-    if (status == KOKORO_OK) {
-        kk_writer_write(&writer, bytes.data, bytes.len);
-        status = kk_writer_commit(&writer, err);
-    }
-    kk_buf_fini(&bytes);
-    return status;
-}
-
 void kk_bench_reports_publish(const char *report_path, const kk_log *log)
 {
-    kokoro_error error = {.status = KOKORO_OK};
-    kk_buf directory = KK_BUF_INIT;
-    const char *slash = strrchr(report_path, '/');
-    struct dirent *entry;
-    kk_buf_append(&directory, report_path, (size_t)(slash - report_path));
-    DIR *dir = directory.failed ? NULL : opendir(kk_buf_str(&directory));
-    while (dir != NULL && error.status == KOKORO_OK && (entry = readdir(dir)) != NULL) {
-        char *from =
-            is_report(entry->d_name) ? kk_path_join(kk_buf_str(&directory), entry->d_name) : NULL;
-        if (from != NULL)
-            (void)copy_file(from, entry->d_name, &error);
-        kk_free(from);
-    }
-    if (dir != NULL)
-        (void)closedir(dir);
-    if (error.status != KOKORO_OK)
+    kokoro_error error;
+    if (kk_report_copy(report_path, REPORT_NAME, &error) != KOKORO_OK)
         kk_log_write(log, KOKORO_LOG_INFO,
-                     "benchmark: the report is in %s only; the working directory: %s",
-                     kk_buf_str(&directory), error.message);
-    kk_buf_fini(&directory);
+                     "benchmark: the report is in %s only; the working directory: %s", report_path,
+                     error.message);
+}
+
+/* ---- what a run found ----------------------------------------------------------------------- */
+
+json_t *kk_bench_report_results(const char *report_path)
+{
+    json_t *results = NULL;
+    kk_buf path = KK_BUF_INIT, text = KK_BUF_INIT;
+    const size_t len = strlen(report_path);
+    if (len > 3) {
+        kk_buf_append(&path, report_path, len - 3);
+        kk_buf_append_str(&path, ".json");
+        if (!path.failed && kk_file_read(&text, kk_buf_str(&path), MAX_RESULTS, NULL) == KOKORO_OK)
+            results = json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES, NULL);
+    }
+    kk_buf_fini(&path);
+    kk_buf_fini(&text);
+    return results;
+}
+
+bool kk_bench_report_look(kk_bench_end *out, const char *report_path)
+{
+    json_t *results = kk_bench_report_results(report_path);
+    const char *reason =
+        json_string_value(json_object_get(json_object_get(results, "choice"), "reason"));
+    const double began_s = json_number_value(json_object_get(results, "started_at_s"));
+    const double duration_s = json_number_value(json_object_get(results, "duration_s"));
+    const bool is_one = reason != NULL && began_s > 0.0 && duration_s >= 0.0;
+    if (is_one) {
+        *out = (kk_bench_end){
+            .ended_at_s = began_s + duration_s, .duration_s = duration_s, .was_good = true};
+        (void)snprintf(out->message, sizeof(out->message), "%s", reason);
+        (void)snprintf(out->results_file, sizeof(out->results_file), "%s", report_path);
+    }
+    json_decref(results);
+    return is_one;
+}
+
+bool kk_bench_report_newest(kk_bench_end *out, const kk_config *config)
+{
+    bool is_found = false;
+    char path[sizeof(out->results_file)];
+    kk_buf names = KK_BUF_INIT;
+    char *reports = kk_path_join(kk_config_text(config, KK_SET_HOME), "reports");
+    const size_t n = reports != NULL ? list_runs(&names, reports) : 0;
+    for (size_t i = n; i > 0 && !is_found; i--) {
+        const char *name = names.data + (i - 1) * sizeof(run_name);
+        const int len = snprintf(path, sizeof(path), "%s/%s/%s", reports, name, REPORT_NAME);
+        /* The report is written last: without it the run was cut off. */
+        is_found = len > 0 && (size_t)len < sizeof(path) && kk_file_exists(path) &&
+                   kk_bench_report_look(out, path);
+    }
+    kk_buf_fini(&names);
+    kk_free(reports);
+    return is_found;
 }

@@ -8,7 +8,18 @@
 #include "base/log.h"
 #include "config/config.h"
 
+#include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
+
+/* How a run ended. */
+typedef struct kk_bench_end {
+    double ended_at_s; /* since 1970; 0: there was none */
+    double duration_s;
+    bool was_good;
+    char message[512];      /* what it recommends and why, or why it failed */
+    char results_file[512]; /* the report; "" of one that failed */
+} kk_bench_end;
 
 /* The report of a run that begins now, "<home>/reports/20261124-170559/benchmark_results.md"; its
  * directory is made, and all but the newest fifty of those before are removed. IO, NO_MEMORY. */
@@ -17,8 +28,15 @@ int kk_bench_report_path(char *path, size_t size, const kk_config *config, kokor
 /* Remove the directory of a run that wrote nothing. */
 void kk_bench_report_drop(const char *report_path);
 
-/* Copy what lies beside a report into the working directory, file by file, atomically. What cannot
- * be written is told once and is no error. */
+/* Put a copy of a report and what lies beside it into the working directory (kk_report_copy). What
+ * cannot be written is told and is no error. */
 void kk_bench_reports_publish(const char *report_path, const kk_log *log);
+
+/* The results beside a report, as they stand; NULL when there are none. */
+json_t *kk_bench_report_results(const char *report_path);
+/* What a report says of its run; false: it says nothing. */
+bool kk_bench_report_look(kk_bench_end *out, const char *report_path);
+/* That of the newest run below KOKORO_HOME/reports, which a server before may have made. */
+bool kk_bench_report_newest(kk_bench_end *out, const kk_config *config);
 
 #endif

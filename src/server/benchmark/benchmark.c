@@ -5,7 +5,6 @@
 #include "server/server_state.h"
 
 #include "base/clock.h"
-#include "base/file.h"
 #include "cache/record.h"
 #include "server/benchmark/scheduler.h"
 #include "server/json.h"
@@ -15,8 +14,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-
-enum { MAX_RESULTS = 16 << 20 };
 
 /* "2026-11-24T17:05:28Z", or null for 0 and what no calendar knows. */
 static json_t *iso_time(double wall_s)
@@ -33,6 +30,11 @@ static json_t *iso_time(double wall_s)
 static json_t *real_or_null(double value, bool is_known)
 {
     return is_known && isfinite(value) ? kk_json_real(value) : json_null();
+}
+
+static json_t *path_or_null(const char *path)
+{
+    return path[0] != '\0' ? json_string(path) : json_null();
 }
 
 static const char *frequency_text(enum kk_frequency frequency)
@@ -91,30 +93,16 @@ static json_t *current_run(const kk_scheduler_view *view)
                      "pauses", (int)view->n_pauses);
 }
 
-/* The results file of the last run as it stands; null when there is none. */
-static json_t *results_of(const kk_scheduler_view *view)
+/* A run that is over, with its results file as it stands; null when there is none. */
+static json_t *ended_run(const kk_bench_end *end)
 {
-    char path[sizeof(view->results_file) + 8];
-    kk_buf text = KK_BUF_INIT;
-    json_t *results = NULL;
-    size_t len = strlen(view->results_file);
-    if (view->was_good && len > 3) {
-        (void)snprintf(path, sizeof(path), "%.*s.json", (int)(len - 3), view->results_file);
-        if (kk_file_read(&text, path, MAX_RESULTS, NULL) == KOKORO_OK)
-            results = json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES, NULL);
-    }
-    kk_buf_fini(&text);
-    return results != NULL ? results : json_null();
-}
-
-static json_t *last_run(const kk_scheduler_view *view)
-{
-    if (!(view->ended_at_s > 0.0))
+    if (!(end->ended_at_s > 0.0))
         return json_null();
-    return json_pack("{s:b, s:o, s:o, s:s, s:s, s:o}", "success", view->was_good, "ended_at",
-                     iso_time(view->ended_at_s), "duration_seconds", kk_json_real(view->duration_s),
-                     "message", view->message, "results_file", view->results_file, "results",
-                     results_of(view));
+    json_t *results = end->was_good ? kk_bench_report_results(end->results_file) : NULL;
+    return json_pack("{s:b, s:o, s:o, s:s, s:o, s:o}", "success", end->was_good, "ended_at",
+                     iso_time(end->ended_at_s), "duration_seconds", kk_json_real(end->duration_s),
+                     "message", end->message, "results_file", path_or_null(end->results_file),
+                     "results", results != NULL ? results : json_null());
 }
 
 static enum kk_http_verdict show(const kk_call *call)
@@ -122,9 +110,11 @@ static enum kk_http_verdict show(const kk_call *call)
     kk_scheduler_view view;
     kk_scheduler_read(call->server->scheduler, &view);
     return kk_answer_json(call, 200,
-                          json_pack("{s:s, s:o, s:o, s:o}", "status",
+                          json_pack("{s:s, s:o, s:o, s:o, s:o}", "status",
                                     kk_bench_state_text(view.state), "run", current_run(&view),
-                                    "last", last_run(&view), "record", record_object(&view)));
+                                    "last", ended_run(&view.last), "last_good",
+                                    view.last.was_good ? json_null() : ended_run(&view.last_good),
+                                    "record", record_object(&view)));
 }
 
 static enum kk_http_verdict force(const kk_call *call)
@@ -167,7 +157,7 @@ json_t *kk_status_benchmark(const kk_status *s)
         json_pack("{s:b, s:s, s:b, s:o, s:o}", "scheduler_active", is_by_itself, "frequency",
                   frequency_text(view.rule.frequency), "skip_benchmarking", view.is_skipped,
                   "last_run", iso_time(has_run ? measured_s : 0.0), "results_file",
-                  view.was_good ? json_string(view.results_file) : json_null());
+                  path_or_null(view.last_good.results_file));
     json_t *rest =
         json_pack("{s:o, s:o, s:b, s:s, s:o, s:o, s:o}", "time_since_last_hours",
                   real_or_null((kk_wall_s() - measured_s) / 3600.0, has_run), "next_scheduled_run",

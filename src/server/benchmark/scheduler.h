@@ -14,6 +14,7 @@
 
 #include "cache/record.h"
 #include "config/config.h"
+#include "server/benchmark/bench_reports.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -39,11 +40,9 @@ typedef struct kk_scheduler_view {
     double started_at_s; /* since 1970; 0: none yet */
     size_t n_pauses;
 
-    double ended_at_s; /* of the last run; 0: none since the server started */
-    bool was_good;
-    double duration_s;
-    char message[512]; /* of the last run: what it recommends, or why it failed */
-    char results_file[512];
+    /* Runs that are over: the last one, and the last that went well, of which a server before may
+     * have made the report. */
+    kk_bench_end last, last_good;
 
     kk_validity_rule rule;
     bool is_skipped; /* KOKORO_SKIP_BENCHMARKING */
