@@ -178,6 +178,11 @@ typedef struct kokoro_engine_info {
 
 KOKORO_API void kokoro_get_engine_info(const kokoro_engine *engine, kokoro_engine_info *info);
 
+/* The period by which uses prolong the benchmark's record from now on; the options tell what the
+ * values mean. From any thread; the engine runs on as it is. */
+KOKORO_API void kokoro_set_benchmark_period(kokoro_engine *engine, const char *frequency,
+                                            bool extended);
+
 /* Give memory that is kept for the next speech back to the system, and pages of mapped weights: for
  * a caller who expects to be idle. The next inference is 1 to 20 ms slower. Takes its turn at
  * the model behind the requests that wait; with onnxruntime it is the shortest inference. */

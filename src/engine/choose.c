@@ -36,6 +36,19 @@ static enum kk_frequency frequency_of(const char *name)
     return KK_WEEKLY;
 }
 
+void kk_choice_set_period(kk_choice_made *made, const char *frequency, bool is_extended)
+{
+    const int rule = 2 * (int)frequency_of(frequency) + is_extended;
+    if (atomic_exchange(&made->rule, rule) != rule)
+        atomic_store(&made->next_s, 0); /* the next use may prolong by it */
+}
+
+static kk_validity_rule rule_of(kk_choice_made *made)
+{
+    const int rule = atomic_load(&made->rule);
+    return (kk_validity_rule){(enum kk_frequency)(rule / 2), rule % 2 != 0};
+}
+
 /* What the cache directory has for this machine; only memory that is out is an error. */
 static int look(chooser *c, kokoro_error *err)
 {
@@ -54,9 +67,9 @@ static int look(chooser *c, kokoro_error *err)
     made->cache_dir = kk_strdup(cache_dir);
     if (made->cache_dir == NULL)
         return kk_fail_memory(err);
-    made->rule = (kk_validity_rule){frequency_of(c->options->benchmark_frequency),
-                                    c->options->benchmark_extended};
-    kk_record_look(&c->record, cache_dir, &made->fingerprint, &made->rule, kk_wall_s(), &view);
+    kk_choice_set_period(made, c->options->benchmark_frequency, c->options->benchmark_extended);
+    const kk_validity_rule rule = rule_of(made);
+    kk_record_look(&c->record, cache_dir, &made->fingerprint, &rule, kk_wall_s(), &view);
     c->is_usable = view.state == KK_RECORD_VALID || view.state == KK_RECORD_EXPIRED;
     made->choice = view.state == KK_RECORD_EXPIRED ? "expired" : "measured";
     if (view.state == KK_RECORD_CHANGED)
@@ -229,7 +242,8 @@ void kk_choice_used(kk_choice_made *made, const kk_log *log)
     kokoro_error reason;
     if (now_s < next_s || !atomic_compare_exchange_strong(&made->next_s, &next_s, now_s + HOUR_S))
         return;
-    if (kk_record_refresh(made->cache_dir, &made->fingerprint, &made->rule, &made->way, kk_wall_s(),
+    const kk_validity_rule rule = rule_of(made);
+    if (kk_record_refresh(made->cache_dir, &made->fingerprint, &rule, &made->way, kk_wall_s(),
                           &reason) != KOKORO_OK)
         kk_log_write(log, KOKORO_LOG_DEBUG, "the benchmark record is not prolonged: %s",
                      reason.message);

@@ -19,7 +19,7 @@ typedef struct kk_choice_made {
     /* To prolong the record by: */
     char *cache_dir; /* NULL: there is none to prolong */
     kk_fingerprint fingerprint;
-    kk_validity_rule rule;
+    atomic_int rule; /* 2 * frequency, + 1: extended */
     kk_way way;
     atomic_llong next_s; /* earliest time of the next attempt, by kk_now_s */
 } kk_choice_made;
@@ -35,6 +35,9 @@ int kk_choose_and_open(kk_model **out, int *n_threads, kk_choice_made *made,
 /* Speech was made: prolong the record and note what runs, at most once an hour. From any thread;
  * failures go to the log. */
 void kk_choice_used(kk_choice_made *made, const kk_log *log);
+
+/* The rule is another from now on, as the options of its names have it. From any thread. */
+void kk_choice_set_period(kk_choice_made *made, const char *frequency, bool is_extended);
 
 void kk_choice_fini(kk_choice_made *made);
 

@@ -184,6 +184,11 @@ void kokoro_get_engine_info(const kokoro_engine *engine, kokoro_engine_info *inf
     memcpy(info, &full, info->struct_size < sizeof(full) ? info->struct_size : sizeof(full));
 }
 
+void kokoro_set_benchmark_period(kokoro_engine *engine, const char *frequency, bool extended)
+{
+    kk_choice_set_period(&engine->choice, frequency, extended);
+}
+
 void kokoro_trim(kokoro_engine *engine)
 {
     if (engine->model != NULL && engine->model->provider->trim != NULL) {

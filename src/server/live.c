@@ -182,10 +182,20 @@ static bool differs(const kk_config *a, const kk_config *b, enum kk_setting_id i
 static bool engine_settings_differ(const kk_config *a, const kk_config *b)
 {
     return differs(a, b, KK_SET_PROVIDER) || differs(a, b, KK_SET_THREADS) ||
-           differs(a, b, KK_SET_PRECISION) || differs(a, b, KK_SET_CPU_MASK) ||
-           /* By which the engine prolongs the record. */
-           differs(a, b, KK_SET_BENCHMARK_FREQUENCY) || differs(a, b, KK_SET_DEVELOPMENT_MODE) ||
-           differs(a, b, KK_SET_FAST_STARTUP);
+           differs(a, b, KK_SET_PRECISION) || differs(a, b, KK_SET_CPU_MASK);
+}
+
+/* How long a record is good the engine in use can be told; always, since another may have taken its
+ * place meanwhile, by settings that were being changed. */
+static void tell_period(kk_server *server, const kk_config *config)
+{
+    kokoro_options options;
+    kokoro_engine *engine = kk_server_take_engine(server);
+    kk_config_engine_options(config, &options);
+    if (engine != NULL)
+        kokoro_set_benchmark_period(engine, options.benchmark_frequency,
+                                    options.benchmark_extended);
+    kk_server_give_engine(server, engine);
 }
 
 /* Does a record that may be used recommend another way than the engine's, or does the engine not
@@ -245,5 +255,6 @@ void kk_live_tick(kk_live *live, kk_server *server)
     }
     if (must_open)
         kk_server_open_engine(server);
+    tell_period(server, kk_live_config(live));
     drop_old(live);
 }

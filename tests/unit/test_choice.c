@@ -204,6 +204,28 @@ TEST(older_than_its_period)
     }
 }
 
+/* A running engine prolongs by the period that holds now, without being opened again. */
+TEST(another_period_while_it_is_open)
+{
+    NEED_DATA();
+    kokoro_options options;
+    kokoro_engine_info info;
+    kk_record loaded;
+    set_options(&options);
+    const kk_record record = store_record(&options, (kk_way){"native", "f32", 1}, 8.0);
+    kokoro_engine *engine = open_engine(&options, &info);
+    speak(engine); /* weekly: it is over, and nothing is written for an hour */
+    CHECK_INT(kk_record_load(&loaded, cache_dir, &error), KOKORO_OK);
+    CHECK_NEAR(loaded.refreshed_at_s, record.refreshed_at_s, 1e-3);
+    kokoro_set_benchmark_period(engine, "weekly", false); /* the same: nothing new */
+    speak(engine);
+    kokoro_set_benchmark_period(engine, "monthly", false);
+    speak(engine);
+    CHECK_INT(kk_record_load(&loaded, cache_dir, &error), KOKORO_OK);
+    CHECK_NEAR(loaded.refreshed_at_s, kk_wall_s(), 600.0);
+    kokoro_close(&engine);
+}
+
 TEST(what_the_options_ask_for)
 {
     NEED_DATA();
@@ -322,5 +344,6 @@ TEST(its_cache_goes)
 }
 
 TEST_MAIN(T(without_a_record), T(without_kernels_for_the_cpu), T(with_a_record),
-          T(older_than_its_period), T(what_the_options_ask_for), T(records_that_do_not_hold),
-          T(recommended_but_unusable), T(every_allocation_may_fail), T(its_cache_goes))
+          T(older_than_its_period), T(another_period_while_it_is_open), T(what_the_options_ask_for),
+          T(records_that_do_not_hold), T(recommended_but_unusable), T(every_allocation_may_fail),
+          T(its_cache_goes))
