@@ -256,20 +256,38 @@ static char *make_body(const kk_stream_request *request)
     return body;
 }
 
+bool kk_stream_key_is_sound(const char *key)
+{
+    static const char characters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                     "0123456789-._~+/=";
+    return key[strspn(key, characters)] == '\0';
+}
+
+static void make_head(kk_buf *head, const kk_stream_target *target, size_t body_len)
+{
+    const bool has_key = target->key != NULL && target->key[0] != '\0';
+    kk_buf_appendf(head,
+                   "POST /v1/audio/speech HTTP/1.1\r\nHost: %.200s:%d\r\nContent-Type: "
+                   "application/json\r\nContent-Length: %zu\r\nConnection: close\r\n",
+                   target->host, target->port, body_len);
+    if (has_key)
+        kk_buf_appendf(head, "Authorization: Bearer %s\r\n", target->key);
+    kk_buf_append_str(head, "\r\n");
+}
+
 void kk_stream_listen(const kk_stream_request *request, kk_stream_figures *out)
 {
     listener l = {.reader = KK_HTTP_READER_INIT};
-    char head[512];
+    kk_buf head = KK_BUF_INIT;
     char *body = make_body(request);
     *out = (kk_stream_figures){.ran_dry = false};
-    (void)snprintf(head, sizeof(head),
-                   "POST /v1/audio/speech HTTP/1.1\r\nHost: %.200s:%d\r\nContent-Type: "
-                   "application/json\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n",
-                   request->target.host, request->target.port, body != NULL ? strlen(body) : 0);
-    const char *problem =
-        body != NULL ? exchange(&request->target, head, body, &l, request->limit_s, request->watch)
-                     : "out of memory";
+    make_head(&head, &request->target, body != NULL ? strlen(body) : 0);
+    const char *problem = body != NULL && !head.failed
+                              ? exchange(&request->target, kk_buf_str(&head), body, &l,
+                                         request->limit_s, request->watch)
+                              : "out of memory";
     free(body);
+    kk_buf_fini(&head);
     if (problem == NULL && l.reader.status != 200) {
         (void)snprintf(out->problem, sizeof(out->problem), "status %d: %s", l.reader.status,
                        l.words);

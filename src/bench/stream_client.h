@@ -37,7 +37,11 @@ bool kk_http_read(kk_http_reader *reader, const char *bytes, size_t n,
 typedef struct kk_stream_target {
     const char *host;
     int port;
+    const char *key; /* sent as a bearer's; NULL or "": none */
 } kk_stream_target;
+
+/* Whether a key can stand in a header: of the characters that a bearer's token has (RFC 6750). */
+bool kk_stream_key_is_sound(const char *key);
 
 typedef struct kk_stream_request {
     kk_stream_target target;

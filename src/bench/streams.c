@@ -6,6 +6,8 @@
 #include "bench/texts.h"
 
 #include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { N_TEXTS = 8, LIMIT_S = 90 };
@@ -24,6 +26,8 @@ typedef struct measuring {
     kk_stream_target target;
     unsigned n_spoken; /* texts so far: each has its number in it */
     double start_s;
+    size_t n_failed;
+    char first_problem[160];
 } measuring;
 
 static void *listen_thread(void *user)
@@ -102,6 +106,8 @@ static int take_round(measuring *m, kk_bench_streams *streams, listener *listene
         if (note(streams, &listeners[i]) == 0 && problem[0] == '\0')
             problem = listeners[i].figures.problem;
     }
+    if (m->first_problem[0] == '\0')
+        (void)snprintf(m->first_problem, sizeof(m->first_problem), "%s", problem);
     if (problem[0] != '\0' && !kk_watch_stopped(m->request->watch))
         tell(m, KK_BENCH_STEP_FAILURE, 0.0, m->n_spoken, problem);
     tell(m, KK_BENCH_STEP_STREAMS, listeners[0].figures.first_sound_s, m->n_spoken, "");
@@ -126,7 +132,28 @@ static int measure_level(measuring *m, int n_streams, listener *listeners, kokor
     }
     if (status == KOKORO_OK)
         m->result->n_streams++;
+    m->n_failed += (size_t)streams->n_failed;
     return status;
+}
+
+/* The key is no setting, since the values of settings are shown and logged. */
+static int take_key(kk_stream_target *target, kokoro_error *err)
+{
+    if (target->key == NULL)
+        target->key = getenv(KK_STREAM_KEY_VARIABLE);
+    if (target->key != NULL && !kk_stream_key_is_sound(target->key))
+        return kk_fail(err, KOKORO_INVALID, "%s holds a character that no key has",
+                       KK_STREAM_KEY_VARIABLE);
+    return KOKORO_OK;
+}
+
+static int fail_streams(const measuring *m, kokoro_error *err)
+{
+    const bool is_about_key = strncmp(m->first_problem, "status 401", 10) == 0;
+    return kk_fail(err, KOKORO_IO, "%zu of %u streams failed, the first by %.159s%s%s", m->n_failed,
+                   m->n_spoken, m->first_problem,
+                   is_about_key ? "; the key that is sent is that of " : "",
+                   is_about_key ? KK_STREAM_KEY_VARIABLE : "");
 }
 
 int kk_bench_measure_streams(kk_bench_result *result, const kk_bench_request *request,
@@ -134,7 +161,7 @@ int kk_bench_measure_streams(kk_bench_result *result, const kk_bench_request *re
 {
     listener listeners[N_TEXTS];
     measuring m = {.result = result, .request = request, .target = *target, .start_s = kk_now_s()};
-    int status = KOKORO_OK;
+    int status = take_key(&m.target, err);
     for (int i = 0; i < N_TEXTS; i++)
         listeners[i] = (listener){.text = KK_BUF_INIT};
     result->n_streams = 0;
@@ -144,5 +171,7 @@ int kk_bench_measure_streams(kk_bench_result *result, const kk_bench_request *re
         result->is_interrupted = true;
     for (int i = 0; i < N_TEXTS; i++)
         kk_buf_fini(&listeners[i].text);
+    if (status == KOKORO_OK && m.n_failed > 0 && !result->is_interrupted)
+        status = fail_streams(&m, err);
     return status;
 }

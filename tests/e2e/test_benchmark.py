@@ -181,6 +181,32 @@ def test_settings_are_followed(start, place):
     assert server.stop() == 0
 
 
+def test_streams_of_a_server_with_keys(place):
+    work, home = place
+    program, keys = os.environ["KOKORO_PROGRAM"], str(work / "keys")
+    key = subprocess.run([program, "keys", "add", "me", "--file", keys], text=True, check=True,
+                         capture_output=True).stdout.split()[-1]
+    (work / "text").write_text("Hello.\n")
+    variables = {k: v for k, v in os.environ.items() if not k.startswith("KOKORO_")}
+
+    def measure(**environment):
+        return subprocess.run(
+            [program, "benchmark", "--comprehensive", "--provider", "native", "--precision", "f32",
+             "--text-file", str(work / "text"), "--runs", "1", "--json", "--port", "0"],
+            cwd=work, text=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=400, check=False,
+            env={**variables, "KOKORO_HOME": str(home), "KOKORO_API_KEYS_FILE": keys, **environment})
+
+    refused = measure()
+    assert refused.returncode == 1, refused.stderr
+    assert "32 of 32 streams failed, the first by status 401" in refused.stderr
+    assert "KOKORO_API_KEY" in refused.stderr
+    assert [level["failed"] for level in json.loads(refused.stdout)["streams"]] == [8, 8, 8, 8]
+    heard = measure(KOKORO_API_KEY=key)
+    assert heard.returncode == 0, heard.stderr
+    assert [level["failed"] for level in json.loads(heard.stdout)["streams"]] == [0, 0, 0, 0]
+    assert key not in heard.stderr + heard.stdout
+
+
 def test_a_library_that_crashes_when_it_is_loaded_leaves_the_server_alone(start, place):
     work, _ = place
     compiler = shutil.which("cc")
