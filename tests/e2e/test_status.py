@@ -363,6 +363,12 @@ def read_metrics(text):
     return types, samples
 
 
+def labels(samples, name, value):
+    """The labels of a family's samples with this value."""
+    return [key.split('"')[1] for key, number in samples.items()
+            if key.startswith(name + "{") and number == value]
+
+
 def test_metrics_are_those_of_the_document(server):
     answer = server.get("/metrics")
     assert answer.status_code == 200
@@ -396,6 +402,19 @@ def test_metrics_and_status_say_the_same(server):
     assert samples["kokoro_audio_seconds_total"] == pytest.approx(p["audio_seconds_total"], abs=1e-3)
     assert samples["kokoro_first_sound_target_seconds"] == p["ttfa_target"] / 1000
     assert samples["kokoro_requests_active_peak"] == status["queue"]["peak_running"]
+    assert samples["kokoro_rejections_total"] == status["errors"]["rejections"]
+    h, memory, benchmark = (status[name] for name in ("hardware", "memory_fragmentation", "scheduled_benchmark"))
+    assert samples["kokoro_cpu_threads"] == h["cpu_threads"]
+    assert samples.get("kokoro_cpu_limit_cores") == h["cpu_limit"]
+    assert samples.get("kokoro_memory_limit_bytes") == (h["memory_limit_gb"] and pytest.approx(h["memory_limit_gb"] * 2**30))
+    assert labels(samples, "kokoro_cpu_instruction_set_info", 1) == h["instruction_sets"]
+    assert labels(samples, "kokoro_accelerator_info", 1) == h["accelerators"]
+    assert labels(samples, "kokoro_kernels_info", 1) == [h["instruction_set"]]
+    assert labels(samples, "kokoro_cpu_info", 1) == [h["cpu_model"]]
+    assert labels(samples, "kokoro_memory_trend", 1) == [memory["memory_trend"]]
+    assert labels(samples, "kokoro_benchmark_state", 1) == [benchmark["state"]]
+    assert labels(samples, "kokoro_benchmark_record_state", 1) == [benchmark["record"]["state"]]
+    assert samples["kokoro_benchmark_due"] == benchmark["due_for_benchmark"]
     for name in ("inference_seconds", "first_sound_seconds", "real_time_factor"):
         counts = [value for key, value in samples.items() if key.startswith(f"kokoro_{name}_bucket")]
         assert counts == sorted(counts) and counts[-1] == samples[f"kokoro_{name}_count"]

@@ -11,6 +11,9 @@ static kk_server server;
 static void set_up(void)
 {
     kk_config_init(&config);
+    /* No record, and no report of an earlier benchmark. */
+    CHECK_INT(kk_config_set_option(&config, KK_SET_HOME, "/nowhere", NULL), KOKORO_OK);
+    CHECK_INT(kk_config_set_option(&config, KK_SET_CACHE, "/nowhere/cache", NULL), KOKORO_OK);
     bare_server_start(&server, &config);
     CHECK_INT(kk_scheduler_create(&server.scheduler, &server, NULL), KOKORO_OK);
     CHECK_INT(kk_jobs_start(&server.jobs, 1, 4, NULL), KOKORO_OK);
@@ -98,6 +101,58 @@ TEST(figures_are_where_they_belong)
     tear_down();
 }
 
+static void check_line(const kk_buf *page, const char *line)
+{
+    kk_buf whole = KK_BUF_INIT;
+    kk_buf_appendf(&whole, "\n%s\n", line);
+    CHECK_HAS(page->data, kk_buf_str(&whole));
+    kk_buf_fini(&whole);
+}
+
+/* The machine's, which no test machine has all of, and the record's. */
+TEST(what_metrics_tell_besides_counts)
+{
+    kk_status s;
+    kk_buf page = KK_BUF_INIT;
+    set_up();
+    kk_hardware *h = &server.hardware;
+    h->n_logical = 6;
+    h->cpu_quota = 1.5;
+    h->memory_limit_bytes = 1 << 30;
+    (void)snprintf(h->instruction_sets, sizeof(h->instruction_sets), "avx2 avx512f");
+    (void)snprintf(h->accelerators, sizeof(h->accelerators), "/dev/dri/renderD128");
+    kk_status_take(&s, &server);
+    s.metrics.n_memory = 100;
+    s.metrics.memory_slope_mb = 0.5;
+    kk_metrics_hardware(&page, &s);
+    kk_metrics_memory(&page, &s);
+    kk_metrics_benchmark(&page, &s);
+    kk_status_give(&s);
+    CHECK(!page.failed);
+    kk_buf_append_char(&page, '\0');
+    static const char *const lines[] = {
+        "kokoro_cpu_threads 6",
+        "kokoro_cpu_limit_cores 1.5",
+        "kokoro_memory_limit_bytes 1073741824",
+        "kokoro_cpu_instruction_set_info{instruction_set=\"avx2\"} 1",
+        "kokoro_cpu_instruction_set_info{instruction_set=\"avx512f\"} 1",
+        "kokoro_accelerator_info{device=\"/dev/dri/renderD128\"} 1",
+        "kokoro_memory_trend{trend=\"increasing\"} 1",
+        "kokoro_memory_trend{trend=\"stable\"} 0",
+        "kokoro_memory_growth_per_request_bytes 524288",
+        "kokoro_benchmark_state{state=\"idle\"} 1",
+        "kokoro_benchmark_record_state{state=\"unmeasured\"} 1",
+        "kokoro_benchmark_record_state{state=\"valid\"} 0",
+        "kokoro_benchmark_due 1",
+    };
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+        check_line(&page, lines[i]);
+    CHECK(strstr(page.data, "\nkokoro_benchmark_record_age_seconds ") == NULL);
+    CHECK_HAS(page.data, "# TYPE kokoro_benchmark_record_age_seconds gauge\n");
+    kk_buf_fini(&page);
+    tear_down();
+}
+
 /* Every allocation in turn: a section is whole or says why not, and the others are whole. */
 TEST(a_section_that_fails_hides_no_other)
 {
@@ -140,4 +195,5 @@ TEST(a_section_that_fails_hides_no_other)
     tear_down();
 }
 
-TEST_MAIN(T(figures_are_where_they_belong), T(a_section_that_fails_hides_no_other))
+TEST_MAIN(T(figures_are_where_they_belong), T(what_metrics_tell_besides_counts),
+          T(a_section_that_fails_hides_no_other))

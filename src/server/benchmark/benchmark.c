@@ -43,13 +43,13 @@ static const char *frequency_text(enum kk_frequency frequency)
     return texts[frequency];
 }
 
-static const char *record_text(enum kk_record_state state)
+const char *kk_status_record_text(enum kk_record_state state)
 {
     static const char *const texts[] = {"unmeasured", "valid", "expired", "changed", "damaged"};
     return texts[state];
 }
 
-static bool has_record(const kk_scheduler_view *view)
+bool kk_status_has_record(const kk_scheduler_view *view)
 {
     return view->record_view.state != KK_RECORD_MISSING &&
            view->record_view.state != KK_RECORD_DAMAGED;
@@ -65,10 +65,11 @@ static json_t *record_object(const kk_scheduler_view *view)
 {
     const kk_record *record = &view->record;
     const kk_record_view *judged = &view->record_view;
-    json_t *object = json_pack("{s:s, s:s, s:s*}", "state", record_text(judged->state), "problem",
-                               judged->state == KK_RECORD_DAMAGED ? judged->problem : "", "changed",
-                               judged->state == KK_RECORD_CHANGED ? judged->changed : NULL);
-    if (!has_record(view))
+    json_t *object =
+        json_pack("{s:s, s:s, s:s*}", "state", kk_status_record_text(judged->state), "problem",
+                  judged->state == KK_RECORD_DAMAGED ? judged->problem : "", "changed",
+                  judged->state == KK_RECORD_CHANGED ? judged->changed : NULL);
+    if (!kk_status_has_record(view))
         return object;
     json_t *rest = json_pack(
         "{s:o, s:o, s:s, s:o, s:o, s:b, s:s}", "recommended", way_object(&record->recommended),
@@ -150,7 +151,7 @@ json_t *kk_status_benchmark(const kk_status *s)
 {
     kk_scheduler_view view;
     kk_scheduler_read(s->server->scheduler, &view);
-    const bool has_run = has_record(&view);
+    const bool has_run = kk_status_has_record(&view);
     const double measured_s = view.record.measured_at_s;
     bool is_by_itself = !view.is_skipped && view.rule.frequency != KK_MANUALLY;
     json_t *object =

@@ -23,6 +23,10 @@ static void requests(kk_buf *dst, const kk_status *s)
     kk_prometheus_sample(dst, name, "result", "ok", (double)all->n_done);
     for (int i = 0; i < KK_METRICS_N_ERRORS; i++)
         kk_prometheus_sample(dst, name, "result", kk_metrics_error_text(i), (double)m->errors[i]);
+    kk_prometheus_single(dst, "kokoro_rejections_total", COUNTER,
+                         "Requests refused: the queue was full, the model not loaded, or the "
+                         "origin or host foreign.",
+                         (double)kk_status_rejections(s));
     kk_prometheus_single(dst, "kokoro_speech_on_target_total", COUNTER,
                          "Speech requests that met the targets of first sound, real-time factor "
                          "and efficiency.",
@@ -148,26 +152,6 @@ static void queue(kk_buf *dst, const kk_status *s)
         kk_prometheus_single(dst, gauges[i].name, GAUGE, gauges[i].help, (double)gauges[i].n);
 }
 
-static void memory(kk_buf *dst, const kk_status *s)
-{
-    const uint64_t resident = kk_resident_bytes(), peak = kk_peak_resident_bytes();
-    if (resident > 0)
-        kk_prometheus_single(dst, "process_resident_memory_bytes", GAUGE, "Resident memory.",
-                             (double)resident);
-    if (peak > 0)
-        kk_prometheus_single(dst, "kokoro_resident_memory_peak_bytes", GAUGE,
-                             "The most resident memory there ever was.", (double)peak);
-    kk_prometheus_single(dst, "kokoro_memory_fragmentation_ratio", GAUGE,
-                         "Part of the allocator's memory that it holds but nobody uses.",
-                         s->watchdog.fragmentation_percent / 100.0);
-    kk_prometheus_single(dst, "kokoro_memory_cleanups_total", COUNTER,
-                         "Times that memory was given back to the system.",
-                         (double)s->watchdog.n_cleanups);
-    kk_prometheus_single(dst, "kokoro_memory_freed_bytes_total", COUNTER,
-                         "Resident memory less after than before those.",
-                         (double)s->watchdog.freed_bytes);
-}
-
 static void start(kk_buf *dst, const kk_status *s)
 {
     static const char name[] = "kokoro_startup_seconds", info[] = "kokoro_build_info";
@@ -196,21 +180,18 @@ static void start(kk_buf *dst, const kk_status *s)
                          (double)n_failed);
 }
 
-static void hardware(kk_buf *dst, const kk_status *s)
-{
-    const kk_hardware *h = &s->server->hardware;
-    kk_prometheus_single(dst, "kokoro_cpu_cores", GAUGE, "Cores that this process may use.",
-                         (double)h->n_physical);
-    kk_prometheus_single(dst, "kokoro_machine_memory_bytes", GAUGE, "Memory of the machine.",
-                         (double)h->memory_bytes);
-    kk_prometheus_single(dst, "kokoro_uptime_seconds", GAUGE, "Time since the start.",
-                         s->metrics.uptime_s);
-}
-
 enum kk_http_verdict kk_get_metrics(const kk_call *call)
 {
-    static void (*const parts[])(kk_buf * dst, const kk_status *s) = {
-        start, requests, inferences, results, phonemes, queue, http, memory, hardware};
+    static void (*const parts[])(kk_buf * dst, const kk_status *s) = {start,
+                                                                      requests,
+                                                                      inferences,
+                                                                      results,
+                                                                      phonemes,
+                                                                      queue,
+                                                                      http,
+                                                                      kk_metrics_memory,
+                                                                      kk_metrics_hardware,
+                                                                      kk_metrics_benchmark};
     kk_status s;
     kk_status_take(&s, call->server);
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)

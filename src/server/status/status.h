@@ -28,15 +28,24 @@ void kk_status_give(kk_status *s);
 /* All sections; NULL when memory is out. */
 json_t *kk_status_make(const kk_status *s);
 
+/* metrics_machine.c */
+void kk_metrics_memory(kk_buf *dst, const kk_status *s);
+void kk_metrics_hardware(kk_buf *dst, const kk_status *s);
+void kk_metrics_benchmark(kk_buf *dst, const kk_status *s);
+
 /* status_performance.c */
 json_t *kk_status_performance(const kk_status *s);
 json_t *kk_status_tts_processing(const kk_status *s);
 json_t *kk_status_errors(const kk_status *s);
+/* Refused: the queue was full, the model not loaded, or origin or host foreign. */
+uint64_t kk_status_rejections(const kk_status *s);
 json_t *kk_status_queue(const kk_status *s);
 json_t *kk_status_warnings(const kk_status *s);
 /* status_system.c */
 json_t *kk_status_hardware(const kk_status *s);
 json_t *kk_status_memory(const kk_status *s);
+/* "stable", "increasing", "decreasing", "unknown" */
+const char *kk_status_memory_trend(const kk_status *s);
 json_t *kk_status_startup(const kk_status *s);
 json_t *kk_status_caches(const kk_status *s);
 json_t *kk_status_versions(const kk_status *s);
@@ -49,6 +58,9 @@ json_t *kk_status_measures(const kk_status *s);
 void kk_status_count_patches(const kk_status *s, size_t *n_applied, size_t *n_failed);
 /* benchmark.c */
 json_t *kk_status_benchmark(const kk_status *s);
+bool kk_status_has_record(const kk_scheduler_view *view);
+/* "unmeasured", "valid", "expired", "changed", "damaged" */
+const char *kk_status_record_text(enum kk_record_state state);
 /* wyoming.c */
 json_t *kk_status_wyoming(const kk_status *s);
 

@@ -186,6 +186,13 @@ static json_t *by_http_status(const kk_status *s)
     return object;
 }
 
+uint64_t kk_status_rejections(const kk_status *s)
+{
+    const kk_metrics_view *m = &s->metrics;
+    return m->errors[KK_METRICS_BUSY] + m->errors[KK_METRICS_NOT_READY] +
+           m->http[403 - KK_METRICS_FIRST_HTTP];
+}
+
 json_t *kk_status_errors(const kk_status *s)
 {
     const kk_metrics_view *m = &s->metrics;
@@ -195,17 +202,15 @@ json_t *kk_status_errors(const kk_status *s)
         total += m->errors[i];
         (void)json_object_set_new(kinds, kk_metrics_error_text(i), kk_json_count(m->errors[i]));
     }
-    const uint64_t foreign = m->http[403 - KK_METRICS_FIRST_HTTP];
     const kk_metrics_summary *cancel = &m->spans[KK_METRICS_SINCE_START].kinds[KK_METRICS_CANCEL];
     return json_pack(
         "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "total", kk_json_count(total),
         "by_kind", kinds, "error_rate",
         kk_json_real(kk_percent(total, m->spans[KK_METRICS_SINCE_START].n_speech) / 100.0),
-        "rejections",
-        kk_json_count(m->errors[KK_METRICS_BUSY] + m->errors[KK_METRICS_NOT_READY] + foreign),
-        "cancellations", kk_json_count(m->errors[KK_METRICS_CANCELLED]), "cancel_time",
-        quantiles(cancel, 1e3), "warnings", kk_json_count(m->n_warnings), "http_answers",
-        kk_json_count(m->n_answers), "http_4xx", kk_json_count(m->n_client_errors), "http_5xx",
+        "rejections", kk_json_count(kk_status_rejections(s)), "cancellations",
+        kk_json_count(m->errors[KK_METRICS_CANCELLED]), "cancel_time", quantiles(cancel, 1e3),
+        "warnings", kk_json_count(m->n_warnings), "http_answers", kk_json_count(m->n_answers),
+        "http_4xx", kk_json_count(m->n_client_errors), "http_5xx",
         kk_json_count(m->n_server_errors), "by_http_status", by_http_status(s));
 }
 

@@ -86,27 +86,31 @@ static json_t *cleanup_events(const kk_status *s)
     return events;
 }
 
-json_t *kk_status_memory(const kk_status *s)
+const char *kk_status_memory_trend(const kk_status *s)
 {
     enum { MIN_REQUESTS = 10 };
     static const double stable_mb = 0.1; /* a request */
+    const double slope = s->metrics.memory_slope_mb;
+    if (s->metrics.n_memory < MIN_REQUESTS)
+        return "unknown";
+    return slope > stable_mb ? "increasing" : slope < -stable_mb ? "decreasing" : "stable";
+}
+
+json_t *kk_status_memory(const kk_status *s)
+{
     double used = (double)kk_resident_bytes(), slope = s->metrics.memory_slope_mb;
     if (used <= 0.0)
         return kk_json_problem("/proc/self/statm cannot be read");
-    const char *trend = slope > stable_mb    ? "increasing"
-                        : slope < -stable_mb ? "decreasing"
-                                             : "stable";
-    if (s->metrics.n_memory < MIN_REQUESTS)
-        trend = "unknown";
     return json_pack("{s:b, s:o, s:o, s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:o}", "watchdog_active",
                      kk_config_real(kk_server_config(s->server), KK_SET_TRIM_AFTER_S) > 0.0,
                      "current_memory_mb", kk_json_real(used / MB), "peak_memory_mb",
-                     kk_json_real((double)kk_peak_resident_bytes() / MB), "memory_trend", trend,
-                     "slope_mb_per_request", kk_json_real(slope), "fragmentation_score",
-                     kk_json_real(s->watchdog.fragmentation_percent), "memory_health",
-                     memory_health(s, used), "cleanup_count", kk_json_count(s->watchdog.n_cleanups),
-                     "freed_bytes_total", kk_json_count(s->watchdog.freed_bytes), "cleanup_events",
-                     cleanup_events(s), "request_count",
+                     kk_json_real((double)kk_peak_resident_bytes() / MB), "memory_trend",
+                     kk_status_memory_trend(s), "slope_mb_per_request", kk_json_real(slope),
+                     "fragmentation_score", kk_json_real(s->watchdog.fragmentation_percent),
+                     "memory_health", memory_health(s, used), "cleanup_count",
+                     kk_json_count(s->watchdog.n_cleanups), "freed_bytes_total",
+                     kk_json_count(s->watchdog.freed_bytes), "cleanup_events", cleanup_events(s),
+                     "request_count",
                      kk_json_count(s->metrics.spans[KK_METRICS_SINCE_START].n_speech));
 }
 
