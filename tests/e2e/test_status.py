@@ -268,6 +268,20 @@ def test_rejected_requests_and_peaks(server):
     assert after["errors"]["rejections"] >= after["queue"]["rejected"]
 
 
+def test_the_other_systems_view_of_the_same(server):
+    status = server.status()
+    p, queue = status["performance"], status["queue"]
+    sessions = p["session_utilization"]
+    assert sessions["total_requests"] == p["total_inferences"]
+    assert sessions["cpu_requests"] == p["cpu_inferences"] and sessions["ane_requests"] == 0
+    assert sessions["max_concurrent_segments"] == queue["workers"]
+    assert sessions["sessions_available"] == {"ane": False, "gpu": False, "cpu": True}
+    nested, memory = p["memory_fragmentation"], status["memory_fragmentation"]
+    assert nested.keys() == memory.keys()
+    assert nested["cleanup_events"] == memory["cleanup_events"]
+    assert not [name for name in p if name.startswith("fast_path")]
+
+
 def test_memory_is_given_back(server):
     server.post({"input": LONG, **FAST})
     before = server.status()["memory_fragmentation"]

@@ -79,6 +79,20 @@ TEST(figures_are_where_they_belong)
     CHECK_NEAR(number(status, "performance", "cpu_inferences"), 2, 0); /* a GPU's is neither */
     CHECK_NEAR(number(status, "performance", "cpu_usage_percent"), 50.0, 1e-9);
     CHECK_NEAR(number(status, "performance", "average_inference_time"), 0.375, 1e-9);
+    const json_t *performance = json_object_get(status, "performance");
+    const json_t *sessions = json_object_get(performance, "session_utilization");
+    static const struct {
+        const char *name;
+        double value;
+    } figures[] = {{"total_requests", 4},  {"ane_requests", 1},
+                   {"gpu_requests", 1},    {"cpu_requests", 2},
+                   {"cpu_percentage", 50}, {"max_concurrent_segments", 1},
+                   {"ane_percentage", 25}, {"concurrent_segments_active", 0},
+                   {"gpu_percentage", 25}, {"concurrent_efficiency", 0}};
+    for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]); i++)
+        CHECK_NEAR(json_number_value(json_object_get(sessions, figures[i].name)), figures[i].value,
+                   1e-9);
+    CHECK_NEAR(number(performance, "memory_fragmentation", "freed_bytes_total"), 1048576, 0);
     CHECK_NEAR(number(status, "performance", "cache_hits"), 1, 0);
     CHECK_NEAR(number(status, "performance", "success_count"), 2, 0); /* the hit too */
     CHECK_NEAR(number(status, "performance", "ttfa_average"), 100.0, 1e-6);
@@ -99,6 +113,26 @@ TEST(figures_are_where_they_belong)
     CHECK(json_is_false(json_object_get(status, "model_loaded")));
     json_decref(status);
     tear_down();
+}
+
+/* One that failed is enough. */
+TEST(measures_are_in_force_or_not)
+{
+    json_t *good = json_pack("[{s:s, s:n}]", "name", "one", "error");
+    json_t *bad = json_pack("[{s:s, s:n}, {s:s, s:s}]", "name", "one", "error", "name", "two",
+                            "error", "it is not there");
+    json_t *closed = kk_status_patches_of(json_incref(good), false, 0.5);
+    json_t *open = kk_status_patches_of(good, true, 0.5);
+    json_t *failed = kk_status_patches_of(bad, true, 0.5);
+    CHECK(json_is_false(json_object_get(closed, "applied")));
+    CHECK(json_is_null(json_object_get(closed, "application_time")));
+    CHECK(json_is_true(json_object_get(open, "applied")));
+    CHECK(json_is_false(json_object_get(failed, "applied")));
+    CHECK_STR(json_string_value(json_array_get(json_object_get(failed, "patch_errors"), 0)),
+              "two: it is not there");
+    json_decref(closed);
+    json_decref(open);
+    json_decref(failed);
 }
 
 static void check_line(const kk_buf *page, const char *line)
@@ -195,5 +229,5 @@ TEST(a_section_that_fails_hides_no_other)
     tear_down();
 }
 
-TEST_MAIN(T(figures_are_where_they_belong), T(what_metrics_tell_besides_counts),
-          T(a_section_that_fails_hides_no_other))
+TEST_MAIN(T(figures_are_where_they_belong), T(measures_are_in_force_or_not),
+          T(what_metrics_tell_besides_counts), T(a_section_that_fails_hides_no_other))

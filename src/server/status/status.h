@@ -54,6 +54,8 @@ json_t *kk_status_onnx_providers(const kk_status *s);
 json_t *kk_status_providers(const kk_status *s);
 /* status_patches.c */
 json_t *kk_status_patches(const kk_status *s);
+/* Of measures, whose reference is taken: in force when the engine is open and none has failed. */
+json_t *kk_status_patches_of(json_t *measures, bool is_open, double took_s);
 json_t *kk_status_measures(const kk_status *s);
 void kk_status_count_patches(const kk_status *s, size_t *n_applied, size_t *n_failed);
 /* benchmark.c */

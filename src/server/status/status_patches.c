@@ -69,12 +69,17 @@ json_t *kk_status_measures(const kk_status *s)
     return measures;
 }
 
+json_t *kk_status_patches_of(json_t *measures, bool is_open, double took_s)
+{
+    json_t *errors = errors_of(measures);
+    return json_pack("{s:b, s:o, s:o, s:i, s:o}", "applied",
+                     is_open && json_array_size(errors) == 0, "application_time",
+                     is_open ? kk_json_real(took_s) : json_null(), "patch_errors", errors,
+                     "original_functions_stored", 0, "measures", measures);
+}
+
 json_t *kk_status_patches(const kk_status *s)
 {
-    json_t *measures = kk_status_measures(s);
     /* They are taken while the engine opens. */
-    return json_pack("{s:b, s:o, s:o, s:i, s:o}", "applied", s->engine != NULL, "application_time",
-                     s->engine != NULL ? kk_json_real(s->times.engine_s) : json_null(),
-                     "patch_errors", errors_of(measures), "original_functions_stored", 0,
-                     "measures", measures);
+    return kk_status_patches_of(kk_status_measures(s), s->engine != NULL, s->times.engine_s);
 }

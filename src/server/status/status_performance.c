@@ -136,10 +136,34 @@ static json_t *phonemes(const kk_status *s)
                      kk_json_count(s->metrics.unknown_symbols));
 }
 
+/* The other system's names, flat: its sessions for kinds of devices are here the one model, whose
+ * inferences are told by what ran them; what is at work at once are the workers. */
+static json_t *sessions(const kk_status *s)
+{
+    const uint64_t all = kk_status_inferences(s), coreml = inferences_of(s, is_coreml),
+                   cpu = inferences_of(s, is_cpu), gpu = all - coreml - cpu;
+    const char *now = kk_status_provider(s);
+    const bool has_one = s->engine != NULL, at_coreml = has_one && is_coreml(now),
+               at_cpu = has_one && is_cpu(now);
+    json_t *available = json_pack("{s:b, s:b, s:b}", "ane", at_coreml, "gpu",
+                                  has_one && !at_coreml && !at_cpu, "cpu", at_cpu);
+    return json_pack(
+        "{s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "dual_session_available", 0,
+        "total_requests", kk_json_count(all), "ane_requests", kk_json_count(coreml), "gpu_requests",
+        kk_json_count(gpu), "cpu_requests", kk_json_count(cpu), "ane_percentage",
+        kk_json_real(kk_percent(coreml, all)), "gpu_percentage", kk_json_real(kk_percent(gpu, all)),
+        "cpu_percentage", kk_json_real(kk_percent(cpu, all)), "concurrent_segments_active",
+        kk_json_count(s->jobs.n_running), "max_concurrent_segments",
+        kk_json_count(s->jobs.n_workers), "concurrent_efficiency",
+        kk_json_real(kk_percent(s->jobs.n_running, s->jobs.n_workers)), "sessions_available",
+        available);
+}
+
 json_t *kk_status_performance(const kk_status *s)
 {
     json_t *object =
-        json_pack("{s:o}", "memory_cleanup_count", kk_json_count(s->watchdog.n_cleanups));
+        json_pack("{s:o, s:o, s:o}", "memory_cleanup_count", kk_json_count(s->watchdog.n_cleanups),
+                  "session_utilization", sessions(s), "memory_fragmentation", kk_status_memory(s));
     json_t *parts[] = {inferences(s), requests(s), phonemes(s)};
     bool is_whole = object != NULL;
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
