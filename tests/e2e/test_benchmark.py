@@ -112,6 +112,69 @@ def test_status_starts_one_that_makes_way_for_speech(start, place):
     assert server.stop() == 0
 
 
+def test_one_starts_by_itself_when_nobody_asks(start, place):
+    server = start_in(start, place, KOKORO_BENCHMARK_IDLE_S="2").wait_ready()
+    server.wait_log(r"benchmark: quick run begins", 30)
+    assert section(server)["state"] == "running"
+    assert server.stop() == 0
+
+
+def test_one_waits_for_the_idle_time(start, place):
+    server = start_in(start, place, KOKORO_BENCHMARK_IDLE_S="3600").wait_ready()
+    time.sleep(6)
+    assert not [line for line in server.log if "run begins" in line]
+    assert not (place[1] / "cache/benchmark/attempt").exists()
+    assert server.stop() == 0
+
+
+def test_what_was_found_outlives_failures_and_the_server(start, place):
+    work, home = place
+    server = start_in(start, place, KOKORO_BENCHMARK_FREQUENCY="manual").wait_ready()
+    assert server.get("/benchmark").json()["last"] is None
+
+    def run(server):
+        assert server.post({}, "/benchmark").status_code == 202
+        wait_until(lambda: section(server)["state"], lambda s: s == "running", 15, "never began")
+
+    def end(server):
+        return wait_until(lambda: server.get("/benchmark").json(), lambda a: a["status"] == "idle", 500, "no end")
+
+    run(server)
+    first = end(server)["last"]
+    assert first["success"] and first["results"]["choice"]["reason"] == first["message"] != "done"
+    assert section(server)["results_file"] == first["results_file"]
+    # While the next one runs, and when that was killed.
+    time.sleep(1.1)
+    run(server)
+    during = server.get("/benchmark").json()
+    assert during["last"] == first and during["last_good"] is None
+    assert section(server)["results_file"] == first["results_file"]
+    for pid in children_of(server.process.pid):
+        os.kill(pid, 9)
+    failed = end(server)
+    assert failed["last"]["success"] is False and failed["last"]["results_file"] is None
+    assert failed["last_good"] == first and Path(first["results_file"]).exists()
+    assert server.stop() == 0
+    again = start_in(start, place, KOKORO_BENCHMARK_FREQUENCY="manual").wait_ready()
+    last = again.get("/benchmark").json()["last"]
+    for key in ("success", "message", "results_file", "results"):
+        assert last[key] == first[key]
+    assert ISO.match(last["ended_at"])
+    assert section(again)["results_file"] == first["results_file"]
+    assert again.stop() == 0
+
+
+def children_of(parent):
+    """Benchmarks that the server started."""
+    for directory in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (directory / "stat").read_text().rpartition(")")[2].split()
+            if int(fields[1]) == parent and b"benchmark" in (directory / "cmdline").read_bytes():
+                yield int(directory.name)
+        except OSError:
+            continue
+
+
 def test_forced_ones_and_the_end(start, place):
     work, home = place
     server = start_in(start, place, KOKORO_BENCHMARK_FREQUENCY="manual").wait_ready()
