@@ -85,9 +85,10 @@ static const char *trouble_of_before(const candidate *before, double max_db)
 
 /* The sentence about ways[chosen], where `rival` is the fastest within the limit. */
 static void explain(kk_buf *text, const kk_bench_result *result, const candidate *candidates,
-                    int rival, int before, const char *trouble)
+                    int rival, int before, const char *trouble, bool is_unmeasured)
 {
     const kk_bench_choice *choice = &result->choice;
+    const char *in_use = is_unmeasured ? "what auto opens without a benchmark" : "in use";
     const int chosen = choice->recommended;
     char name[KK_WAY_TEXT], other[KK_WAY_TEXT];
     if (chosen < 0) {
@@ -112,23 +113,23 @@ static void explain(kk_buf *text, const kk_bench_result *result, const candidate
                        choice->max_quality_db);
     } else if (trouble[0] != '\0') {
         kk_way_text(&choice->before, other);
-        kk_buf_appendf(text, "is the fastest within %.2f dB of native in f32; %s, in use, %s",
-                       choice->max_quality_db, other, trouble);
+        kk_buf_appendf(text, "is the fastest within %.2f dB of native in f32; %s, %s, %s",
+                       choice->max_quality_db, other, in_use, trouble);
     } else if (choice->is_change) {
         kk_way_text(&choice->before, other);
         kk_buf_appendf(text,
-                       "takes %.1f %% less time than %s, in use; a change needs more than "
+                       "takes %.1f %% less time than %s, %s; a change needs more than "
                        "%.1f %%",
-                       choice->improvement_percent, other, choice->min_improvement_percent);
+                       choice->improvement_percent, other, in_use, choice->min_improvement_percent);
     } else if (rival == before) {
-        kk_buf_appendf(text, "is in use and the fastest within %.2f dB of native in f32",
+        kk_buf_appendf(text, "is %s and the fastest within %.2f dB of native in f32", in_use,
                        choice->max_quality_db);
     } else {
         kk_way_text(&result->ways[rival].way, other);
         kk_buf_appendf(text,
-                       "is in use; %s takes %.1f %% less time, and a change needs more than "
+                       "is %s; %s takes %.1f %% less time, and a change needs more than "
                        "%.1f %%",
-                       other, choice->improvement_percent, choice->min_improvement_percent);
+                       in_use, other, choice->improvement_percent, choice->min_improvement_percent);
     }
     kk_buf_append_char(text, '.');
 }
@@ -168,7 +169,7 @@ int kk_choose(kk_bench_result *result, const kk_choice_rule *rule, kokoro_error 
     choice->is_change = has_before && choice->recommended >= 0 && choice->recommended != before;
 
     kk_buf text = KK_BUF_INIT;
-    explain(&text, result, candidates, rival, before, trouble);
+    explain(&text, result, candidates, rival, before, trouble, rule->is_unmeasured);
     choice->reason = text.failed ? NULL : kk_arena_strndup(&result->arena, text.data, text.len);
     kk_buf_fini(&text);
     if (choice->reason == NULL) {

@@ -12,6 +12,8 @@ typedef struct kk_choice_rule {
     double min_improvement_percent; /* KOKORO_MIN_IMPROVEMENT_PERCENT */
     double max_quality_db;          /* KOKORO_MAX_QUALITY_DB */
     kk_way before;                  /* in use now; empty provider: nothing is */
+    bool
+        is_unmeasured; /* `before` is what auto opens without a benchmark, by no benchmark's word */
 } kk_choice_rule;
 
 /* Fills result->choice. Ways that failed take no part. NO_MEMORY. */

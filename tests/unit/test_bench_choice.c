@@ -26,7 +26,7 @@ static void set_time(int place, double seconds)
 
 static int choose(const char *provider, const char *precision)
 {
-    const kk_choice_rule rule = {5.0, 1.0, way_of(provider, precision)};
+    const kk_choice_rule rule = {5.0, 1.0, way_of(provider, precision), false};
     CHECK_INT(kk_choose(&result, &rule, &error), KOKORO_OK);
     return result.choice.recommended;
 }
@@ -84,7 +84,7 @@ TEST(a_change_needs_more_than_the_threshold)
     set_time(FIXTURE_ORT, 64.0);
     set_time(FIXTURE_BF16, 60.0);
     set_time(FIXTURE_F32, 99.0);
-    const kk_choice_rule exact = {6.25, 1.0, way_of("onnxruntime", "file")};
+    const kk_choice_rule exact = {6.25, 1.0, way_of("onnxruntime", "file"), false};
     CHECK_INT(kk_choose(&result, &exact, &error), KOKORO_OK);
     CHECK_INT(result.choice.recommended, FIXTURE_ORT);
     kk_bench_result_fini(&result);
@@ -97,7 +97,7 @@ TEST(equals_change_nothing)
     set_time(FIXTURE_BF16, 0.5);
     set_time(FIXTURE_F32, 0.5);
     CHECK_INT(choose("", ""), FIXTURE_BF16);
-    const kk_choice_rule rule = {0.0, 1.0, way_of("onnxruntime", "file")};
+    const kk_choice_rule rule = {0.0, 1.0, way_of("onnxruntime", "file"), false};
     CHECK_INT(kk_choose(&result, &rule, &error), KOKORO_OK);
     CHECK_INT(result.choice.recommended, FIXTURE_ORT);
     CHECK(!result.choice.is_change);
@@ -155,6 +155,36 @@ TEST(what_was_in_use_failed_or_was_not_measured)
     kk_bench_result_fini(&result);
 }
 
+/* Without a record the threshold holds too, and nobody is told that something was chosen before. */
+TEST(what_auto_opens_unmeasured_has_to_be_beaten_too)
+{
+    fixture_make(&result);
+    set_time(FIXTURE_F32, 1.0);
+    set_time(FIXTURE_BF16, 2.0);
+    set_time(FIXTURE_ORT, 0.96);
+    const kk_choice_rule rule = {5.0, 1.0, way_of("native", "f32"), true};
+    CHECK_INT(kk_choose(&result, &rule, &error), KOKORO_OK);
+    CHECK_INT(result.choice.recommended, FIXTURE_F32);
+    CHECK_STR(result.choice.reason,
+              "native f32, 2 threads is what auto opens without a benchmark; onnxruntime file, 2 "
+              "threads takes 4.0 % less time, and a change needs more than 5.0 %.");
+    set_time(FIXTURE_ORT, 0.9);
+    CHECK_INT(kk_choose(&result, &rule, &error), KOKORO_OK);
+    CHECK_INT(result.choice.recommended, FIXTURE_ORT);
+    CHECK_STR(result.choice.reason,
+              "onnxruntime file, 2 threads takes 10.0 % less time than native f32, 2 threads, what "
+              "auto opens without a benchmark; a change needs more than 5.0 %.");
+    set_time(FIXTURE_F32, 0.5);
+    CHECK_INT(kk_choose(&result, &rule, &error), KOKORO_OK);
+    CHECK_STR(result.choice.reason, "native f32, 2 threads is what auto opens without a benchmark "
+                                    "and the fastest within 1.00 dB of native in f32.");
+    result.ways[FIXTURE_F32].failure = "no memory";
+    CHECK_INT(kk_choose(&result, &rule, &error), KOKORO_OK);
+    CHECK_HAS(result.choice.reason,
+              "; native f32, 2 threads, what auto opens without a benchmark, failed.");
+    kk_bench_result_fini(&result);
+}
+
 TEST(nothing_ran)
 {
     fixture_make(&result);
@@ -173,7 +203,7 @@ TEST(nothing_ran)
 TEST(memory_is_out_at_every_place)
 {
     fixture_make(&result);
-    const kk_choice_rule rule = {5.0, 1.0, way_of("onnxruntime", "file")};
+    const kk_choice_rule rule = {5.0, 1.0, way_of("onnxruntime", "file"), false};
     int status = KOKORO_NO_MEMORY;
     size_t k = 0;
     while (status == KOKORO_NO_MEMORY && k < 100) {
@@ -190,5 +220,6 @@ TEST(memory_is_out_at_every_place)
 TEST_MAIN(T(the_fastest_where_nothing_was_in_use), T(the_sign_is_right),
           T(a_change_needs_more_than_the_threshold), T(equals_change_nothing),
           T(the_fastest_may_sound_too_far_away), T(nothing_within_the_limit_is_marked),
-          T(what_was_in_use_failed_or_was_not_measured), T(nothing_ran),
+          T(what_was_in_use_failed_or_was_not_measured),
+          T(what_auto_opens_unmeasured_has_to_be_beaten_too), T(nothing_ran),
           T(memory_is_out_at_every_place))

@@ -31,7 +31,7 @@ static char path[64];
 
 static void make(void)
 {
-    const kk_choice_rule rule = {5.0, 1.0, {"onnxruntime", "file", 2}};
+    const kk_choice_rule rule = {5.0, 1.0, {"onnxruntime", "file", 2}, false};
     fixture_make(&result);
     CHECK_INT(kk_choose(&result, &rule, &error), KOKORO_OK);
 }

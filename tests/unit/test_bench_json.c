@@ -17,7 +17,7 @@ static kokoro_error error;
 
 static void make(void)
 {
-    const kk_choice_rule rule = {5.0, 1.0, {"onnxruntime", "file", 2}};
+    const kk_choice_rule rule = {5.0, 1.0, {"onnxruntime", "file", 2}, false};
     fixture_make(&result);
     CHECK_INT(kk_choose(&result, &rule, &error), KOKORO_OK);
     result.n_streams = 2;

@@ -58,7 +58,7 @@ static size_t count_and_remove(void)
 
 static void make(void)
 {
-    const kk_choice_rule rule = {5.0, 1.0, {"onnxruntime", "file", 2}};
+    const kk_choice_rule rule = {5.0, 1.0, {"onnxruntime", "file", 2}, false};
     fixture_make(&result);
     CHECK_INT(kk_choose(&result, &rule, &error), KOKORO_OK);
 }
@@ -280,7 +280,7 @@ TEST(what_was_spoken_once_and_what_was_passed_over)
 {
     kk_buf text = KK_BUF_INIT;
     make();
-    const kk_choice_rule rule = {5.0, 0.1, {"", "", 0}};
+    const kk_choice_rule rule = {5.0, 0.1, {"", "", 0}, false};
     CHECK_INT(kk_choose(&result, &rule, &error), KOKORO_OK);
     result.busy = "a compiler";
     for (size_t i = 0; i < result.n_ways; i++)
