@@ -33,7 +33,7 @@ static enum kk_frequency frequency_of(const char *name)
         if (strcmp(name, names[i]) == 0)
             return (enum kk_frequency)i;
     }
-    return KK_WEEKLY;
+    return name != NULL && strcmp(name, "manual") == 0 ? KK_MANUALLY : KK_WEEKLY;
 }
 
 void kk_choice_set_period(kk_choice_made *made, const char *frequency, bool is_extended)

@@ -194,7 +194,8 @@ TEST(older_than_its_period)
         const char *choice;
     } rules[] = {{"daily", false, "expired"},    {"daily", true, "expired"},
                  {"weekly", false, "expired"},   {"weekly", true, "measured"},
-                 {"monthly", false, "measured"}, {"manually", false, "measured"}};
+                 {"monthly", false, "measured"}, {"manually", false, "measured"},
+                 {"manual", false, "measured"}};
     for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
         options.benchmark_frequency = rules[i].frequency;
         options.benchmark_extended = rules[i].is_extended;
