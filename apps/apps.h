@@ -37,6 +37,16 @@ void kk_app_write_log(bool as_json, int level, const char *line);
 struct json_t;
 int kk_app_print_json(struct json_t *value);
 
+/* The same for a document that is text already and ends with its newline, without the flush. */
+void kk_app_put_document(const char *text);
+
+/* {"success": false, "error": the last complaint}, where no document was printed before: what
+ * --json gives of a failure. */
+void kk_app_print_failure(void);
+
+/* What kk_complain said last, but for warnings; "" for nothing. */
+const char *kk_app_last_complaint(void);
+
 /* Write out standard output: KK_EXIT_OK, or a message and KK_EXIT_FAILED. */
 int kk_app_flush(void);
 

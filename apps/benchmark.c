@@ -101,6 +101,7 @@ static int read_options(const kk_app *app, kk_benchmark_request *request)
     request->is_verbose = is_given(app, KK_BENCHMARK_VERBOSE);
     request->json = is_given(app, KK_BENCHMARK_JSON);
     request->progress_json = is_given(app, KK_BENCHMARK_PROGRESS);
+    request->is_inherited = is_given(app, KK_BENCHMARK_INHERITED);
     request->baseline = value(app, KK_BENCHMARK_COMPARE);
     if (is_given(app, KK_BENCHMARK_OUTPUT_FILE))
         request->output_file = value(app, KK_BENCHMARK_OUTPUT_FILE);

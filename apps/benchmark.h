@@ -13,7 +13,8 @@ typedef struct kk_benchmark_request {
     const char *text_file;             /* NULL: the own texts */
     const char *baseline;              /* NULL: nothing to compare with */
     bool continues_on_error, validates_only, is_verbose, json, progress_json;
-    int nice; /* added to the priority number */
+    bool is_inherited; /* the options that are settings are those of who started it, and uses it */
+    int nice;          /* added to the priority number */
 } kk_benchmark_request;
 
 void kk_benchmark_request_init(kk_benchmark_request *request);

@@ -87,15 +87,16 @@ static json_t *results_of(const kk_record *record)
 }
 
 static void add_record(json_t *status, const kk_record *record, const kk_record_view *view,
-                       bool is_manual)
+                       bool is_manual, bool is_skipped)
 {
     const double left_s = view->expires_at_s - kk_wall_s();
+    const bool is_off = is_manual || is_skipped;
     json_t *rest = json_pack(
         "{s:o, s:o, s:o, s:f, s:o, s:o, s:o, s:o, s:s, s:s, s:b, s:o}", "age_hours",
         kk_json_of_span(view->age_s, hour_s), "age_days", kk_json_of_span(view->age_s, day_s),
         "benchmarked_at", date_or_null(record->measured_at_s), "benchmark_date",
         record->measured_at_s, "expires_in_hours", kk_json_of_span(left_s, hour_s),
-        "next_benchmark", is_manual ? json_null() : date_or_null(view->expires_at_s),
+        "next_benchmark", is_off ? json_null() : date_or_null(view->expires_at_s),
         "recommended_provider", way_or_null(&record->recommended), "current_provider",
         way_or_null(&record->current), "mode", record->mode, "reason", record->reason,
         "is_over_quality_limit", record->is_over_quality, "benchmark_results", results_of(record));
@@ -109,7 +110,8 @@ static json_t *status_part(kk_app *app)
     kk_record_view view;
     char *path;
     const bool is_manual = kk_frequency_rule(&app->config).frequency == KK_MANUALLY;
-    const bool is_alone = is_manual || kk_config_bool(&app->config, KK_SET_SKIP_BENCHMARKING);
+    const bool is_skipped = kk_config_bool(&app->config, KK_SET_SKIP_BENCHMARKING);
+    const bool is_alone = is_manual || is_skipped;
     kk_frequency_look(&app->config, &record, &view, &path);
     json_t *status = json_pack(
         "{s:o, s:s, s:s, s:s?, s:s?, s:o}", "configuration", configuration(&app->config), "path",
@@ -118,7 +120,7 @@ static json_t *status_part(kk_app *app)
         "running_process", json_integer(kk_record_lock_holder(cache_dir_of(app))));
     kk_free(path);
     if (view.state != KK_RECORD_MISSING && view.state != KK_RECORD_DAMAGED)
-        add_record(status, &record, &view, is_manual);
+        add_record(status, &record, &view, is_manual, is_skipped);
     (void)json_object_set_new(status, "advice", json_string(advice(view.state, is_alone)));
     return status;
 }
@@ -172,7 +174,9 @@ static void print_period(const json_t *s)
         (void)printf("  Expires in:       %.1f hours\n", left);
     else if (!is_changed)
         (void)printf("  Expired:          %.1f hours ago\n", -left);
-    if (json_is_null(json_object_get(s, "next_benchmark")))
+    if (json_is_true(json_object_get(json_object_get(s, "configuration"), "skip_benchmarking")))
+        next = "when it is asked for: KOKORO_SKIP_BENCHMARKING turns the server's own off";
+    else if (json_is_null(json_object_get(s, "next_benchmark")))
         next = "when it is asked for";
     else if (is_changed || left <= 0.0)
         next = "due";
@@ -232,38 +236,64 @@ static void print_clear(const json_t *c)
 
 /* ---- --force-benchmark -------------------------------------------------------------------- */
 
+/* Takes the reference of `failures`, which may be NULL. */
+static json_t *force_failure(json_t *failures)
+{
+    json_t *object = json_pack("{s:b, s:s}", "success", 0, "error", kk_app_last_complaint());
+    if (failures != NULL)
+        (void)json_object_set_new(object, "failed", failures);
+    return object;
+}
+
+static json_t *new_record_to_json(const kk_app *app, const kk_record *record)
+{
+    const kk_record_result *fastest = &record->results[0], *slowest = fastest;
+    for (size_t i = 1; i < record->n_results; i++) {
+        fastest = record->results[i].seconds < fastest->seconds ? &record->results[i] : fastest;
+        slowest = record->results[i].seconds > slowest->seconds ? &record->results[i] : slowest;
+    }
+    const kk_validity_rule rule = kk_frequency_rule(&app->config);
+    const double gain =
+        slowest->seconds > 0.0 ? 100.0 * (1.0 - fastest->seconds / slowest->seconds) : 0.0;
+    return json_pack("{s:b, s:o, s:s, s:o, s:f, s:o, s:f, s:o, s:f}", "success", 1,
+                     "recommended_provider", way_or_null(&record->recommended), "reason",
+                     record->reason, "cache_duration_hours",
+                     kk_json_of_span(kk_validity_s(&rule), hour_s), "improvement_percent",
+                     round(gain * 10.0) / 10.0, "fastest", way_or_null(&fastest->way),
+                     "fastest_seconds", fastest->seconds, "slowest", way_or_null(&slowest->way),
+                     "slowest_seconds", slowest->seconds);
+}
+
 static json_t *force_part(kk_app *app, int *status)
 {
     kk_record record;
     kk_record_view view;
     char *path;
+    json_t *failures = NULL;
     const double begin_s = kk_wall_s();
-    *status = kk_app_quick_benchmark(app, app->values[KK_CACHE_JSON] != NULL);
+    const char *option = kk_fingerprint_option(&app->config);
+    if (option != NULL) {
+        kk_complain("the record is for every program: --%s would make one that none of the others "
+                    "can use; set it in the environment or in .env",
+                    option);
+        *status = KK_EXIT_USAGE;
+        return force_failure(NULL);
+    }
+    *status = kk_app_quick_benchmark(app, app->values[KK_CACHE_JSON] != NULL ? &failures : NULL);
     if (*status != KK_EXIT_OK)
-        return json_pack("{s:b}", "success", 0);
+        return force_failure(failures);
     kk_frequency_look(&app->config, &record, &view, &path);
     kk_free(path);
     if (view.state == KK_RECORD_MISSING || view.state == KK_RECORD_DAMAGED ||
         record.measured_at_s < begin_s - 1.0) {
         kk_complain("the benchmark ended without a new record");
         *status = KK_EXIT_FAILED;
-        return json_pack("{s:b}", "success", 0);
+        return force_failure(failures);
     }
-    const kk_record_result *fastest = &record.results[0], *slowest = fastest;
-    for (size_t i = 1; i < record.n_results; i++) {
-        fastest = record.results[i].seconds < fastest->seconds ? &record.results[i] : fastest;
-        slowest = record.results[i].seconds > slowest->seconds ? &record.results[i] : slowest;
-    }
-    const kk_validity_rule rule = kk_frequency_rule(&app->config);
-    const double gain =
-        slowest->seconds > 0.0 ? 100.0 * (1.0 - fastest->seconds / slowest->seconds) : 0.0;
-    return json_pack("{s:b, s:o, s:s, s:o, s:f, s:o, s:f, s:o, s:f}", "success", 1,
-                     "recommended_provider", way_or_null(&record.recommended), "reason",
-                     record.reason, "cache_duration_hours",
-                     kk_json_of_span(kk_validity_s(&rule), hour_s), "improvement_percent",
-                     round(gain * 10.0) / 10.0, "fastest", way_or_null(&fastest->way),
-                     "fastest_seconds", fastest->seconds, "slowest", way_or_null(&slowest->way),
-                     "slowest_seconds", slowest->seconds);
+    json_t *object = new_record_to_json(app, &record);
+    if (failures != NULL)
+        (void)json_object_set_new(object, "failed", failures);
+    return object;
 }
 
 static void print_force(const json_t *f)
@@ -395,7 +425,7 @@ int kk_app_benchmark_cache(kk_app *app)
         put_part(app, document, "inspect", inspect_part(app), print_inspect);
     int status = KK_EXIT_OK;
     if (given[KK_CACHE_JSON] != NULL) {
-        status = kk_print_json(document);
+        status = kk_app_print_json(document);
     } else {
         json_decref(document);
         status = kk_app_flush();

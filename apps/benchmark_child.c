@@ -181,6 +181,14 @@ static json_t *list_cached(const child *c, const json_t *question)
     return json_pack("{s:o}", "cached", list);
 }
 
+static void add_measure(void *user, const kokoro_measure *measure)
+{
+    (void)json_array_append_new(
+        user, json_pack("{s:s, s:s, s:b, s:s, s:s?}", "name", measure->name, "target",
+                        measure->target, "applied", measure->applied, "detail", measure->detail,
+                        "error", measure->error[0] != '\0' ? measure->error : NULL));
+}
+
 /* The cost of asking for the placement is no part of the load time: it has a question of its own.
  */
 static json_t *open_engine(child *c, const json_t *question, bool wants_placement)
@@ -195,11 +203,13 @@ static json_t *open_engine(child *c, const json_t *question, bool wants_placemen
         return error_answer(error.message);
     kokoro_engine_info info = {.struct_size = sizeof(info)};
     kokoro_get_engine_info(c->engine, &info);
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:f, s:f}", "provider", info.provider,
+    json_t *measures = json_array();
+    kokoro_list_measures(c->engine, add_measure, measures);
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:f, s:f, s:o}", "provider", info.provider,
                      "precision", info.precision, "execution_provider", info.execution_provider,
                      "version", info.runtime_version, "placement",
                      info.placement != NULL ? info.placement : "", "threads", info.n_threads,
-                     "load_ms", info.load_ms, "pack_ms", info.pack_ms);
+                     "load_ms", info.load_ms, "pack_ms", info.pack_ms, "measures", measures);
 }
 
 static json_t *answer_of(child *c, const char *line, size_t len)

@@ -116,7 +116,7 @@ static int show_current(kk_app *app)
     if (status != KK_EXIT_OK)
         return status;
     if (app->values[KK_FREQUENCY_JSON] != NULL)
-        return kk_print_json(current_to_json(config));
+        return kk_app_print_json(current_to_json(config));
     const kk_validity_rule rule = kk_frequency_rule(config);
     const kk_frequency_text *text = &kk_frequencies[rule.frequency];
     const double period_s = kk_validity_s(&rule);
@@ -147,8 +147,8 @@ static int write_frequency(const kk_app *app, enum kk_frequency frequency)
     }
     warn_of_override(name);
     if (app->values[KK_FREQUENCY_JSON] != NULL)
-        return kk_print_json(json_pack("{s:s, s:s, s:s?}", "frequency", name, "written",
-                                       KK_DOTENV_PATH, "environment_variable", exported()));
+        return kk_app_print_json(json_pack("{s:s, s:s, s:s?}", "frequency", name, "written",
+                                           KK_DOTENV_PATH, "environment_variable", exported()));
     (void)printf("%s=%s is written to ./.env; a running server sees it within 5 seconds.\n",
                  variable, name);
     return kk_app_flush();

@@ -152,7 +152,7 @@ int kk_print_history(const kk_config *config, const char *count, bool json)
     if (status != KOKORO_OK && !(status == KOKORO_NOT_FOUND && json))
         ended = kk_complain_of(&error);
     else if (json)
-        ended = kk_print_json(view_to_json(&view));
+        ended = kk_app_print_json(view_to_json(&view));
     else
         print_runs(&view);
     kk_history_view_fini(&view);

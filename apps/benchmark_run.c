@@ -4,14 +4,17 @@
  * stopped.
  */
 #include "benchmark.h"
+#include "benchmark_check.h"
 #include "benchmark_history.h"
 #include "benchmark_server.h"
 #include "benchmark_talk.h"
+#include "frequency.h"
 
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/status.h"
+#include "bench/before.h"
 #include "bench/choice.h"
 #include "bench/compare.h"
 #include "bench/history.h"
@@ -22,13 +25,11 @@
 #include "cache/record.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { MAX_HISTORY = 20 };
@@ -47,6 +48,7 @@ typedef struct session {
     kk_comparison comparison;
     bool has_comparison;
     bool streams_failed; /* no server could be listened to */
+    kk_way_before before;
     kk_record_lock lock;
     kokoro_error error;
 } session;
@@ -98,40 +100,6 @@ static void catch_signals(void)
 
 /* ---- checks -------------------------------------------------------------------------------- */
 
-/* The directory of a path, "." where it names none; freed by the caller. */
-static char *directory_of(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    if (slash == NULL)
-        return kk_strdup(".");
-    return kk_strndup(path, slash == path ? 1 : (size_t)(slash - path));
-}
-
-/* That a report can be written, by making and removing a file beside it. */
-static int check_output(const char *path, kokoro_error *err)
-{
-    struct stat st;
-    char *dir = directory_of(path);
-    char *temp = kk_temp_path(path);
-    int status = dir != NULL && temp != NULL ? kk_make_dirs(dir, err) : kk_fail_memory(err);
-    if (status == KOKORO_OK && stat(path, &st) == 0 && !S_ISREG(st.st_mode))
-        status = kk_fail(err, KOKORO_IO, "the report cannot be written: %.200s is no regular file",
-                         path);
-    if (status == KOKORO_OK) {
-        const int fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (fd < 0)
-            status = kk_fail(err, KOKORO_IO, "the report %.200s cannot be written: %s", path,
-                             strerror(errno));
-        else
-            (void)close(fd);
-        if (fd >= 0)
-            (void)unlink(temp);
-    }
-    kk_free(dir);
-    kk_free(temp);
-    return status;
-}
-
 static int find_program(session *s)
 {
     const ssize_t len = readlink("/proc/self/exe", s->program, sizeof(s->program) - 1);
@@ -157,20 +125,13 @@ static int check_voice(session *s)
     return KOKORO_OK;
 }
 
-/* What is in use now: what `auto` opened last, else what it was told to. */
-static kk_way way_before(const char *cache_dir)
-{
-    kk_record record;
-    if (kk_record_load(&record, cache_dir, NULL) != KOKORO_OK)
-        return (kk_way){.n_threads = 0};
-    return record.current.provider[0] != '\0' ? record.current : record.recommended;
-}
-
 static int set_up(session *s)
 {
     const kk_config *config = &s->app->config;
     const kk_benchmark_request *request = s->request;
+    const kk_validity_rule rule = kk_frequency_rule(config);
     kk_app_engine_options(config, &s->options);
+    kk_way_before_find(&s->before, &s->options, &rule, kk_wall_s());
     s->watch = (kk_bench_watch){.stopped = is_stopped, .continued = times_continued};
     s->talk = (kk_benchmark_talk){.is_verbose = request->is_verbose};
     if (request->progress_json)
@@ -181,7 +142,7 @@ static int set_up(session *s)
                                   .command = s->command,
                                   .voice = kk_config_text(config, KK_SET_VOICE),
                                   .text_file = request->text_file,
-                                  .before = way_before(s->options.cache_dir),
+                                  .before = s->before.way,
                                   .continues_on_error = request->continues_on_error,
                                   .watch = &s->watch,
                                   .progress = kk_benchmark_tell,
@@ -193,7 +154,7 @@ static int set_up(session *s)
     if (status == KOKORO_OK)
         status = check_voice(s);
     if (status == KOKORO_OK)
-        status = check_output(request->output_file, &s->error);
+        status = kk_check_report_path(request->output_file, &s->error);
     if (status == KOKORO_OK && request->baseline != NULL)
         status = kk_baseline_read(&s->baseline, request->baseline,
                                   kk_config_text(config, KK_SET_HOME), &s->error);
@@ -214,10 +175,12 @@ static bool has_failures(const kk_bench_result *result)
 static int choose(session *s)
 {
     const kk_config *config = &s->app->config;
+    kk_way_before_settle(&s->before, &s->result);
     const kk_choice_rule rule = {.min_improvement_percent =
                                      kk_config_real(config, KK_SET_MIN_IMPROVEMENT_PERCENT),
                                  .max_quality_db = kk_config_real(config, KK_SET_MAX_QUALITY_DB),
-                                 .before = s->bench.before};
+                                 .before = s->before.way,
+                                 .is_unmeasured = s->before.is_unmeasured};
     return kk_choose(&s->result, &rule, &s->error);
 }
 
@@ -225,10 +188,18 @@ static int choose(session *s)
 static bool leaves_out_way_in_use(const session *s)
 {
     for (size_t i = 0; i < s->result.n_left_out; i++) {
-        if (kk_way_equal(&s->result.left_out[i].way, &s->bench.before))
+        if (kk_way_equal(&s->result.left_out[i].way, &s->before.way))
             return true;
     }
     return false;
+}
+
+/* An option by which the run is of other conditions than programs without it have: "--threads". The
+ * record is theirs too, and would be worth nothing to them. NULL: there is none. */
+static const char *own_condition(const session *s)
+{
+    const char *name = kk_fingerprint_option(&s->app->config);
+    return s->request->is_inherited ? NULL : name;
 }
 
 /* The record is for provider auto: a run that looked at one provider only says nothing of the
@@ -238,7 +209,7 @@ static bool is_for_record(const session *s)
     const char *provider = kk_config_text(&s->app->config, KK_SET_PROVIDER);
     const char *precision = kk_config_text(&s->app->config, KK_SET_PRECISION);
     if (s->result.choice.recommended < 0 || strcmp(provider, "auto") != 0 ||
-        strcmp(precision, "auto") != 0)
+        strcmp(precision, "auto") != 0 || own_condition(s) != NULL)
         return false;
     return !leaves_out_way_in_use(s) &&
            (!has_failures(&s->result) || s->request->continues_on_error);
@@ -291,11 +262,26 @@ static kept keep(session *s)
     if (is_for_record(s)) {
         kk_record record;
         kk_choice_record(&s->result, &record);
+        if (s->before.is_unmeasured) /* nobody has opened it yet */
+            record.current = (kk_way){.n_threads = 0};
         status = kk_record_store(&record, s->options.cache_dir, &s->error);
         k.is_recorded = is_told(s, status);
         k.has_failed = k.has_failed || !k.is_recorded;
     }
     return k;
+}
+
+static void say_why_unrecorded(const session *s)
+{
+    const char *name = own_condition(s);
+    if (name != NULL)
+        (void)printf("Provider auto goes on as before: --%s holds for this run alone. What every "
+                     "program is to use is set in the environment or in .env.\n",
+                     name);
+    else
+        (void)puts(
+            "Provider auto goes on as before: only a whole run of all that is there, without "
+            "failures and with the way in use, changes what it uses.");
 }
 
 static int print_result(session *s, const kept *k)
@@ -306,8 +292,12 @@ static int print_result(session *s, const kept *k)
         status = kk_result_to_json(&text, &s->result, &s->view,
                                    s->has_comparison ? &s->comparison : NULL, &s->error);
         if (status == KOKORO_OK)
-            (void)fputs(kk_buf_str(&text), stdout);
+            kk_app_put_document(kk_buf_str(&text));
         kk_buf_fini(&text);
+        if (own_condition(s) != NULL)
+            kk_complain("warning: the benchmark record stays as it is: --%s holds for this run "
+                        "alone",
+                        own_condition(s));
         return status;
     }
     kk_benchmark_print(&s->result);
@@ -317,9 +307,7 @@ static int print_result(session *s, const kept *k)
     if (k->is_reported)
         (void)printf("\nReport: %s\n", s->request->output_file);
     if (!k->is_recorded && !is_for_record(s))
-        (void)puts(
-            "Provider auto goes on as before: only a whole run of all that is there, without "
-            "failures and with the way in use, changes what it uses.");
+        say_why_unrecorded(s);
     return status;
 }
 
@@ -396,27 +384,13 @@ static int validate(session *s)
 {
     const int status = kk_bench_validate(&s->result, &s->bench, &s->error);
     kk_benchmark_tell_end(&s->talk);
+    if (s->result.is_interrupted || was_stopped != 0)
+        return give_up();
     if (status != KOKORO_OK)
         return kk_complain_of_set_up(&s->error);
-    (void)printf("model     %s\nvoice     %s\nreport    %s\n", s->options.model_path,
-                 s->bench.voice, s->request->output_file);
-    for (size_t t = 0; t < s->result.n_texts; t++)
-        (void)printf("text      %s, %zu characters\n", s->result.texts[t].name,
-                     s->result.texts[t].n_chars);
-    for (size_t i = 0; i < s->result.n_ways; i++) {
-        char name[KK_WAY_TEXT];
-        const kk_bench_way *way = &s->result.ways[i];
-        kk_way_text(&way->way, name);
-        (void)printf("%s  %s%s%s\n", way->failure != NULL ? "FAILS   " : "ready   ", name,
-                     way->failure != NULL ? ": " : "", way->failure != NULL ? way->failure : "");
-    }
-    for (size_t i = 0; i < s->result.n_absent; i++)
-        (void)printf("absent    %s: %s\n", s->result.absent[i].provider,
-                     s->result.absent[i].reason);
-    (void)printf("time      about %.0f s\n", kk_bench_guess_s(&s->result, &s->bench.plan));
-    if (kk_app_flush() != KK_EXIT_OK)
-        return KK_EXIT_FAILED;
-    return has_failures(&s->result) ? KK_EXIT_FAILED : KK_EXIT_OK;
+    const int printed =
+        kk_print_validation(&s->result, &s->bench, s->request->output_file, s->request->json);
+    return has_failures(&s->result) ? KK_EXIT_FAILED : printed;
 }
 
 static int run_locked(session *s)

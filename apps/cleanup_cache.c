@@ -49,15 +49,6 @@ static bool is_stopped(void *user)
 
 /* ---- output ------------------------------------------------------------------------------- */
 
-/* A failure, as JSON on standard output too when that was asked for. */
-static int fail(bool is_json, const kokoro_error *error)
-{
-    const int status = kk_complain_of(error);
-    if (is_json)
-        (void)kk_app_print_json(json_pack("{s:b, s:s}", "success", 0, "error", error->message));
-    return status;
-}
-
 static void tell_problems(const kk_problems *problems)
 {
     for (size_t i = 0; i < problems->n; i++)
@@ -185,11 +176,11 @@ static int show(const kk_app *app, const kk_cleanup_rules *rules)
     kk_cache_statistics *s = kk_calloc(1, sizeof(*s));
     int status;
     if (s == NULL) {
-        status = fail(is_json, &error);
+        status = kk_complain_of(&error);
     } else if (app->values[KK_CLEANUP_WATCH] != NULL) {
         status = watch(s, rules);
     } else if (kk_cache_look(s, rules, &error) != KOKORO_OK) {
-        status = fail(is_json, &error);
+        status = kk_complain_of(&error);
     } else {
         tell_problems(&s->problems);
         if (is_json) {
@@ -210,7 +201,7 @@ static int clean(const kk_app *app, const kk_cleanup_rules *rules)
     kk_cleanup_result *r = kk_calloc(1, sizeof(*r));
     int status;
     if (r == NULL || kk_cleanup_run(r, rules, &error) != KOKORO_OK) {
-        status = fail(is_json, &error);
+        status = kk_complain_of(&error);
     } else {
         const kk_policy_result *policies[] = {&r->age, &r->temp_dirs, &r->size, &r->patterns};
         for (size_t i = 0; i < sizeof(policies) / sizeof(policies[0]); i++)
@@ -250,12 +241,14 @@ int kk_app_cleanup_cache(kk_app *app)
     const bool shows = app->values[KK_CLEANUP_STATS] != NULL;
     if (kk_cache_rules_init(&rules, &app->config, app->values[KK_CLEANUP_AGGRESSIVE] != NULL, true,
                             &error) != KOKORO_OK)
-        return fail(app->values[KK_CLEANUP_JSON] != NULL, &error);
+        return kk_complain_of(&error);
     rules.rules.stopped = is_stopped;
     catch_signals();
     status = shows ? show(app, &rules.rules) : clean(app, &rules.rules);
     kk_cache_rules_fini(&rules);
     if (caught != 0 && app->values[KK_CLEANUP_WATCH] == NULL) {
+        if (status != KK_EXIT_OK && app->values[KK_CLEANUP_JSON] != NULL)
+            kk_app_print_failure();
         (void)signal(caught, SIG_DFL);
         (void)raise(caught);
     }

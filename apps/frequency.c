@@ -62,6 +62,24 @@ void kk_frequency_look(const kk_config *config, kk_record *record, kk_record_vie
     *path = kk_record_path(cache_dir);
 }
 
+const char *kk_fingerprint_option(const kk_config *config)
+{
+    static const enum kk_setting_id ids[] = {KK_SET_MODEL, KK_SET_ORT_LIBRARY,
+                                             KK_SET_OPENVINO_LIBRARY};
+    for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+        if (config->origin[ids[i]] == KK_FROM_OPTION)
+            return kk_settings[ids[i]].option;
+    }
+    /* 0 is "auto": that holds for whoever restricts them too. */
+    if (config->origin[KK_SET_THREADS] == KK_FROM_OPTION && kk_config_int(config, KK_SET_THREADS))
+        return kk_settings[KK_SET_THREADS].option;
+    /* Another home brings its model and libraries; its cache too, unless that is set apart. */
+    const bool has_own_cache = config->origin[KK_SET_CACHE] == KK_FROM_ENVIRONMENT;
+    return config->origin[KK_SET_HOME] == KK_FROM_OPTION && has_own_cache
+               ? kk_settings[KK_SET_HOME].option
+               : NULL;
+}
+
 const char *kk_record_state_text(enum kk_record_state state)
 {
     static const char *const texts[] = {[KK_RECORD_MISSING] = "missing",
@@ -85,22 +103,4 @@ const char *kk_date_text(double seconds, char text[KK_DATE_SIZE])
 json_t *kk_json_of_span(double seconds, double unit_s)
 {
     return isfinite(seconds) ? json_real(round(seconds / unit_s * 100.0) / 100.0) : json_null();
-}
-
-static int put(const char *data, size_t len, void *user)
-{
-    return fwrite(data, 1, len, user) == len ? 0 : -1;
-}
-
-int kk_print_json(json_t *object)
-{
-    if (object == NULL) {
-        kk_complain("out of memory");
-        return KK_EXIT_FAILED;
-    }
-    /* What cannot be written is told by kk_app_flush. */
-    (void)json_dump_callback(object, put, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
-    (void)putchar('\n');
-    json_decref(object);
-    return kk_app_flush();
 }

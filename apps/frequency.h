@@ -31,6 +31,13 @@ kk_validity_rule kk_frequency_rule(const kk_config *config);
 void kk_frequency_look(const kk_config *config, kk_record *record, kk_record_view *view,
                        char **path);
 
+/*
+ * The name of an option that the command was given and that changes the fingerprint of what is
+ * measured, "threads"; NULL: there is none. Precision and provider are no such: they restrict what
+ * is measured, and those runs make no record anyway.
+ */
+const char *kk_fingerprint_option(const kk_config *config);
+
 /* "missing", "valid", "expired", "changed", "damaged" */
 const char *kk_record_state_text(enum kk_record_state state);
 
@@ -40,9 +47,5 @@ const char *kk_date_text(double seconds, char text[KK_DATE_SIZE]);
 
 /* Seconds as hours or days with two digits; null where there is no end. */
 json_t *kk_json_of_span(double seconds, double unit_s);
-
-/* One document on standard output. Takes the reference. KK_EXIT_OK, or a message and
- * KK_EXIT_FAILED. */
-int kk_print_json(json_t *object);
 
 #endif

@@ -100,6 +100,7 @@ static const kk_option benchmark_options[] = {
     [KK_BENCHMARK_JSON] = {"json", 0, NULL, "the result as JSON on standard output", 0},
     [KK_BENCHMARK_PROGRESS] = {"progress-json", 0, NULL, "", 0},
     [KK_BENCHMARK_NICE] = {"nice", 0, "N", "", 0},
+    [KK_BENCHMARK_INHERITED] = {"inherited", 0, NULL, "", 0},
 };
 
 static const kk_option frequency_options[] = {
@@ -241,6 +242,23 @@ static int run(kk_app *app, int argc, char **argv)
     return app->command->run(app);
 }
 
+/* Whether the command was to give one JSON document. The words themselves are looked at, since the
+ * parser stops at the first that is wrong. */
+static bool wants_document(const kk_app *app, int argc, char **argv)
+{
+    bool can = false;
+    /* Its lines are documents of their own. */
+    if (app->command == NULL || app->command->run == kk_app_phonemize)
+        return false;
+    for (size_t i = 0; i < app->command->n_options; i++)
+        can = can || strcmp(app->command->options[i].name, "json") == 0;
+    for (int i = 1; can && i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strcmp(argv[i], "--json") == 0)
+            return true;
+    }
+    return false;
+}
+
 int main(int argc, char **argv)
 {
     kk_app app = {.commands = commands,
@@ -253,6 +271,8 @@ int main(int argc, char **argv)
     (void)signal(SIGXFSZ, SIG_IGN);
     kk_config_init(&app.config);
     int status = run(&app, argc, argv);
+    if (status != KK_EXIT_OK && wants_document(&app, argc, argv))
+        kk_app_print_failure();
     kk_cli_fini(&app);
     return status;
 }

@@ -5,6 +5,7 @@
 #include "quick_benchmark.h"
 
 #include "base/spawn.h"
+#include "base/str.h"
 #include "bench/whole_run.h"
 
 #include <errno.h>
@@ -29,17 +30,18 @@ static int wait_for(pid_t pid)
     return KK_EXIT_FAILED;
 }
 
-static int start(pid_t *pid, const kk_app *app, bool is_quiet)
+/* `out` KK_SPAWN_KEEP: its text goes where ours goes; else its document goes there. */
+static int start(pid_t *pid, const kk_app *app, int out)
 {
-    static const char *const words[] = {"--quick", NULL};
+    const char *const words[] = {"--quick", "--continue-on-error",
+                                 out != KK_SPAWN_KEEP ? "--json" : NULL, NULL};
     kk_whole_run run;
     int number = ENOMEM;
     if (kk_whole_run_init(&run, &app->config, words) == KOKORO_OK) {
         const kk_spawn spawn = {.program = "/proc/self/exe",
                                 .arguments = run.arguments,
                                 .environment = run.environment,
-                                .fds = {KK_SPAWN_KEEP, is_quiet ? STDERR_FILENO : KK_SPAWN_KEEP,
-                                        KK_SPAWN_KEEP, KK_SPAWN_KEEP},
+                                .fds = {KK_SPAWN_KEEP, out, KK_SPAWN_KEEP, KK_SPAWN_KEEP},
                                 .default_signals = true};
         number = kk_spawn_start(pid, &spawn);
     }
@@ -47,18 +49,60 @@ static int start(pid_t *pid, const kk_app *app, bool is_quiet)
     return number;
 }
 
-int kk_app_quick_benchmark(const kk_app *app, bool is_quiet)
+/* All that comes from a pipe, until its other end is closed. */
+static void read_all(int fd, kk_buf *text)
+{
+    char part[4096];
+    ssize_t n;
+    while ((n = read(fd, part, sizeof(part))) > 0 || (n < 0 && errno == EINTR)) {
+        if (n > 0)
+            kk_buf_append(text, part, (size_t)n);
+    }
+}
+
+/* "way" and "error" of each that failed, by the document of a result. */
+static json_t *failures_of(const kk_buf *text)
+{
+    json_t *list = json_array(), *way;
+    json_t *result = text->data != NULL ? json_loadb(text->data, text->len, 0, NULL) : NULL;
+    size_t i;
+    json_array_foreach(json_object_get(result, "ways"), i, way)
+    {
+        const char *failure = json_string_value(json_object_get(way, "failure"));
+        const char *provider = json_string_value(json_object_get(way, "provider"));
+        const char *precision = json_string_value(json_object_get(way, "precision"));
+        if (failure != NULL && provider != NULL && precision != NULL)
+            (void)json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "provider", provider,
+                                                        "precision", precision, "error", failure));
+    }
+    json_decref(result);
+    return list;
+}
+
+int kk_app_quick_benchmark(const kk_app *app, json_t **failures)
 {
     pid_t pid = 0;
-    int status = KK_EXIT_FAILED;
+    int status = KK_EXIT_FAILED, number = 0;
+    int ends[2] = {-1, -1};
+    kk_buf text = KK_BUF_INIT;
     struct sigaction ignore = {.sa_handler = SIG_IGN}, before;
     (void)fflush(stdout);
     (void)sigaction(SIGINT, &ignore, &before);
-    const int number = start(&pid, app, is_quiet);
+    if (failures != NULL)
+        number = kk_spawn_pipe(ends);
+    if (number == 0)
+        number = start(&pid, app, failures != NULL ? ends[1] : KK_SPAWN_KEEP);
+    kk_spawn_close(&ends[1]);
+    if (number == 0 && failures != NULL)
+        read_all(ends[0], &text);
     if (number == 0)
         status = wait_for(pid);
     (void)sigaction(SIGINT, &before, NULL);
     if (number != 0)
         kk_complain("the benchmark cannot be started: %s", strerror(number));
+    if (failures != NULL)
+        *failures = failures_of(&text);
+    kk_spawn_close(&ends[0]);
+    kk_buf_fini(&text);
     return status;
 }

@@ -4,11 +4,15 @@
 
 #include "cli.h"
 
+#include <jansson.h>
+
 /*
  * Runs this program's `benchmark --quick` with the settings of this command's line, in a child, and
- * waits for it; it shows what it does, on standard error only where `is_quiet`. All ways of running
- * the model are compared, whatever provider is set. KK_EXIT_OK, or a message and KK_EXIT_FAILED.
+ * waits for it. All ways of running the model are compared, whatever provider is set, and one that
+ * fails keeps no other from it. With `failures` NULL it shows what it does; else it is silent, and
+ * *failures becomes an array of {"provider", "precision", "error"}, the caller's. KK_EXIT_OK, or a
+ * message and KK_EXIT_FAILED.
  */
-int kk_app_quick_benchmark(const kk_app *app, bool is_quiet);
+int kk_app_quick_benchmark(const kk_app *app, json_t **failures);
 
 #endif

@@ -13,14 +13,26 @@
 #include <string.h>
 #include <unistd.h>
 
+/* For the document of a failure: what was said last but for warnings, and whether there is one. */
+static char last_complaint[2048];
+static bool has_document;
+
 void kk_complain(const char *format, ...)
 {
-    char line[2048];
+    static const char warning[] = "warning: ";
+    char line[sizeof(last_complaint)];
     va_list args;
     va_start(args, format);
     (void)vsnprintf(line, sizeof(line), format, args);
     va_end(args);
     (void)fprintf(stderr, "kokoro: %s\n", line);
+    if (strncmp(line, warning, sizeof(warning) - 1) != 0)
+        memcpy(last_complaint, line, sizeof(line));
+}
+
+const char *kk_app_last_complaint(void)
+{
+    return last_complaint;
 }
 
 int kk_complain_of(const kokoro_error *err)
@@ -107,5 +119,22 @@ int kk_app_print_json(json_t *value)
     }
     (void)puts(text);
     free(text);
+    has_document = true;
     return kk_app_flush();
+}
+
+void kk_app_put_document(const char *text)
+{
+    (void)fputs(text, stdout);
+    has_document = true;
+}
+
+void kk_app_print_failure(void)
+{
+    if (has_document)
+        return;
+    /* What is no UTF-8, of a path perhaps, cannot stand in JSON. */
+    json_t *text = json_string(last_complaint);
+    (void)kk_app_print_json(json_pack("{s:b, s:o}", "success", 0, "error",
+                                      text != NULL ? text : json_string("see standard error")));
 }

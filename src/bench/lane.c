@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -84,6 +85,15 @@ static json_t *open_question(const kk_lane *lane, const char *what, const kokoro
     return question;
 }
 
+/* Left out of the result where the child tells none. */
+static const char *measures_of(const json_t *answer, kk_arena *arena)
+{
+    char *text = json_dumps(json_object_get(answer, "measures"), JSON_COMPACT);
+    const char *copy = text != NULL ? kk_arena_strdup(arena, text) : NULL;
+    free(text);
+    return copy;
+}
+
 static int read_opened(kk_lane *lane, const kk_lane_context *context, const json_t *answer,
                        kokoro_error *err)
 {
@@ -95,6 +105,7 @@ static int read_opened(kk_lane *lane, const kk_lane_context *context, const json
         kk_arena_strdup(context->arena, text_of(answer, "execution_provider"));
     way->version = kk_arena_strdup(context->arena, text_of(answer, "version"));
     way->placement = kk_arena_strdup(context->arena, text_of(answer, "placement"));
+    way->measures = measures_of(answer, context->arena);
     if (way->execution_provider == NULL || way->version == NULL || way->placement == NULL)
         return kk_fail_memory(err);
     if (!is_good || strcmp(text_of(answer, "provider"), way->way.provider) != 0)

@@ -3,7 +3,7 @@
  *
  *     {"do": "open", "provider": ..., "precision": ..., "threads": ..., paths}
  *         {"provider", "precision", "execution_provider", "version", "placement", "threads",
- *          "load_ms", "pack_ms"}
+ *          "load_ms", "pack_ms", "measures": [{"name", "target", "applied", "detail", "error"}]}
  *     {"do": "place", the same}
  *         the same, placement filled where it can be
  *     {"do": "speak", "text": ..., "voice": ..., "pieces": false, "keep": false}

@@ -49,6 +49,7 @@ typedef struct kk_bench_way {
     const char *version;            /* of the runtime */
     const char *placement;          /* where the runtime put the nodes; "" when it cannot tell */
     const char *failure;            /* NULL, or why there are no (more) figures */
+    const char *measures; /* a JSON array: what was done for its runtime's sake; NULL: not known */
     double load_ms, pack_ms;
     double first_inference_s; /* the very first of the process: what a cold start adds */
     double resident_mb;       /* after the last inference */

@@ -14,8 +14,9 @@ static const enum kk_setting_id left_out[] = {KK_SET_PROVIDER, KK_SET_PRECISION,
 int kk_whole_run_init(kk_whole_run *run, const kk_config *config, const char *const *words)
 {
     size_t n = 0;
-    *run = (kk_whole_run){.arguments = {"kokoro", "benchmark"}, .arena = KK_ARENA_INIT};
-    for (n = 2; n < 2 + KK_WHOLE_RUN_WORDS && *words != NULL; n++)
+    *run =
+        (kk_whole_run){.arguments = {"kokoro", "benchmark", "--inherited"}, .arena = KK_ARENA_INIT};
+    for (n = 3; n < 3 + KK_WHOLE_RUN_WORDS && *words != NULL; n++)
         run->arguments[n] = *words++;
     run->environment = kk_spawn_environment(set_aside, sizeof(set_aside) / sizeof(set_aside[0]));
     if (run->environment == NULL)

@@ -12,13 +12,14 @@
 enum { KK_WHOLE_RUN_WORDS = 8 };
 
 typedef struct kk_whole_run {
-    const char *arguments[2 + KK_WHOLE_RUN_WORDS + KK_N_SETTINGS + 1]; /* ended by NULL */
+    const char *arguments[3 + KK_WHOLE_RUN_WORDS + KK_N_SETTINGS + 1]; /* ended by NULL */
     const char **environment;
     kk_arena arena;
 } kk_whole_run;
 
 /*
- * "kokoro benchmark", the `words` (ended by NULL, at most KK_WHOLE_RUN_WORDS, of the caller), and
+ * "kokoro benchmark --inherited" (its options are its parent's, who uses what it finds: such a run
+ * makes the record), the `words` (ended by NULL, at most KK_WHOLE_RUN_WORDS, of the caller), and
  * what was set by option on the parent's command line; the rest the child finds as its parent did.
  * NO_MEMORY. End it with kk_whole_run_fini in any case.
  */

@@ -10,6 +10,7 @@ import tempfile
 import time
 
 import cli
+import record
 
 TEXT = "Good day."
 
@@ -132,6 +133,41 @@ class Runs(Benchmark):
         self.assertIn(b"Recommended: native", done.stdout)
         self.assertEqual(self.benchmark("--validate-only").returncode, 0)
 
+    def test_what_an_option_changes_is_not_what_the_record_is_for(self):
+        for name in ("KOKORO_ORT_LIBRARY", "KOKORO_OPENVINO_LIBRARY"):  # native alone is quicker
+            self.env[name] = str(self.dir / "none.so")
+        one = ("--runs", "1", "--warmup-runs", "0")
+        done = self.short(*one, "--threads", "1", provider="auto")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn(b"goes on as before: --threads holds for this run alone", done.stdout)
+        self.assertFalse(self.record().exists())
+        done = self.short(*one, "--json", "--model", str(self.home / "model/kokoro-v1.0.int8.onnx"),
+                          provider="auto")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("stays as it is: --model", done.stderr)
+        self.assertFalse(self.record().exists())
+        # In the environment it is what other programs have too; an inherited option likewise.
+        self.env["KOKORO_THREADS"] = "1"
+        self.assertEqual(self.short(*one, provider="auto").returncode, 0)
+        settings = json.loads(self.record().read_text())["fingerprint"]["settings"]
+        self.assertEqual(settings, "precision auto, threads 1")
+        del self.env["KOKORO_THREADS"]
+        done = self.short(*one, "--threads", "2", "--inherited", provider="auto")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        settings = json.loads(self.record().read_text())["fingerprint"]["settings"]
+        self.assertEqual(settings, "precision auto, threads 2")
+
+    def test_a_record_of_other_conditions_is_no_word_of_what_is_in_use(self):
+        for name in ("KOKORO_ORT_LIBRARY", "KOKORO_OPENVINO_LIBRARY"):
+            self.env[name] = str(self.dir / "none.so")
+        record.write(self.cache, record.record())  # of no machine
+        done = self.short("--runs", "1", "--warmup-runs", "0", "--json", provider="auto")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        choice = json.loads(done.stdout)["choice"]
+        self.assertIn("what auto opens without a benchmark", choice["reason"])
+        self.assertEqual(choice["before"]["provider"], "native")
+        self.assertIsNone(json.loads(self.record().read_text())["current_provider"])
+
     def test_samples_of_a_run_that_was_stopped_are_taken_again(self):
         run = self.start("--quick", "--provider", "native", "--precision", "f32", "--text-file",
                          str(self.dir / "text"), "--runs", "3", "--json", "--progress-json",
@@ -178,10 +214,41 @@ class Failures(Benchmark):
         self.assertEqual(self.names(), [])
         self.assertFalse(self.record().exists() or (self.home / "history.db").exists())
         (self.work / "file").write_text("")
-        for path in (".", "file/report.md"):
+        for path in (".", "file/report.md", "file/er/report.md"):
             done = self.benchmark("--validate-only", "--output-file", path)
             self.assertEqual(done.returncode, 1)
             self.assertTrue(done.stderr.startswith("kokoro: "), done.stderr)
+            done = self.benchmark("--validate-only", "--output-file", path, "--json")
+            document = json.loads(done.stdout)
+            self.assertIs(document["success"], False)
+            self.assertIn(path, document["error"])
+
+    def test_validation_makes_nothing_and_tells_the_patches(self):
+        words = ("--validate-only", "--provider", "onnxruntime", "--output-file", "deep/er/mine.md")
+        done = self.benchmark(*words)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stdout.decode(), r"  patch   durations_output, for [^:]+: (applied|not needed)")
+        self.assertEqual(self.names(), [])
+        document = json.loads(self.benchmark(*words, "--json").stdout)
+        self.assertIs(document["success"], True)
+        self.assertEqual(document["report"], "deep/er/mine.md")
+        (way,) = document["ways"]
+        self.assertEqual((way["provider"], way["ready"], way["failure"]), ("onnxruntime", True, None))
+        measures = {measure["name"]: measure for measure in way["measures"]}
+        self.assertEqual(set(measures["durations_output"]),
+                         {"name", "target", "applied", "detail", "error"})
+        self.assertEqual(self.names(), [])
+
+    def test_a_failure_is_a_document_too(self):
+        self.env["KOKORO_MODEL"] = str(self.dir / "none.onnx")
+        for words in ((), ("--validate-only",), ("--quick", "--comprehensive"), ("--runs", "0"),
+                      ("--history", "many"), ("again",), ("--colour",)):
+            done = self.benchmark("--json", *words)
+            self.assertIn(done.returncode, (1, 2))
+            document = json.loads(done.stdout)
+            self.assertEqual(list(document), ["success", "error"])
+            self.assertIs(document["success"], False)
+            self.assertIn(document["error"], done.stderr)
 
     def test_what_is_not_there_is_an_error_before_any_measuring(self):
         self.env["KOKORO_ORT_LIBRARY"] = str(self.dir / "absent.so")

@@ -3,6 +3,8 @@
 import fcntl
 import json
 import os
+import shutil
+import subprocess
 import unittest
 
 import cli
@@ -151,9 +153,26 @@ class Cache(cli.Case):
         self.env["KOKORO_HOME"] = str(self.dir / "none")
         done = self.run_kokoro("benchmark-cache", "--force-benchmark", "--json")
         self.assertEqual(done.returncode, 1)
-        self.assertEqual(json.loads(done.stdout), {"force_benchmark": {"success": False}})
-        self.assertIn("kokoro: ", done.stderr)
+        self.assertEqual(json.loads(done.stdout), {"force_benchmark": {
+            "success": False, "error": "the benchmark failed", "failed": []}})
+        self.assertIn("there is no model", done.stderr)
         self.assertEqual(path.read_bytes(), before)
+
+    def test_force_for_one_command_alone(self):
+        path = record.write(self.cache, record.record())
+        before = path.read_bytes()
+        for option in ("--threads=1", "--model=x.onnx", "--ort-library=x.so"):
+            code, document = self.ask("--force-benchmark", option)
+            self.assertEqual(code, 2)
+            self.assertIn(option.split("=")[0], document["force_benchmark"]["error"])
+        self.assertEqual(path.read_bytes(), before)
+
+    def test_a_server_that_may_not_measure_has_no_next_benchmark(self):
+        record.write(self.cache, record.record())
+        self.env["KOKORO_SKIP_BENCHMARKING"] = "true"
+        self.assertIsNone(self.state()["next_benchmark"])
+        self.assertRegex(self.text(), "Next benchmark: .*KOKORO_SKIP_BENCHMARKING turns the "
+                                      "server's own off")
 
     def test_usage(self):
         self.check_fails(2, "--clear", "benchmark-cache", "--cleer")
@@ -177,6 +196,42 @@ class RealCache(cli.Case):
         self.assertEqual(done.returncode, 1)
         self.assertIn(f"process {os.getpid()}", done.stderr)
         self.assertEqual(path.read_bytes(), before)
+
+    def test_a_provider_that_fails_keeps_no_other_from_the_record(self):
+        self.env["KOKORO_CACHE"] = str(self.dir / "cache")
+        self.env["KOKORO_OPENVINO_LIBRARY"] = str(self.dir / "none.so")
+        # A library that can tell its version, and no more than that.
+        compiler = shutil.which("cc")
+        if compiler is None:
+            self.skipTest("no compiler")
+        real = os.path.join(self.env["KOKORO_HOME"], "lib", "libonnxruntime.so")
+        library, source = self.dir / "libonnxruntime.so", self.dir / "library.c"
+        source.write_text("""
+            #include <dlfcn.h>
+            #include <stdlib.h>
+            #include <sys/stat.h>
+            const void *OrtGetApiBase(void)
+            {
+                struct stat st;
+                if (fstat(3, &st) == 0 && S_ISREG(st.st_mode))
+                    abort();
+                return ((const void *(*)(void))dlsym(dlopen(REAL, RTLD_NOW), "OrtGetApiBase"))();
+            }""")
+        subprocess.run([compiler, "-shared", "-fPIC", f'-DREAL="{real}"', "-o", library, source,
+                        "-ldl"], check=True)
+        self.env["KOKORO_ORT_LIBRARY"] = str(library)
+        (self.dir / "cache" / "ort").mkdir(parents=True)  # so that it is expected to load quickly
+        (self.dir / "cache" / "ort" / "some.ort").write_bytes(b"")
+        done = self.run_kokoro("benchmark-cache", "--force-benchmark", "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        forced = json.loads(done.stdout)["force_benchmark"]
+        self.assertIs(forced["success"], True)
+        if not forced["failed"]:
+            self.skipTest("the machine is too busy to get to ONNX Runtime")
+        (failed,) = forced["failed"]
+        self.assertEqual(failed["provider"], "onnxruntime")
+        self.assertIn("signal 6", failed["error"])
+        self.assertIn("onnxruntime", done.stderr)
 
     def test_a_benchmark_and_its_use(self):
         self.env["KOKORO_CACHE"] = str(self.dir / "cache")

@@ -74,6 +74,19 @@ class Frequency(cli.Case):
                          "--show-current")
         self.check_fails(2, "'weekly'", "benchmark-frequency", "weekly")
 
+    def test_a_failure_is_a_document_too(self):
+        for words in (("--frequency", "hourly"), ("--frequency",), ("weekly",), (),
+                      ("--show-current", "--frequency", "daily"), ("--colour",)):
+            done = self.run_kokoro("benchmark-frequency", "--json", *words)
+            self.assertEqual(done.returncode, 2)
+            document = json.loads(done.stdout)
+            self.assertEqual((document["success"], document["error"]),
+                             (False, done.stderr.removeprefix("kokoro: ").rstrip("\n")))
+        self.dotenv.mkdir()
+        done = self.run_kokoro("benchmark-frequency", "--frequency", "daily", "--json")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("not a regular file", json.loads(done.stdout)["error"])
+
     def test_a_wrong_one_is_mended(self):
         self.dotenv.write_text(f"{VARIABLE}=hourly\n")
         self.check_fails(2, "hourly", "benchmark-frequency", "--show-current")

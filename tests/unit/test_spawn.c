@@ -253,9 +253,10 @@ TEST(a_whole_run_takes_no_choice_of_its_parent)
     }
     CHECK(status == KOKORO_OK && k > 1);
     CHECK_STR(run.arguments[1], "benchmark");
-    CHECK_STR(run.arguments[2], "--quick");
-    CHECK_STR(run.arguments[3], "--threads=2");
-    CHECK(run.arguments[4] == NULL);
+    CHECK_STR(run.arguments[2], "--inherited");
+    CHECK_STR(run.arguments[3], "--quick");
+    CHECK_STR(run.arguments[4], "--threads=2");
+    CHECK(run.arguments[5] == NULL);
     CHECK(has(run.environment, "KOKORO_PROVIDER=auto"));
     CHECK(has(run.environment, "KOKORO_PRECISION=auto"));
     CHECK(!has(run.environment, "KOKORO_PROVIDER=onnxruntime"));
