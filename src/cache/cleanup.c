@@ -9,9 +9,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 typedef struct cleaning {
@@ -23,30 +23,11 @@ typedef struct cleaning {
     kk_cleanup_result *result;
 } cleaning;
 
-/* An entry in the order of its age. */
-typedef struct aged {
-    double used_s;
-    uint32_t at;
-} aged;
-
 static bool is_stopped(cleaning *c)
 {
     if (c->rules->stopped != NULL && c->rules->stopped(c->rules->stopped_user))
         c->result->is_stopped = true;
     return c->result->is_stopped;
-}
-
-static bool is_young(const cleaning *c, const kk_tree_entry *entry)
-{
-    return c->now_s - entry->used_s < KK_YOUNG_S;
-}
-
-/* A file or link that a policy may remove by itself. */
-static bool is_free_file(const cleaning *c, const kk_tree_entry *entry)
-{
-    return entry->type != KK_TREE_DIR && !entry->is_removed && !kk_is_preserved(entry) &&
-           (entry->flags & KK_IS_IN_TEMP) == 0 &&
-           !(entry->label == KK_KIND_TEMPORARY && is_young(c, entry));
 }
 
 static void remove_file(cleaning *c, uint32_t at, kk_policy_result *policy)
@@ -66,17 +47,6 @@ static void remove_file(cleaning *c, uint32_t at, kk_policy_result *policy)
 
 /* --- temporary directories, which go as a whole or not at all --- */
 
-static bool is_held(const kk_tree *tree, uint32_t at)
-{
-    const kk_tree_entry *entry = &tree->entries[at];
-    if (kk_is_preserved(entry) || entry->is_unseen || kk_tree_is_locked(tree, at))
-        return true;
-    bool is = false;
-    for (uint32_t i = entry->first_child; i != KK_TREE_NONE && !is; i = tree->entries[i].next)
-        is = is_held(tree, i);
-    return is;
-}
-
 static void remove_all_in(cleaning *c, uint32_t at, kk_policy_result *policy)
 {
     for (uint32_t i = c->tree.entries[at].first_child; i != KK_TREE_NONE;
@@ -92,7 +62,7 @@ static void remove_all_in(cleaning *c, uint32_t at, kk_policy_result *policy)
 
 static void remove_temp_dir(cleaning *c, uint32_t at, kk_policy_result *policy)
 {
-    if (is_held(&c->tree, at)) {
+    if (kk_is_held(&c->tree, at, true)) {
         c->tree.entries[at].flags |= KK_IS_IN_USE;
         return;
     }
@@ -111,47 +81,32 @@ static void clean_by_age(cleaning *c)
             continue;
         if (kk_is_temp_unit(entry))
             remove_temp_dir(c, i, policy);
-        else if (is_free_file(c, entry))
+        else if (kk_is_free_file(entry, c->now_s))
             remove_file(c, i, policy);
     }
 }
 
-/* The newest first; of the same age the one seen later. */
-static int by_newest(const void *a, const void *b)
+static void clean_temp_dirs(cleaning *c, kk_aged *list)
 {
-    const aged *x = a, *y = b;
-    if (x->used_s < y->used_s || x->used_s > y->used_s)
-        return x->used_s < y->used_s ? 1 : -1;
-    return x->at < y->at ? 1 : x->at > y->at ? -1 : 0;
-}
-
-static void clean_temp_dirs(cleaning *c, aged *list)
-{
-    size_t n = 0;
-    for (uint32_t i = 1; i < c->tree.n; i++) {
-        const kk_tree_entry *entry = &c->tree.entries[i];
-        if (kk_is_temp_unit(entry) && !entry->is_removed)
-            list[n++] = (aged){entry->used_s, i};
-    }
-    qsort(list, n, sizeof(*list), by_newest);
+    const size_t n = kk_list_temp_units(list, &c->tree);
     for (size_t i = c->limits.max_temp_dirs; i < n && !is_stopped(c); i++)
         remove_temp_dir(c, list[i].at, &c->result->temp_dirs);
 }
 
 /* Their own limit: a server may not have kept to it, since another shares the directory. */
-static void clean_results(cleaning *c, aged *list)
+static void clean_results(cleaning *c, kk_aged *list)
 {
     const uint64_t limit = c->rules->max_result_bytes / (c->rules->is_aggressive ? 2 : 1);
     uint64_t bytes = 0;
     size_t n = 0;
     for (uint32_t i = 1; i < c->tree.n && limit > 0; i++) {
         const kk_tree_entry *entry = &c->tree.entries[i];
-        if (entry->label != KK_KIND_AUDIO || !is_free_file(c, entry))
+        if (entry->label != KK_KIND_AUDIO || !kk_is_free_file(entry, c->now_s))
             continue;
         bytes += entry->size;
-        list[n++] = (aged){entry->used_s, i};
+        list[n++] = (kk_aged){entry->used_s, i};
     }
-    qsort(list, n, sizeof(*list), by_newest);
+    kk_sort_newest(list, n);
     while (n > 0 && bytes > limit && !is_stopped(c)) {
         const uint32_t at = list[--n].at;
         bytes -= c->tree.entries[at].size;
@@ -159,19 +114,19 @@ static void clean_results(cleaning *c, aged *list)
     }
 }
 
-static void clean_by_size(cleaning *c, aged *list)
+static void clean_by_size(cleaning *c, kk_aged *list)
 {
     kk_cleanup_result *result = c->result;
+    kk_size_state state;
     size_t n = 0;
-    result->target_bytes = c->limits.max_bytes / 5 * 4;
-    result->was_too_large = c->bytes > c->limits.max_bytes;
+    kk_size_state_of(&state, &c->tree, c->limits.max_bytes, c->now_s);
+    result->target_bytes = state.target_bytes;
+    result->was_too_large = state.is_too_large;
     for (uint32_t i = 1; i < c->tree.n && result->was_too_large; i++) {
-        const kk_tree_entry *entry = &c->tree.entries[i];
-        const bool is_old_dir = kk_is_temp_unit(entry) && !entry->is_removed && !is_young(c, entry);
-        if (is_old_dir || (is_free_file(c, entry) && entry->size > 0))
-            list[n++] = (aged){entry->used_s, i};
+        if (kk_may_go_by_size(&c->tree, i, c->now_s))
+            list[n++] = (kk_aged){c->tree.entries[i].used_s, i};
     }
-    qsort(list, n, sizeof(*list), by_newest);
+    kk_sort_newest(list, n);
     while (n > 0 && c->bytes > result->target_bytes && !is_stopped(c)) {
         const uint32_t at = list[--n].at;
         if (c->tree.entries[at].type == KK_TREE_DIR)
@@ -223,7 +178,7 @@ static int clean_by_patterns(cleaning *c, kokoro_error *err)
         const kk_tree_entry *entry = &tree->entries[i];
         is_meant[i] = is_meant[entry->parent] ||
                       ((entry->flags & KK_IS_FOLDER) == 0 && matches(entry->name, patterns, n));
-        if (is_meant[i] && is_free_file(c, entry))
+        if (is_meant[i] && kk_is_free_file(entry, c->now_s))
             remove_file(c, i, &c->result->patterns);
     }
     c->result->n_patterns = n;
@@ -252,7 +207,7 @@ static void remove_empty_dirs(cleaning *c)
 
 static int run_policies(cleaning *c, kokoro_error *err)
 {
-    aged *list = kk_calloc(c->tree.n + 1, sizeof(*list));
+    kk_aged *list = kk_calloc(c->tree.n + 1, sizeof(*list));
     if (list == NULL)
         return kk_fail_memory(err);
     clean_by_age(c);
@@ -266,28 +221,44 @@ static int run_policies(cleaning *c, kokoro_error *err)
     return status;
 }
 
-/* The lock on the directory itself; -1 in *fd where it does not exist. A file system without locks
- * does without: two clean-ups at once are only a waste, since each removes only what it saw. */
-static int take_lock(int *fd, const char *dir, kokoro_error *err)
+/*
+ * Open the directory, once: what was judged and locked is what is cleaned, whatever becomes of its
+ * name meanwhile. -1 in *fd where there is none. real_dir is its path as long as it is asked for
+ * here, links resolved.
+ */
+static int open_dir(int *fd, char real_dir[PATH_MAX], const kk_cleanup_rules *rules,
+                    kokoro_error *err)
 {
+    struct stat opened, named;
+    const char *dir = rules->cache_dir;
     *fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (*fd < 0 && errno == ENOENT)
-        return KOKORO_OK;
-    if (*fd < 0)
+    const int number = *fd < 0 ? errno : 0;
+    kk_real_dir(real_dir, dir);
+    if (*fd >= 0 && (fstat(*fd, &opened) != 0 || lstat(real_dir, &named) != 0 ||
+                     opened.st_dev != named.st_dev || opened.st_ino != named.st_ino))
+        return kk_fail(err, KOKORO_IO, "the cache directory %s is being replaced; left alone", dir);
+    const int status = kk_guard_dir(rules, real_dir, err);
+    if (status == KOKORO_OK && number != 0 && number != ENOENT)
         return kk_fail(err, KOKORO_IO, "cannot open the cache directory %s: %s", dir,
-                       strerror(errno));
-    if (flock(*fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+                       strerror(number));
+    return status;
+}
+
+/* The lock on the directory itself. A file system without locks does without: two clean-ups at once
+ * are only a waste, since each removes only what it saw. */
+static int take_lock(int fd, const char *dir, kokoro_error *err)
+{
+    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
         return KOKORO_OK;
-    (void)close(*fd);
-    *fd = -1;
     return kk_fail(err, KOKORO_BUSY, "another clean-up of %s is running", dir);
 }
 
-static int clean(cleaning *c, const char *real_dir, kokoro_error *err)
+/* The descriptor belongs to the tree from here on. */
+static int clean(cleaning *c, int fd, const char *real_dir, kokoro_error *err)
 {
     kk_cleanup_result *result = c->result;
-    int status =
-        kk_tree_open(&c->tree, c->rules->cache_dir, c->rules->stopped, c->rules->stopped_user, err);
+    int status = kk_tree_take(&c->tree, fd, c->rules->cache_dir, c->rules->stopped,
+                              c->rules->stopped_user, err);
     if (status != KOKORO_OK)
         return status;
     kk_sort_tree(&c->tree, c->rules, real_dir);
@@ -296,7 +267,7 @@ static int clean(cleaning *c, const char *real_dir, kokoro_error *err)
     kk_problems_join(&result->age.problems, &c->tree.problems);
     status = run_policies(c, err);
     kk_count_tree(&c->tree, &result->after, result->kinds, &result->preserved);
-    kk_tree_close(&c->tree);
+    kk_tree_close(&c->tree); /* and with it goes the lock */
     return status;
 }
 
@@ -304,20 +275,19 @@ int kk_cleanup_run(kk_cleanup_result *out, const kk_cleanup_rules *rules, kokoro
 {
     const double start_s = kk_now_s();
     char real_dir[PATH_MAX];
-    int lock = -1;
+    int fd = -1;
     memset(out, 0, sizeof(*out));
-    kk_real_dir(real_dir, rules->cache_dir);
-    int status = kk_guard_dir(rules, real_dir, err);
+    int status = open_dir(&fd, real_dir, rules, err);
     if (status == KOKORO_OK)
-        status = take_lock(&lock, rules->cache_dir, err);
+        status = take_lock(fd, rules->cache_dir, err);
     cleaning c = {.rules = rules,
                   .limits = kk_limits_of(rules),
                   .now_s = rules->now_s > 0.0 ? rules->now_s : kk_wall_s(),
                   .result = out};
-    if (status == KOKORO_OK)
-        status = clean(&c, real_dir, err);
-    if (lock >= 0)
-        (void)close(lock);
+    if (status == KOKORO_OK && fd >= 0)
+        status = clean(&c, fd, real_dir, err);
+    else if (fd >= 0)
+        (void)close(fd);
     out->elapsed_ms = 1e3 * (kk_now_s() - start_s);
     return status;
 }

@@ -6,7 +6,8 @@
  *     age         files that nobody changed for max_age_s, and temporary directories as a whole
  *     temp_dirs   directories tmp*, but for the newest max_temp_dirs
  *     size        audio results over max_result_bytes: the oldest first; then, when all is larger
- *                 than max_bytes: the oldest first, down to 80 % of it
+ *                 than max_bytes: the oldest first, down to 80 % of it. What no policy touches may
+ *                 be larger than that: the rest always has a fifth of it
  *     patterns    files whose names match
  *     and directories that are empty then
  *
@@ -53,10 +54,12 @@ extern const char *const kk_kind_keys[KK_N_KINDS];
 extern const char *const kk_kind_words[KK_N_KINDS];
 
 /* What an engine would open: `path` as it would open it, a file or directory; NULL where that
- * cannot be told, and then the newest file of that folder is kept. */
+ * cannot be told, and then the newest file of that folder is kept, of those that end so if there
+ * are any. */
 typedef struct kk_cache_current {
     const char *folder; /* "native" */
     const char *path;
+    const char *ending; /* ".bf16.blob"; NULL: any */
 } kk_cache_current;
 
 typedef struct kk_cleanup_rules {
@@ -92,7 +95,7 @@ typedef struct kk_cache_statistics {
     uint64_t max_bytes;                /* the limits that it is judged by */
     size_t max_temp_dirs;
     double max_age_s;
-    bool needs_cleanup;
+    bool needs_cleanup; /* a policy of size or temporary directories would remove something */
     kk_problems problems;
 } kk_cache_statistics;
 
@@ -110,7 +113,7 @@ typedef struct kk_cleanup_result {
     kk_amount before, after;
     kk_policy_result age, temp_dirs, size, patterns;
     bool was_too_large;
-    uint64_t target_bytes;     /* of the size policy: 80 % of its limit */
+    uint64_t target_bytes;     /* of the size policy, for all: 80 % of its limit or more */
     uint64_t size_after_bytes; /* all that was left after it */
     size_t n_patterns, n_empty_dirs;
     kk_amount preserved, kinds[KK_N_KINDS]; /* afterwards */

@@ -57,16 +57,32 @@ static void mark(kk_tree *tree, const char *path, uint8_t flag)
         tree->entries[at].flags |= flag;
 }
 
-static void mark_newest(kk_tree *tree, const char *folder)
+static bool ends_with(const char *name, const char *ending)
 {
-    const uint8_t kind = kind_of_folder(folder);
+    const size_t len = strlen(name), end = strlen(ending);
+    return len >= end && strcmp(name + len - end, ending) == 0;
+}
+
+static kk_tree_entry *newest_of(kk_tree *tree, uint8_t kind, const char *ending)
+{
     kk_tree_entry *newest = NULL;
     for (size_t i = 1; i < tree->n; i++) {
         kk_tree_entry *entry = &tree->entries[i];
         if (entry->label == kind && kind != KK_KIND_OTHER && entry->type == KK_TREE_FILE &&
-            (newest == NULL || entry->mtime_s > newest->mtime_s))
+            ends_with(entry->name, ending) && (newest == NULL || entry->used_s > newest->used_s))
             newest = entry;
     }
+    return newest;
+}
+
+static void mark_newest(kk_tree *tree, const kk_cache_current *current)
+{
+    const uint8_t kind = kind_of_folder(current->folder);
+    kk_tree_entry *newest = NULL;
+    if (current->ending != NULL)
+        newest = newest_of(tree, kind, current->ending);
+    if (newest == NULL)
+        newest = newest_of(tree, kind, "");
     if (newest != NULL)
         newest->flags |= KK_IS_CURRENT;
 }
@@ -101,7 +117,7 @@ void kk_sort_tree(kk_tree *tree, const kk_cleanup_rules *rules, const char *real
     for (size_t i = 0; i < rules->n_current; i++) {
         const kk_cache_current *current = &rules->current[i];
         if (current->path == NULL)
-            mark_newest(tree, current->folder);
+            mark_newest(tree, current);
         else if (strncmp(current->path, rules->cache_dir, dir_len) == 0)
             mark(tree, current->path + dir_len, KK_IS_CURRENT);
     }
@@ -119,6 +135,86 @@ bool kk_is_preserved(const kk_tree_entry *entry)
 {
     return (entry->flags & (KK_IS_CURRENT | KK_IS_IN_USE | KK_IS_FOLDER)) != 0 ||
            entry->type == KK_TREE_SPECIAL;
+}
+
+static bool is_young(const kk_tree_entry *entry, double now_s)
+{
+    return now_s - entry->used_s < KK_YOUNG_S;
+}
+
+bool kk_is_free_file(const kk_tree_entry *entry, double now_s)
+{
+    return entry->type != KK_TREE_DIR && !entry->is_removed && !kk_is_preserved(entry) &&
+           (entry->flags & KK_IS_IN_TEMP) == 0 &&
+           !(entry->label == KK_KIND_TEMPORARY && is_young(entry, now_s));
+}
+
+bool kk_is_held(const kk_tree *tree, uint32_t at, bool asks_locks)
+{
+    const kk_tree_entry *entry = &tree->entries[at];
+    if (kk_is_preserved(entry) || entry->is_unseen || (asks_locks && kk_tree_is_locked(tree, at)))
+        return true;
+    bool is = false;
+    for (uint32_t i = entry->first_child; i != KK_TREE_NONE && !is; i = tree->entries[i].next)
+        is = kk_is_held(tree, i, asks_locks);
+    return is;
+}
+
+bool kk_may_go_by_size(const kk_tree *tree, uint32_t at, double now_s)
+{
+    const kk_tree_entry *entry = &tree->entries[at];
+    if (kk_is_temp_unit(entry))
+        return !entry->is_removed && !is_young(entry, now_s) && !kk_is_held(tree, at, false);
+    return entry->size > 0 && kk_is_free_file(entry, now_s);
+}
+
+/* Of a file, or of all that is left in a directory. */
+static uint64_t bytes_of(const kk_tree *tree, uint32_t at)
+{
+    const kk_tree_entry *entry = &tree->entries[at];
+    uint64_t bytes = entry->is_removed ? 0 : entry->size;
+    for (uint32_t i = entry->first_child; i != KK_TREE_NONE; i = tree->entries[i].next)
+        bytes += bytes_of(tree, i);
+    return bytes;
+}
+
+void kk_size_state_of(kk_size_state *out, const kk_tree *tree, uint64_t max_bytes, double now_s)
+{
+    *out = (kk_size_state){.all_bytes = tree->n > 0 ? bytes_of(tree, 0) : 0};
+    for (uint32_t i = 1; i < tree->n; i++) {
+        if (kk_may_go_by_size(tree, i, now_s))
+            out->free_bytes += bytes_of(tree, i);
+    }
+    const uint64_t rest = out->all_bytes - out->free_bytes, least = max_bytes / 5;
+    const uint64_t left = rest < max_bytes ? max_bytes - rest : 0;
+    out->is_too_large = out->free_bytes > (left > least ? left : least);
+    const uint64_t of_limit = least * 4, of_least = rest + least / 5 * 4;
+    out->target_bytes = of_limit > of_least ? of_limit : of_least;
+}
+
+static int by_newest(const void *a, const void *b)
+{
+    const kk_aged *x = a, *y = b;
+    if (x->used_s < y->used_s || x->used_s > y->used_s)
+        return x->used_s < y->used_s ? 1 : -1;
+    return x->at < y->at ? 1 : x->at > y->at ? -1 : 0;
+}
+
+void kk_sort_newest(kk_aged *list, size_t n)
+{
+    qsort(list, n, sizeof(*list), by_newest);
+}
+
+size_t kk_list_temp_units(kk_aged *list, const kk_tree *tree)
+{
+    size_t n = 0;
+    for (uint32_t i = 1; i < tree->n; i++) {
+        const kk_tree_entry *entry = &tree->entries[i];
+        if (kk_is_temp_unit(entry) && !entry->is_removed)
+            list[n++] = (kk_aged){entry->used_s, i};
+    }
+    kk_sort_newest(list, n);
+    return n;
 }
 
 static void add(kk_amount *amount, const kk_tree_entry *entry)

@@ -28,6 +28,36 @@ bool kk_is_temp_unit(const kk_tree_entry *entry);
 /* Whether policies leave it; files, links and directories alike. */
 bool kk_is_preserved(const kk_tree_entry *entry);
 
+/* A file or link that a policy may remove by itself. */
+bool kk_is_free_file(const kk_tree_entry *entry, double now_s);
+/* Whether a directory tmp* has to stay, for the sake of it or of anything in it. Locks of other
+ * programs are asked for only where that is wanted, since it takes one for a moment. */
+bool kk_is_held(const kk_tree *tree, uint32_t at, bool asks_locks);
+/* What the policy of size may take, in the order of ages: also temporary directories as a whole. */
+bool kk_may_go_by_size(const kk_tree *tree, uint32_t at, double now_s);
+
+/* An entry in the order of its age. */
+typedef struct kk_aged {
+    double used_s;
+    uint32_t at;
+} kk_aged;
+/* The newest first; of the same age the one seen later. */
+void kk_sort_newest(kk_aged *list, size_t n);
+/* The temporary directories that are left, the newest first; returns how many. list[tree->n]. */
+size_t kk_list_temp_units(kk_aged *list, const kk_tree *tree);
+
+/*
+ * The policy of size: what it may take has what the rest leaves of the limit, but at least a fifth
+ * of the limit, since models in use can be larger than all of it. Over that it goes down to four
+ * fifths of the limit with the rest, or four fifths of that fifth.
+ */
+typedef struct kk_size_state {
+    uint64_t all_bytes, free_bytes; /* all that is left, and what the policy may take of it */
+    uint64_t target_bytes;          /* of all */
+    bool is_too_large;
+} kk_size_state;
+void kk_size_state_of(kk_size_state *out, const kk_tree *tree, uint64_t max_bytes, double now_s);
+
 /* Files and links, of all that is not removed: everything, each kind, and the preserved. Any may be
  * NULL. */
 void kk_count_tree(const kk_tree *tree, kk_amount *all, kk_amount *kinds, kk_amount *preserved);

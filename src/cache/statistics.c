@@ -1,6 +1,8 @@
 #include "cache/sorting.h"
 
+#include "base/alloc.h"
 #include "base/clock.h"
+#include "base/status.h"
 
 #include <string.h>
 
@@ -16,10 +18,23 @@ const char *const kk_kind_words[KK_N_KINDS] = {
 #undef KK_X
 };
 
-/* A file of the future, after the clock was moved back, is new. */
 static double age_of(const kk_tree_entry *entry, double now_s)
 {
-    return now_s > entry->mtime_s ? now_s - entry->mtime_s : 0.0;
+    return now_s > entry->used_s ? now_s - entry->used_s : 0.0;
+}
+
+/* Whether one of the temporary directories over the limit could go. */
+static int has_temp_dir_too_many(bool *out, const kk_tree *tree, size_t max, kokoro_error *err)
+{
+    kk_aged *list = kk_calloc(tree->n + 1, sizeof(*list));
+    *out = false;
+    if (list == NULL)
+        return kk_fail_memory(err);
+    const size_t n = kk_list_temp_units(list, tree);
+    for (size_t i = max; i < n && !*out; i++)
+        *out = !kk_is_held(tree, list[i].at, false);
+    kk_free(list);
+    return KOKORO_OK;
 }
 
 static void count_dirs_and_ages(kk_cache_statistics *out, const kk_tree *tree, double now_s)
@@ -49,18 +64,19 @@ int kk_cache_look(kk_cache_statistics *out, const kk_cleanup_rules *rules, kokor
     if (status != KOKORO_OK)
         return status;
     const kk_cleanup_limits limits = kk_limits_of(rules);
+    const double now_s = rules->now_s > 0.0 ? rules->now_s : kk_wall_s();
+    kk_size_state size;
     kk_real_dir(out->path, rules->cache_dir);
     kk_sort_tree(&tree, rules, out->path);
     kk_count_tree(&tree, &out->all, out->kinds, &out->preserved);
-    count_dirs_and_ages(out, &tree, rules->now_s > 0.0 ? rules->now_s : kk_wall_s());
+    count_dirs_and_ages(out, &tree, now_s);
     out->max_bytes = limits.max_bytes;
     out->max_temp_dirs = limits.max_temp_dirs;
     out->max_age_s = limits.max_age_s;
-    /* What is in use stays: where that alone is over the limit, a clean-up has nothing to do. */
-    out->needs_cleanup =
-        (out->all.bytes > limits.max_bytes && out->all.bytes > out->preserved.bytes) ||
-        out->n_temp_dirs > limits.max_temp_dirs;
+    kk_size_state_of(&size, &tree, limits.max_bytes, now_s);
+    status = has_temp_dir_too_many(&out->needs_cleanup, &tree, limits.max_temp_dirs, err);
+    out->needs_cleanup = out->needs_cleanup || size.is_too_large;
     out->problems = tree.problems;
     kk_tree_close(&tree);
-    return KOKORO_OK;
+    return status;
 }

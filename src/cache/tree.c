@@ -2,6 +2,7 @@
 #include "cache/tree.h"
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/status.h"
 #include "base/str.h"
 
@@ -94,6 +95,15 @@ static enum kk_tree_type type_of(mode_t mode)
                            : KK_TREE_SPECIAL;
 }
 
+static double believed(const kk_tree *tree, const struct stat *st)
+{
+    const double mtime_s = seconds(st->st_mtim);
+    if (mtime_s <= tree->now_s + KK_TREE_AHEAD_S)
+        return mtime_s;
+    const double ctime_s = seconds(st->st_ctim);
+    return ctime_s < tree->now_s ? ctime_s : tree->now_s;
+}
+
 static int add_entry(kk_tree *tree, uint32_t parent, const char *name, const struct stat *st,
                      kokoro_error *err)
 {
@@ -111,7 +121,7 @@ static int add_entry(kk_tree *tree, uint32_t parent, const char *name, const str
                                   .ino = (uint64_t)st->st_ino,
                                   .size = has_size ? (uint64_t)st->st_size : 0,
                                   .mtime_s = seconds(st->st_mtim),
-                                  .used_s = seconds(st->st_mtim),
+                                  .used_s = believed(tree, st),
                                   .parent = parent,
                                   .first_child = KK_TREE_NONE,
                                   .next = KK_TREE_NONE,
@@ -193,15 +203,27 @@ static void find_newest(kk_tree *tree)
 int kk_tree_open(kk_tree *tree, const char *path, bool (*stopped)(void *user), void *stopped_user,
                  kokoro_error *err)
 {
-    *tree = (kk_tree){
-        .arena = KK_ARENA_INIT, .stopped = stopped, .stopped_user = stopped_user, .fd = -1};
-    tree->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (tree->fd < 0 && errno == ENOENT)
+    const int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0)
+        return kk_tree_take(tree, fd, path, stopped, stopped_user, err);
+    *tree = (kk_tree){.arena = KK_ARENA_INIT, .fd = -1};
+    if (errno == ENOENT)
         return KOKORO_OK;
+    return kk_fail(err, KOKORO_IO, "cannot open the cache directory %s: %s", path, strerror(errno));
+}
+
+int kk_tree_take(kk_tree *tree, int fd, const char *path, bool (*stopped)(void *user),
+                 void *stopped_user, kokoro_error *err)
+{
     struct stat st;
+    *tree = (kk_tree){.arena = KK_ARENA_INIT,
+                      .stopped = stopped,
+                      .stopped_user = stopped_user,
+                      .now_s = kk_wall_s(),
+                      .fd = fd};
     int status = KOKORO_OK;
-    if (tree->fd < 0 || fstat(tree->fd, &st) != 0)
-        status = kk_fail(err, KOKORO_IO, "cannot open the cache directory %s: %s", path,
+    if (fstat(fd, &st) != 0)
+        status = kk_fail(err, KOKORO_IO, "cannot look at the cache directory %s: %s", path,
                          strerror(errno));
     else
         status = add_entry(tree, KK_TREE_NONE, "", &st, err);

@@ -24,6 +24,9 @@
 #include <stdint.h>
 
 enum { KK_TREE_MAX_DEPTH = 32, KK_TREE_MAX_ENTRIES = 1 << 20 };
+
+/* A change dated more than a day ahead is no change of a clock that is a little off. */
+enum { KK_TREE_AHEAD_S = 86400 };
 #define KK_TREE_NONE UINT32_MAX
 
 enum kk_tree_type { KK_TREE_FILE, KK_TREE_DIR, KK_TREE_LINK, KK_TREE_SPECIAL };
@@ -33,7 +36,9 @@ typedef struct kk_tree_entry {
     uint64_t dev, ino;
     uint64_t size;  /* of a file or link, in bytes; 0 else */
     double mtime_s; /* its own change */
-    double used_s;  /* of a directory: the newest change of it and all in it; else mtime_s */
+    /* The same as far as it can be believed: of what is dated ahead the time when the file system
+     * wrote that date, or now. Of a directory: the newest of it and all in it. */
+    double used_s;
     uint32_t parent, first_child, next; /* KK_TREE_NONE: there is none */
     uint8_t type;                       /* an enum kk_tree_type */
     uint8_t depth;                      /* 0: the directory itself */
@@ -48,7 +53,8 @@ typedef struct kk_tree {
     size_t n;
     kk_problems problems; /* of the walk */
 
-    int fd; /* of the directory; -1: it does not exist, and n is 0 */
+    double now_s; /* since 1970, when it was looked at */
+    int fd;       /* of the directory; -1: it does not exist, and n is 0 */
     kk_arena arena;
     size_t capacity;
     bool (*stopped)(void *user); /* asked often; NULL: never */
@@ -62,6 +68,10 @@ typedef struct kk_tree {
  */
 int kk_tree_open(kk_tree *tree, const char *path, bool (*stopped)(void *user), void *stopped_user,
                  kokoro_error *err);
+/* The same of a directory that is open. The tree takes `fd`, also when it fails; `path` is for
+ * messages. */
+int kk_tree_take(kk_tree *tree, int fd, const char *path, bool (*stopped)(void *user),
+                 void *stopped_user, kokoro_error *err);
 void kk_tree_close(kk_tree *tree);
 
 /* The entry at a path below the directory, "native/a.pack"; a link on the way is given in its

@@ -12,7 +12,9 @@
 
 #include <fcntl.h>
 #include <ftw.h>
+#include <pthread.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/mman.h>
@@ -24,6 +26,8 @@ enum { MB = 1 << 20, HOUR = 3600 };
 
 /* A directory of its own for each test, with the cache in it and something outside of that. */
 static char top[PATH_MAX], cache[PATH_MAX + 8];
+/* Names of a thread that changes what one of them leads to. */
+static char link_swap[PATH_MAX + 8], at_swap[PATH_MAX + 8], outside_swap[PATH_MAX + 8];
 
 static const char *at(const char *format, ...)
 {
@@ -208,6 +212,63 @@ TEST(size_takes_the_oldest_down_to_four_fifths)
     tear_down();
 }
 
+/* Models in use may be larger than all that is allowed: what comes beside them is not thrown away
+ * with every clean-up for that. */
+TEST(beside_models_over_the_limit_there_is_room_for_a_fifth)
+{
+    set_up();
+    make_file(at("cache/native/now.pack"), 1200, 1);
+    const kk_cache_current current[] = {{"native", NULL, NULL}};
+    kk_cleanup_rules rules = rules_of_guide();
+    kk_cache_statistics *view = kk_calloc(1, sizeof(*view));
+    rules.current = current;
+    rules.n_current = 1;
+    rules.max_bytes = 1000;
+    for (int i = 0; i < 4; i++)
+        make_file(at("cache/audio/%02d.wav", i), 50, 60 * (i + 1));
+    CHECK_INT(kk_cache_look(view, &rules, NULL), KOKORO_OK);
+    CHECK(!view->needs_cleanup);
+    CHECK_INT(clean(&rules), KOKORO_OK);
+    CHECK(!result.was_too_large);
+    CHECK_INT(result.after.bytes, 1400);
+    make_file(at("cache/audio/04.wav"), 50, 300);
+    CHECK_INT(kk_cache_look(view, &rules, NULL), KOKORO_OK);
+    CHECK(view->needs_cleanup);
+    CHECK_INT(clean(&rules), KOKORO_OK);
+    CHECK(result.was_too_large);
+    CHECK_INT(result.target_bytes, 1360);
+    CHECK_INT(result.size.n_files, 2); /* the oldest, down to four fifths of the fifth */
+    for (int i = 0; i < 5; i++)
+        CHECK_INT(exists(at("cache/audio/%02d.wav", i)), i < 3);
+    CHECK_INT(kk_cache_look(view, &rules, NULL), KOKORO_OK);
+    CHECK(!view->needs_cleanup);
+    kk_free(view);
+    tear_down();
+}
+
+/* Dated ahead by a broken clock or a careless program: as old as since it was so dated. */
+TEST(a_date_of_the_future_does_not_keep_a_file_for_ever)
+{
+    set_up();
+    kk_cleanup_rules rules = rules_of_guide();
+    make_file(at("cache/far.bin"), 10, -9000.0 * HOUR);
+    make_file(at("cache/near.bin"), 10, -20.0 * HOUR);
+    make_file(at("cache/tmpfar/x"), 10, -9000.0 * HOUR);
+    set_age(at("cache/tmpfar"), -9000.0 * HOUR);
+    kk_cache_statistics *view = kk_calloc(1, sizeof(*view));
+    rules.now_s = kk_wall_s() + 25.0 * HOUR;
+    CHECK_INT(kk_cache_look(view, &rules, NULL), KOKORO_OK);
+    CHECK_NEAR(view->oldest_age_s, 25.0 * HOUR, 60.0);
+    CHECK_INT(clean(&rules), KOKORO_OK);
+    CHECK(!exists(at("cache/far.bin")) && exists(at("cache/near.bin")));
+    CHECK(!exists(at("cache/tmpfar")));
+    rules.now_s = kk_wall_s() + 45.0 * HOUR;
+    CHECK_INT(clean(&rules), KOKORO_OK);
+    CHECK(!exists(at("cache/near.bin")));
+    kk_free(view);
+    tear_down();
+}
+
 TEST(results_have_a_limit_of_their_own)
 {
     set_up();
@@ -280,8 +341,10 @@ TEST(what_is_needed_survives_every_policy)
     make_everything_old();
     const char *native = at("cache/native/now.pack"), *ort = at("cache/ort/now.ort");
     const char *openvino = at("cache/openvino/now");
-    const kk_cache_current current[] = {
-        {"native", native}, {"ort", ort}, {"openvino", openvino}, {"none", at("elsewhere")}};
+    const kk_cache_current current[] = {{"native", native, NULL},
+                                        {"ort", ort, NULL},
+                                        {"openvino", openvino, NULL},
+                                        {"none", at("elsewhere"), NULL}};
     kk_cleanup_rules rules = rules_of_guide();
     rules.current = current;
     rules.n_current = 4;
@@ -308,7 +371,8 @@ TEST(without_word_of_what_is_needed_the_newest_stays)
     set_up();
     make_everything_old();
     make_file(at("cache/native/newer.pack"), 1000, 800 * HOUR);
-    const kk_cache_current current[] = {{"native", NULL}, {"ort", NULL}, {"other", NULL}};
+    const kk_cache_current current[] = {
+        {"native", NULL, NULL}, {"ort", NULL, NULL}, {"other", NULL, NULL}};
     kk_cleanup_rules rules = rules_of_guide();
     rules.current = current;
     rules.n_current = 3;
@@ -316,6 +380,25 @@ TEST(without_word_of_what_is_needed_the_newest_stays)
     CHECK(exists(at("cache/native/newer.pack")) && !exists(at("cache/native/now.pack")));
     CHECK(exists(at("cache/ort/now.ort")) && !exists(at("cache/ort/stale.ort")));
     CHECK(!exists(at("cache/openvino/now/blob")) && exists(at("cache/openvino")));
+    tear_down();
+}
+
+TEST(of_several_precisions_that_in_use_stays)
+{
+    set_up();
+    make_file(at("cache/openvino/1.bf16.blob"), 10, 900 * HOUR);
+    make_file(at("cache/openvino/2.bf16.blob"), 10, 800 * HOUR);
+    make_file(at("cache/openvino/3.f32.blob"), 10, 700 * HOUR);
+    kk_cache_current current = {"openvino", NULL, ".bf16.blob"};
+    kk_cleanup_rules rules = rules_of_guide();
+    rules.current = &current;
+    rules.n_current = 1;
+    CHECK_INT(clean(&rules), KOKORO_OK);
+    CHECK(!exists(at("cache/openvino/1.bf16.blob")) && exists(at("cache/openvino/2.bf16.blob")));
+    CHECK(!exists(at("cache/openvino/3.f32.blob")));
+    current.ending = ".f32.blob"; /* there is none: the newest of any */
+    CHECK_INT(clean(&rules), KOKORO_OK);
+    CHECK(exists(at("cache/openvino/2.bf16.blob")));
     tear_down();
 }
 
@@ -482,6 +565,57 @@ TEST(a_directory_swapped_for_a_link_is_left_alone)
         tear_down();
     }
     CHECK(n > 5); /* it was swapped before each of several steps */
+}
+
+typedef struct swapper {
+    pthread_t thread;
+    atomic_bool must_end;
+} swapper;
+
+/* The name of the cache is a link that leads to the cache and to what is none, in turn. */
+static void *swap_the_top(void *user)
+{
+    swapper *s = user;
+    for (int i = 0; !atomic_load(&s->must_end); i++) {
+        (void)unlink(at_swap);
+        if (symlink(i % 2 == 0 ? outside_swap : cache, at_swap) != 0 ||
+            rename(at_swap, link_swap) != 0)
+            break;
+    }
+    return NULL;
+}
+
+/* What was judged is what is cleaned, whatever the name leads to a moment later. */
+TEST(a_name_that_leads_elsewhere_meanwhile_is_not_followed_twice)
+{
+    set_up();
+    kk_cleanup_rules rules = rules_of_guide();
+    swapper s;
+    const char *model = at("outside/model"), *old = at("outside/old");
+    const char *const foreign[] = {model};
+    make_file(model, 1, 900 * HOUR);
+    make_file(old, 1, 900 * HOUR);
+    (void)snprintf(link_swap, sizeof(link_swap), "%s/link", top);
+    (void)snprintf(at_swap, sizeof(at_swap), "%s/next", top);
+    (void)snprintf(outside_swap, sizeof(outside_swap), "%s/outside", top);
+    CHECK_INT(symlink(cache, link_swap), 0);
+    rules.cache_dir = link_swap;
+    rules.foreign = foreign;
+    rules.n_foreign = 1;
+    atomic_init(&s.must_end, false);
+    CHECK_INT(pthread_create(&s.thread, NULL, swap_the_top, &s), 0);
+    const double end_s = kk_now_s() + 2.0;
+    int n_cleaned = 0, n_refused = 0;
+    while (kk_now_s() < end_s && exists(old)) {
+        const int status = clean(&rules);
+        n_cleaned += status == KOKORO_OK;
+        n_refused += status == KOKORO_INVALID;
+    }
+    atomic_store(&s.must_end, true);
+    CHECK_INT(pthread_join(s.thread, NULL), 0);
+    CHECK(exists(model) && exists(old));
+    CHECK(n_cleaned > 0 && n_refused > 0);
+    tear_down();
 }
 
 TEST(what_changed_since_it_was_seen_is_left_alone)
@@ -697,7 +831,7 @@ TEST(statistics_count_by_kind)
     make_file(at("cache/a/tmp1/tmp2/x"), 7, 3 * HOUR);
     make_file(at("cache/other"), 3, 1 * HOUR);
     kk_cleanup_rules rules = rules_of_guide();
-    const kk_cache_current current[] = {{"native", at("cache/native/now.pack")}};
+    const kk_cache_current current[] = {{"native", at("cache/native/now.pack"), NULL}};
     rules.current = current;
     rules.n_current = 1;
     kk_cache_statistics *view = kk_calloc(1, sizeof(*view));
@@ -728,10 +862,19 @@ TEST(statistics_count_by_kind)
     CHECK_INT(kk_cache_look(view, &rules, NULL), KOKORO_OK);
     CHECK(view->needs_cleanup);
     CHECK_INT(view->max_bytes, 3535);
+    /* Two directories, but the inner goes with the outer: a clean-up has nothing to do. */
     rules = rules_of_guide();
     rules.max_temp_dirs = 1;
     CHECK_INT(kk_cache_look(view, &rules, NULL), KOKORO_OK);
+    CHECK_INT(view->n_temp_dirs, 2);
+    CHECK(!view->needs_cleanup);
+    rules.max_temp_dirs = 0;
+    CHECK_INT(kk_cache_look(view, &rules, NULL), KOKORO_OK);
     CHECK(view->needs_cleanup);
+    int fd = open(at("cache/a/tmp1/tmp2/x"), O_RDONLY | O_CLOEXEC);
+    CHECK_INT(kk_cache_look(view, &rules, NULL), KOKORO_OK);
+    CHECK(!view->needs_cleanup); /* in use, it has to stay */
+    (void)close(fd);
     kk_free(view);
     tear_down();
 }
@@ -795,6 +938,10 @@ TEST(every_allocation_may_fail)
 TEST_MAIN(T(age_takes_what_is_older_than_a_day), T(temporary_directories_leave_the_newest),
           T(temporary_directories_go_as_a_whole_or_not_at_all),
           T(size_takes_the_oldest_down_to_four_fifths), T(results_have_a_limit_of_their_own),
+          T(beside_models_over_the_limit_there_is_room_for_a_fifth),
+          T(a_date_of_the_future_does_not_keep_a_file_for_ever),
+          T(of_several_precisions_that_in_use_stays),
+          T(a_name_that_leads_elsewhere_meanwhile_is_not_followed_twice),
           T(patterns_take_what_they_name), T(what_is_needed_survives_every_policy),
           T(without_word_of_what_is_needed_the_newest_stays),
           T(what_is_open_mapped_or_locked_survives), T(a_lock_of_another_process_is_seen),

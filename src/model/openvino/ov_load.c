@@ -6,7 +6,7 @@
  * instead, in 1.6 s. The runtime's own cache would read the export first to find out whether its
  * file belongs to it; ours is found by the fingerprint of the export and checked before it is used.
  *
- *     <cache>/openvino/<fingerprint of model, runtime, CPU, precision>.blob
+ *     <cache>/openvino/<fingerprint of model, runtime, CPU, precision>.<precision>.blob
  */
 #include "model/openvino/ov_load.h"
 
@@ -159,8 +159,10 @@ static int cached_path(char **out, const kk_ov_model *model, const kk_model_opti
     get_property(model, "FULL_DEVICE_NAME", device, sizeof(device));
     int len = snprintf(id, sizeof(id), "%d|%s|%s|%s", LAYOUT, device, capabilities,
                        model->base.info.precision);
+    /* The precision stands in the name for those who cannot ask a running OpenVINO. */
+    const bool is_bf16 = strcmp(model->base.info.precision, "bf16") == 0;
     const kk_cache_kind kind = {.folder = "openvino",
-                                .ending = "blob",
+                                .ending = is_bf16 ? "bf16.blob" : "f32.blob",
                                 .version = model->api.build,
                                 .layout = kk_hash(id, (size_t)len)};
     return kk_cache_path(out, options->cache_dir, options->model_path, &kind, err);

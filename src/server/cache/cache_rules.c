@@ -2,6 +2,7 @@
 
 #include "base/status.h"
 #include "bench/providers.h"
+#include "cache/record.h"
 
 #include <string.h>
 
@@ -23,9 +24,31 @@ static void add_current(void *user, const kokoro_cached *cached)
 /* Nobody can be asked: of each kind the newest is kept. */
 static void keep_newest(kk_cache_rules *rules)
 {
-    static const kk_cache_current folders[] = {{"native", NULL}, {"ort", NULL}, {"openvino", NULL}};
+    static const kk_cache_current folders[] = {
+        {"native", NULL, NULL}, {"ort", NULL, NULL}, {"openvino", NULL, NULL}};
     memcpy(rules->current, folders, sizeof(folders));
     rules->rules.n_current = sizeof(folders) / sizeof(folders[0]);
+}
+
+/* Of OpenVINO's compiled models the one of the precision that is used counts: that is asked for, or
+ * the benchmark recommends it. */
+static const char *ending_in_use(const kk_config *config)
+{
+    const char *precision = kk_config_text(config, KK_SET_PRECISION);
+    const char *provider = kk_config_text(config, KK_SET_PROVIDER);
+    kk_record record;
+    const bool is_auto = strcmp(provider, "auto") == 0;
+    const bool has_record =
+        is_auto && kk_record_load(&record, kk_config_text(config, KK_SET_CACHE), NULL) == KOKORO_OK;
+    if (has_record)
+        provider = record.recommended.provider;
+    if (has_record && strcmp(precision, "auto") == 0)
+        precision = record.recommended.precision;
+    if (strcmp(provider, "openvino") != 0)
+        return NULL;
+    return strcmp(precision, "bf16") == 0  ? ".bf16.blob"
+           : strcmp(precision, "f32") == 0 ? ".f32.blob"
+                                           : NULL;
 }
 
 int kk_cache_rules_init(kk_cache_rules *out, const kk_config *config, bool is_aggressive,
@@ -52,7 +75,10 @@ int kk_cache_rules_init(kk_cache_rules *out, const kk_config *config, bool is_ag
     kk_config_engine_options(config, &options);
     if (!asks_providers || kk_bench_list_own_cached(&options, add_current, out, NULL) != KOKORO_OK)
         keep_newest(out);
+    const char *ending = ending_in_use(config);
     for (size_t i = 0; i < out->rules.n_current; i++) {
+        if (strcmp(out->current[i].folder, "openvino") == 0)
+            out->current[i].ending = ending;
         if (out->current[i].folder[0] == '\0') {
             kk_cache_rules_fini(out);
             return kk_fail_memory(err);
