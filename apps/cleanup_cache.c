@@ -9,8 +9,10 @@
 #include "options.h"
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "server/cache/cache_report.h"
 #include "server/cache/cache_rules.h"
+#include "server/cache/cleanup_file.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -194,15 +196,29 @@ static int show(const kk_app *app, const kk_cleanup_rules *rules)
     return status;
 }
 
+/* For whoever serves from this directory, and shows what clean-ups there were. */
+static void note(const kk_cleanup_result *r, const kk_cleanup_rules *rules, double started_at_s)
+{
+    kokoro_error error;
+    if (kk_cleanup_file_add(rules->cache_dir,
+                            kk_cleanup_file_entry(r, started_at_s, rules->is_aggressive),
+                            &error) != KOKORO_OK)
+        kk_complain("warning: the clean-up is not noted for /cache-status: %s", error.message);
+}
+
+/* That a directory is refused is a failure as any other of the work, no wrong option. */
 static int clean(const kk_app *app, const kk_cleanup_rules *rules)
 {
     const bool is_json = app->values[KK_CLEANUP_JSON] != NULL;
     kokoro_error error = {.status = KOKORO_NO_MEMORY, .message = "out of memory"};
     kk_cleanup_result *r = kk_calloc(1, sizeof(*r));
+    const double started_at_s = kk_wall_s();
     int status;
     if (r == NULL || kk_cleanup_run(r, rules, &error) != KOKORO_OK) {
-        status = kk_complain_of(&error);
+        (void)kk_complain_of(&error);
+        status = KK_EXIT_FAILED;
     } else {
+        note(r, rules, started_at_s);
         const kk_policy_result *policies[] = {&r->age, &r->temp_dirs, &r->size, &r->patterns};
         for (size_t i = 0; i < sizeof(policies) / sizeof(policies[0]); i++)
             tell_problems(&policies[i]->problems);

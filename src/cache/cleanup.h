@@ -32,6 +32,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The file in the cache directory in which clean-ups are noted, by whoever runs them
+ * (server/cache/cleanup_file.h): no policy touches it. */
+#define KK_CLEANUP_LOG "cleanups.json"
+
 /* X(name, key in JSON, words, folder below the cache directory) */
 #define KK_CACHE_KIND_MAP(X)                                                                       \
     X(PACKED, "packed_models", "packed models", "native")                                          \

@@ -101,7 +101,9 @@ static void hand_down(kk_tree *tree)
 {
     for (size_t i = 1; i < tree->n; i++) {
         kk_tree_entry *entry = &tree->entries[i];
-        const bool is_record = entry->label == KK_KIND_RECORD;
+        const bool is_record =
+            entry->label == KK_KIND_RECORD || (entry->depth == 1 && entry->type == KK_TREE_FILE &&
+                                               strcmp(entry->name, KK_CLEANUP_LOG) == 0);
         const bool is_in_current =
             entry->parent != 0 && (tree->entries[entry->parent].flags & KK_IS_CURRENT) != 0;
         if (is_record || (is_in_current && entry->label != KK_KIND_TEMPORARY))

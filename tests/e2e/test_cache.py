@@ -3,6 +3,7 @@
 import fcntl
 import os
 import shutil
+import subprocess
 import threading
 import time
 
@@ -109,6 +110,36 @@ def test_cleanup_has_the_shape_of_the_guide_and_keeps_what_is_in_use(serve):
     recent = server.get("/cache-status").json()["cleanups"]["recent"]
     assert [(c["cause"], c["aggressive"]) for c in recent] == [("request", True), ("request", False)]
     assert server.post({"input": "Still here.", "response_format": "wav"}).status_code == 200
+    assert server.stop() == 0
+
+
+def test_cleanups_of_the_command_and_of_an_earlier_server_are_shown(serve):
+    cache, server = serve()
+    assert server.post(None, "/cache-cleanup").json()["success"] is True
+    assert server.post({"input": "Before.", "response_format": "wav"}).status_code == 200
+    put(cache / "old.bin", 25, 1 << 20)
+    command = [os.environ["KOKORO_PROGRAM"], "cleanup-cache", "--aggressive"]
+    subprocess.run(command, env={**os.environ, "KOKORO_CACHE": str(cache)}, check=True,
+                   stdout=subprocess.DEVNULL)
+
+    def shown():
+        cleanups = server.get("/cache-status").json()["cleanups"]
+        return cleanups["count"], cleanups["recent"]
+
+    count, (theirs, own) = shown()
+    assert (count, own["source"], own["cause"]) == (1, "server", "request")
+    assert (theirs["source"], theirs["cause"], theirs["aggressive"]) == ("command", "command", True)
+    assert theirs["freed_mb"] == 1 and theirs["removed_files"] == 1 and theirs["elapsed_ms"] > 0
+    assert theirs["performance_impact"]["before"]["requests"] == 1
+    assert set(theirs) == set(own)
+    assert server.stop() == 0
+    _, server = serve()
+    count, recent = shown()
+    assert count == 0
+    assert [c["source"] for c in recent] == ["command", "server"]
+    assert recent[0]["performance_impact"] is None  # it was not there
+    assert recent[1]["performance_impact"]["before"] == own["performance_impact"]["before"]
+    assert recent[1]["started_at"] == own["started_at"]
     assert server.stop() == 0
 
 

@@ -50,7 +50,7 @@ TEST(requests_count_where_they_overlap)
     kk_cache_log_end(log, first, &result, NULL);
     kk_cache_log_add_speech(log, now_s - 1.0, 1.5, 40.0);          /* overlapped, told later */
     kk_cache_log_add_speech(log, kk_now_s() + 1000.0, 9.0, 900.0); /* began after it */
-    json_t *json = kk_cache_log_json(log);
+    json_t *json = kk_cache_log_json(log, NULL);
     const json_t *cleanup = recent(json, 0), *impact = at(cleanup, "performance_impact", NULL);
     CHECK_INT(number(json, "count", NULL), 1);
     CHECK_NEAR(number(json, "total_freed_mb", NULL), 2.0, 0.0);
@@ -74,7 +74,7 @@ TEST(the_last_eight_are_shown_and_all_are_counted)
 {
     kk_cache_log *log = new_log();
     unsigned running = kk_cache_log_begin(log, "request", true);
-    json_t *json = kk_cache_log_json(log);
+    json_t *json = kk_cache_log_json(log, NULL);
     CHECK(json_is_true(at(recent(json, 0), "running", NULL)));
     CHECK_INT(number(json, "count", NULL), 0);
     json_decref(json);
@@ -83,7 +83,7 @@ TEST(the_last_eight_are_shown_and_all_are_counted)
         kk_cache_log_end(log, n, NULL, i == 9 ? "busy" : "other");
     }
     kk_cache_log_end(log, running, &result, NULL); /* its place is another's by now */
-    json = kk_cache_log_json(log);
+    json = kk_cache_log_json(log, NULL);
     CHECK_INT(json_array_size(at(json, "recent", NULL)), 8);
     CHECK_INT(number(json, "count", NULL), 11);
     CHECK_STR(json_string_value(at(recent(json, 0), "error", NULL)), "busy");
@@ -108,12 +108,12 @@ TEST(threads_add_and_read)
         CHECK_INT(pthread_create(&threads[i], NULL, speak_much, log), 0);
     for (int i = 0; i < 20; i++) {
         unsigned n = kk_cache_log_begin(log, "request", false);
-        json_decref(kk_cache_log_json(log));
+        json_decref(kk_cache_log_json(log, NULL));
         kk_cache_log_end(log, n, &result, NULL);
     }
     for (int i = 0; i < 3; i++)
         CHECK_INT(pthread_join(threads[i], NULL), 0);
-    json_t *json = kk_cache_log_json(log);
+    json_t *json = kk_cache_log_json(log, NULL);
     CHECK_INT(number(json, "count", NULL), 20);
     json_decref(json);
     kk_cache_log_destroy(&log);

@@ -12,6 +12,7 @@
 #include "server/cache/cache_log.h"
 #include "server/cache/cache_report.h"
 #include "server/cache/cache_rules.h"
+#include "server/cache/cleanup_file.h"
 #include "server/json.h"
 
 #include <stdatomic.h>
@@ -132,7 +133,10 @@ static json_t *look(const job *j, kk_api_error *error)
                 json_pack("{s:o, s:o}", "cache_statistics", kk_cache_statistics_json(statistics),
                           "cleanup_recommendations", kk_cache_advice_json(statistics));
             kk_cache_add_details(object, statistics, rules.rules.patterns);
-            (void)json_object_set_new(object, "cleanups", kk_cache_log_json(j->keeper->log));
+            json_t *others = kk_cleanup_file_read(rules.rules.cache_dir);
+            (void)json_object_set_new(object, "cleanups",
+                                      kk_cache_log_json(j->keeper->log, others));
+            json_decref(others);
             (void)json_object_set_new(object, "results", results_json(j->keeper->server));
         }
         kk_cache_rules_fini(&rules);
@@ -141,6 +145,16 @@ static json_t *look(const job *j, kk_api_error *error)
     if (status != KOKORO_OK)
         kk_api_from_engine(error, &err, NULL);
     return object;
+}
+
+/* For servers after this one. That it cannot be kept is worth no failure. */
+static void note(const job *j, const char *cache_dir, unsigned number)
+{
+    kokoro_error err;
+    json_t *entry = kk_cache_log_entry(j->keeper->log, number);
+    if (entry != NULL && kk_cleanup_file_add(cache_dir, entry, &err) != KOKORO_OK)
+        kk_log_write(&j->keeper->server->log, KOKORO_LOG_WARNING,
+                     "the clean-up of the cache is not noted: %s", err.message);
 }
 
 /* KOKORO_OK, or why not. Answers in memory are let go as files are by age; all, when it is
@@ -158,6 +172,8 @@ static int clean(const job *j, kk_cleanup_result *result, uint64_t *freed_memory
     *freed_memory =
         kk_speech_cache_trim(j->keeper->server->results, j->is_aggressive ? 0.0 : max_age_s);
     kk_cache_log_end(j->keeper->log, number, status == KOKORO_OK ? result : NULL, err->message);
+    if (status == KOKORO_OK)
+        note(j, rules.rules.cache_dir, number);
     kk_cache_rules_fini(&rules);
     return status;
 }

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { N_CLEANUPS = 8, N_BEFORE = 100, N_DURING = 100 };
 
@@ -44,13 +45,19 @@ struct kk_cache_log {
     unsigned n_begun; /* ever; number k is cleanups[k % N_CLEANUPS] */
     size_t n_ended;
     uint64_t freed_bytes; /* of all */
+    double created_s;     /* kk_now_s */
+    char writer[64];      /* no other log's, of whatever process */
 };
 
 int kk_cache_log_create(kk_cache_log **out, kokoro_error *err)
 {
     *out = kk_calloc(1, sizeof(**out));
-    if (*out != NULL && pthread_mutex_init(&(*out)->mutex, NULL) == 0)
+    if (*out != NULL && pthread_mutex_init(&(*out)->mutex, NULL) == 0) {
+        (*out)->created_s = kk_now_s();
+        (void)snprintf((*out)->writer, sizeof((*out)->writer), "%ld %.6f", (long)getpid(),
+                       kk_wall_s());
         return KOKORO_OK;
+    }
     kk_free(*out);
     *out = NULL;
     return kk_fail_memory(err);
@@ -164,27 +171,102 @@ static json_t *figures_json(const figures *f)
                      "total_p95_ms", kk_json_real(f->total_p95_ms));
 }
 
+static json_t *impact_json(const figures *during, const figures *before)
+{
+    return json_pack("{s:o, s:o}", "during", figures_json(during), "before", figures_json(before));
+}
+
 static json_t *cleanup_json(const cleanup *c)
 {
     const figures during = figures_of(c->during, c->n_during);
-    json_t *impact = json_pack("{s:o, s:o}", "during", figures_json(&during), "before",
-                               figures_json(&c->before));
-    return json_pack("{s:o, s:s, s:b, s:b, s:o, s:o, s:I, s:I, s:o, s:o}", "started_at",
-                     kk_json_real(c->at_s), "cause", c->cause, "aggressive", c->is_aggressive,
-                     "running", c->is_running, "elapsed_ms", kk_json_real(c->elapsed_ms),
-                     "freed_mb", kk_json_real(kk_cache_mb(c->freed_bytes)), "removed_files",
+    return json_pack("{s:o, s:s, s:s, s:b, s:b, s:o, s:o, s:I, s:I, s:o, s:o}", "started_at",
+                     kk_json_real(c->at_s), "source", "server", "cause", c->cause, "aggressive",
+                     c->is_aggressive, "running", c->is_running, "elapsed_ms",
+                     kk_json_real(c->elapsed_ms), "freed_mb",
+                     kk_json_real(kk_cache_mb(c->freed_bytes)), "removed_files",
                      (json_int_t)c->n_files, "removed_dirs", (json_int_t)c->n_dirs, "error",
                      c->problem[0] != '\0' ? json_string(c->problem) : json_null(),
-                     "performance_impact", impact);
+                     "performance_impact", impact_json(&during, &c->before));
 }
 
-json_t *kk_cache_log_json(kk_cache_log *log)
+json_t *kk_cache_log_entry(kk_cache_log *log, unsigned number)
+{
+    json_t *entry = NULL;
+    (void)pthread_mutex_lock(&log->mutex);
+    if (log->n_begun - number <= N_CLEANUPS)
+        entry = cleanup_json(&log->cleanups[number % N_CLEANUPS]);
+    (void)pthread_mutex_unlock(&log->mutex);
+    if (entry != NULL)
+        (void)json_object_set_new(entry, "writer", json_string(log->writer));
+    return entry;
+}
+
+/* What the command's clean-up cost the speech of this server, as far as it is known: null where
+ * that was not there yet. */
+static json_t *impact_of_other(const kk_cache_log *log, const json_t *entry)
+{
+    const double wall_to_own_s = kk_now_s() - kk_wall_s();
+    const double start_s = json_number_value(json_object_get(entry, "started_at")) + wall_to_own_s;
+    const double end_s = start_s + json_number_value(json_object_get(entry, "elapsed_ms")) / 1e3;
+    latency during[N_BEFORE], before[N_BEFORE];
+    size_t n_during = 0, n_before = 0;
+    if (start_s < log->created_s)
+        return json_null();
+    for (size_t i = 0; i < N_BEFORE && i < log->n_last; i++) {
+        const latency *l = &log->last[i];
+        if (l->end_s < start_s)
+            before[n_before++] = *l;
+        else if (l->start_s <= end_s)
+            during[n_during++] = *l;
+    }
+    const figures of_during = figures_of(during, n_during),
+                  of_before = figures_of(before, n_before);
+    return impact_json(&of_during, &of_before);
+}
+
+static bool is_of(const json_t *entry, const char *name, const char *value)
+{
+    const char *text = json_string_value(json_object_get(entry, name));
+    return text != NULL && strcmp(text, value) == 0;
+}
+
+/* Put an entry at its place, the newest first; the reference is taken. */
+static void insert(json_t *recent, json_t *entry)
+{
+    const double at_s = json_number_value(json_object_get(entry, "started_at"));
+    size_t i = 0;
+    while (i < json_array_size(recent) &&
+           json_number_value(json_object_get(json_array_get(recent, i), "started_at")) >= at_s)
+        i++;
+    (void)json_array_insert_new(recent, i, entry);
+}
+
+/* Under the mutex. */
+static void insert_others(json_t *recent, const kk_cache_log *log, const json_t *others)
+{
+    const json_t *other;
+    size_t i;
+    json_array_foreach((json_t *)(uintptr_t)others, i, other)
+    {
+        if (is_of(other, "writer", log->writer))
+            continue;
+        json_t *entry = json_copy((json_t *)(uintptr_t)other);
+        (void)json_object_del(entry, "writer");
+        if (is_of(entry, "source", "command"))
+            (void)json_object_set_new(entry, "performance_impact", impact_of_other(log, entry));
+        insert(recent, entry);
+    }
+}
+
+json_t *kk_cache_log_json(kk_cache_log *log, const json_t *others)
 {
     json_t *recent = json_array();
     (void)pthread_mutex_lock(&log->mutex);
     for (unsigned i = 0; i < N_CLEANUPS && i < log->n_begun; i++)
-        (void)json_array_append_new(
-            recent, cleanup_json(&log->cleanups[(log->n_begun - 1 - i) % N_CLEANUPS]));
+        insert(recent, cleanup_json(&log->cleanups[(log->n_begun - 1 - i) % N_CLEANUPS]));
+    insert_others(recent, log, others);
+    while (json_array_size(recent) > N_CLEANUPS)
+        (void)json_array_remove(recent, N_CLEANUPS);
     json_t *object =
         json_pack("{s:I, s:o, s:o}", "count", (json_int_t)log->n_ended, "total_freed_mb",
                   kk_json_real(kk_cache_mb(log->freed_bytes)), "recent", recent);

@@ -27,7 +27,12 @@ unsigned kk_cache_log_begin(kk_cache_log *log, const char *cause, bool is_aggres
 void kk_cache_log_end(kk_cache_log *log, unsigned number, const kk_cleanup_result *result,
                       const char *problem);
 
-/* {"count", "total_freed_mb", "recent": [newest first]} */
-json_t *kk_cache_log_json(kk_cache_log *log);
+/* One that ended, as it goes into the file of all (cleanup_file.h); NULL: it is none of the last
+ * any more, or memory is out. */
+json_t *kk_cache_log_entry(kk_cache_log *log, unsigned number);
+
+/* {"count", "total_freed_mb", "recent": [newest first]}; among the recent are those of `others`, a
+ * list of entries of that file (NULL: none), that are not this log's own. */
+json_t *kk_cache_log_json(kk_cache_log *log, const json_t *others);
 
 #endif
