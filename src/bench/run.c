@@ -202,15 +202,34 @@ static int add_half(kk_run_state *r, kokoro_error *err)
     return status;
 }
 
-/* After all samples, where there is time left: it means loading once more. */
+/* It hangs on the model and the runtime alone: a rival with other threads has the same. */
+static const char *known_placement(const kk_bench_result *result, const kk_way *way)
+{
+    for (size_t i = 0; i < result->n_ways; i++) {
+        const kk_bench_way *other = &result->ways[i];
+        if (strcmp(other->way.provider, way->provider) == 0 && other->placement != NULL &&
+            other->placement[0] != '\0')
+            return other->placement;
+    }
+    return NULL;
+}
+
+/* After all samples, of the runtime that can tell: it means loading once more. In a full run the
+ * time between the end of the sampling and that of the run is for it; a quick one has none. */
 static void ask_placement(kk_run_state *r)
 {
+    const bool is_quick = r->plan.mode == KK_BENCH_QUICK;
+    const double until_s = is_quick ? r->plan.budget_s : r->plan.end_s;
     for (size_t i = 0; i < r->n_lanes && !r->is_over; i++) {
         kk_lane *lane = &r->lanes[i];
+        const char *known = known_placement(r->result, &lane->way->way);
         bool is_cut;
         const double load_s = 1.0 + 3.0 * lane->way->load_ms / 1e3;
-        const bool is_native = strcmp(lane->way->way.provider, "native") == 0;
-        if (lane->is_open && !is_native && kk_bench_elapsed_s(r) + load_s < r->plan.budget_s)
+        if (!lane->is_open || strcmp(lane->way->way.provider, "onnxruntime") != 0)
+            continue;
+        if (known != NULL)
+            lane->way->placement = known;
+        else if (kk_bench_elapsed_s(r) + load_s < until_s)
             kk_lane_place(
                 lane, &r->context,
                 kk_bench_cut_limit_s(r, lane, kk_plan_limit_s(load_s, r->slowness), &is_cut));

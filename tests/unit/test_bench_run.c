@@ -28,6 +28,7 @@ static char place[] = "/tmp/kokoro-run-XXXXXX";
     "      printf '\\1\\0\\0\\0\\1\\0\\0\\0\\1\\0\\0\\0\\1\\0\\0\\0' >&3;; esac;"                  \
     "    echo '{\"model_s\": 0.02, \"first_audio_s\": 0.01, \"audio_s\": 0.1, \"n_chunks\": 1, "   \
     "\"resident_mb\": 1, \"peak_mb\": 2, \"n_samples\": 2400, \"n_durations\": 4}';;"              \
+    "  *'\"do\":\"place\"'*) echo '{\"placement\": \"2463 nodes on x\"}';;"                        \
     "  *) echo '{}';; esac; done"
 
 typedef struct setting {
@@ -109,6 +110,30 @@ TEST(all_ways_take_their_turns)
     CHECK(result.n_groups >= 1);
     kk_bench_result_fini(&result);
     end(&s);
+}
+
+/* In a full run the sampling leaves time for it; a quick run has none to spare. */
+TEST(a_full_run_tells_where_the_runtime_puts_the_nodes)
+{
+    setting s;
+    kk_bench_result result;
+    kokoro_error err;
+    static const enum kk_bench_mode modes[] = {KK_BENCH_FULL, KK_BENCH_QUICK};
+    for (int i = 0; i < 2; i++) {
+        begin(&s, SCRIPT(":"), "onnxruntime");
+        kk_plan_init(&s.request.plan, modes[i], 1, 100000, 0);
+        s.request.plan.budget_s = 2.0;
+        s.request.plan.end_s = 60.0;
+        kk_bench_result_init(&result);
+        CHECK_INT(kk_bench_run(&result, &s.request, &err), KOKORO_OK);
+        CHECK(result.n_ways >= 1);
+        for (size_t w = 0; w < result.n_ways; w++) {
+            CHECK_STR(result.ways[w].way.provider, "onnxruntime");
+            CHECK_STR(result.ways[w].placement, i == 0 ? "2463 nodes on x" : "");
+        }
+        kk_bench_result_fini(&result);
+        end(&s);
+    }
 }
 
 TEST(the_way_in_use_comes_right_behind_native)
@@ -202,6 +227,7 @@ TEST(each_failed_allocation_is_told)
     end(&s);
 }
 
-TEST_MAIN(T(all_ways_take_their_turns), T(the_way_in_use_comes_right_behind_native),
+TEST_MAIN(T(all_ways_take_their_turns), T(a_full_run_tells_where_the_runtime_puts_the_nodes),
+          T(the_way_in_use_comes_right_behind_native),
           T(what_there_is_no_time_for_is_left_out_and_told), T(what_outlives_the_run_is_left_out),
           T(each_failed_allocation_is_told))
