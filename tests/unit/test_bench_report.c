@@ -13,7 +13,9 @@
 
 #include <ctype.h>
 #include <dirent.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -450,6 +452,42 @@ TEST(what_cannot_be_written)
     kk_bench_result_fini(&result);
 }
 
+/* A file may grow no more, as on a full disk: all files of the old report stay as they are. */
+TEST(a_full_disk)
+{
+    static const char *const names[] = {"r.md", "r.json", "r_timing.svg", "r_memory.svg"};
+    enum { N = sizeof(names) / sizeof(names[0]) };
+    kk_buf before[N] = {KK_BUF_INIT, KK_BUF_INIT, KK_BUF_INIT, KK_BUF_INIT}, text = KK_BUF_INIT;
+    struct rlimit old;
+    size_t longest = 0;
+    make();
+    CHECK_INT(kk_report_write(&result, NULL, in_dir("r.md"), &error), KOKORO_OK);
+    for (size_t i = 0; i < N; i++) {
+        (void)read_back(&before[i], names[i]);
+        longest = before[i].len > longest ? before[i].len : longest;
+    }
+    CHECK_INT(getrlimit(RLIMIT_FSIZE, &old), 0);
+    (void)signal(SIGXFSZ, SIG_IGN);
+    result.mode = "quick";
+    for (size_t part = 0; part < 16; part++) {
+        const struct rlimit tight = {(rlim_t)(longest * part / 16), old.rlim_max};
+        CHECK_INT(setrlimit(RLIMIT_FSIZE, &tight), 0);
+        const int status = kk_report_write(&result, NULL, in_dir("r.md"), &error);
+        CHECK_INT(setrlimit(RLIMIT_FSIZE, &old), 0);
+        CHECK_INT(status, KOKORO_IO);
+        CHECK_HAS(error.message, "/r");
+        for (size_t i = 0; i < N; i++)
+            CHECK_STR(read_back(&text, names[i]), kk_buf_str(&before[i]));
+    }
+    CHECK_INT(kk_report_write(&result, NULL, in_dir("r.md"), &error), KOKORO_OK);
+    CHECK(strcmp(read_back(&text, "r.md"), kk_buf_str(&before[0])) != 0);
+    CHECK_INT(count_and_remove(), N);
+    for (size_t i = 0; i < N; i++)
+        kk_buf_fini(&before[i]);
+    kk_buf_fini(&text);
+    kk_bench_result_fini(&result);
+}
+
 TEST(memory_is_out_at_every_place)
 {
     kk_buf good = KK_BUF_INIT, text = KK_BUF_INIT;
@@ -485,5 +523,5 @@ TEST_MAIN(T(set_up), T(the_checker_of_xml_can_fail), T(sections_and_figures),
           T(bands_of_the_comparison), T(what_was_spoken_once_and_what_was_passed_over),
           T(nothing_ran), T(plots_are_well_formed), T(text_from_outside_is_no_markup),
           T(live_figures_replace_their_section_and_no_more),
-          T(a_report_without_its_section_is_left_alone), T(what_cannot_be_written),
+          T(a_report_without_its_section_is_left_alone), T(what_cannot_be_written), T(a_full_disk),
           T(memory_is_out_at_every_place), T(tear_down))

@@ -10,6 +10,8 @@
 #include "base/str.h"
 
 #include <jansson.h>
+#include <signal.h>
+#include <sys/resource.h>
 
 TEST(way_has_a_text)
 {
@@ -288,6 +290,36 @@ TEST(what_is_no_file)
 
 /* jansson may take a text that it had no memory for as a shorter one. Then the file seems damaged,
  * or a sentence lacks a letter; what is recommended stands twice and is never another. */
+/* A file may grow no more, as on a full disk: the old record stays whole, and nothing half written.
+ */
+TEST(a_full_disk)
+{
+    make_dir();
+    struct stat st;
+    struct rlimit old;
+    kk_record record = sample(), other = sample(), loaded;
+    CHECK_INT(kk_record_store(&record, dir, &error), KOKORO_OK);
+    CHECK_INT(stat(at("benchmark/record.json"), &st), 0);
+    (void)snprintf(other.reason, sizeof(other.reason), "another");
+    CHECK_INT(getrlimit(RLIMIT_FSIZE, &old), 0);
+    (void)signal(SIGXFSZ, SIG_IGN);
+    /* The locks hold a number of some bytes; it may be cut without harm. */
+    for (rlim_t limit = 0; limit + 100 < (rlim_t)st.st_size; limit += 50) {
+        const struct rlimit tight = {limit, old.rlim_max};
+        CHECK_INT(setrlimit(RLIMIT_FSIZE, &tight), 0);
+        const int status = kk_record_store(&other, dir, &error);
+        CHECK_INT(setrlimit(RLIMIT_FSIZE, &old), 0);
+        CHECK_INT(status, KOKORO_IO);
+        CHECK_HAS(error.message, "record.json");
+        CHECK_INT(kk_record_load(&loaded, dir, &error), KOKORO_OK);
+        check_equal(&record, &loaded);
+    }
+    CHECK_INT(kk_record_store(&other, dir, &error), KOKORO_OK);
+    CHECK_INT(kk_record_load(&loaded, dir, &error), KOKORO_OK);
+    check_equal(&other, &loaded);
+    remove_dir(); /* there is no other file */
+}
+
 TEST(every_allocation_may_fail)
 {
     make_dir();
@@ -334,4 +366,4 @@ TEST(every_allocation_may_fail)
 
 TEST_MAIN(T(way_has_a_text), T(store_and_load), T(old_keys), T(dated_back),
           T(unsound_records_are_not_stored), T(damaged_files), T(cut_at_every_byte),
-          T(what_is_no_file), T(every_allocation_may_fail))
+          T(what_is_no_file), T(a_full_disk), T(every_allocation_may_fail))
