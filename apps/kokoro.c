@@ -149,8 +149,9 @@ static const kk_command commands[] = {
     {"benchmark", "[--quick | --comprehensive | --kernels | --history [N]] [OPTION ...]",
      "Measure which way to run the model is fastest here, and remember it",
      "Every provider that is there runs in a process of its own; they take turns. --provider and\n"
-     "--threads restrict what is tried. The result goes into the record that provider auto\n"
-     "follows, into the history and into the report. Exit status 1 when a provider failed.\n"
+     "--threads restrict what is tried; then the record that provider auto follows stays as it\n"
+     "is. Else the result goes there, and always into the history and the report. Exit status 1\n"
+     "when a provider failed.\n"
      "--kernels needs no model: medians of interleaved rounds, on one thread and on all, by the\n"
      "threads' processor time, beside what the registers of the CPU do in the same moment.\n"
      "KOKORO_CPU_MASK chooses a lower instruction set.",
@@ -171,7 +172,8 @@ static const kk_command commands[] = {
      "KOKORO_CACHE_MAX_AGE_HOURS; temporary directories over KOKORO_CACHE_MAX_TEMP_DIRS; the\n"
      "oldest files while all is over KOKORO_CACHE_MAX_MB, down to 80 % of it; files whose names\n"
      "match KOKORO_CACHE_PATTERNS; empty directories. The models that this program opens, the\n"
-     "benchmark's record, and what other programs have open or locked are kept.",
+     "benchmark's record, and what other programs have open or locked are kept; they count, but\n"
+     "leave a fifth of the size to the rest.",
      OPTIONS(cleanup_options), kk_app_cleanup_cache},
     {"serve", "", "Serve speech over HTTP, as the OpenAI API does", "", NULL, 0, run_serve},
     {"keys", "add NAME | list | remove NAME", "Make, list and remove the keys of the server",

@@ -65,17 +65,21 @@ static int open_file(const char *path, int flags)
     return -1;
 }
 
-/* What is right in it; what is not is as if it were not there. */
+/* What is right in it; what is not is as if it were not there. NULL: memory is out. */
 static json_t *read_entries(int fd)
 {
     json_t *list = json_array(), *document = NULL, *entry;
     size_t i, len = 0;
     char *text = kk_alloc(MAX_BYTES + 1);
-    for (ssize_t n = 1; text != NULL && fd >= 0 && n > 0 && len <= MAX_BYTES; len += (size_t)n) {
+    if (text == NULL) {
+        json_decref(list);
+        return NULL;
+    }
+    for (ssize_t n = 1; fd >= 0 && n > 0 && len <= MAX_BYTES; len += (size_t)n) {
         n = pread(fd, text + len, MAX_BYTES + 1 - len, (off_t)len);
         n = n > 0 ? n : 0;
     }
-    if (text != NULL && len > 0 && len <= MAX_BYTES)
+    if (len > 0 && len <= MAX_BYTES)
         document = json_loadb(text, len, 0, NULL);
     const char *format = json_string_value(json_object_get(document, "format"));
     json_array_foreach(json_object_get(document, "cleanups"), i, entry)
