@@ -18,10 +18,12 @@
 static void go_up(char *path)
 {
     char *slash = strrchr(path, '/');
-    if (slash == NULL)
-        (void)strcpy(path, path[0] != '\0' ? "." : "");
-    else
+    if (slash != NULL) {
         slash[slash == path ? 1 : 0] = '\0';
+    } else if (path[0] != '\0') {
+        path[0] = '.';
+        path[1] = '\0';
+    }
 }
 
 /* The directory in which the first missing name of the path is to be made. */
