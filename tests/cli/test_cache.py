@@ -10,6 +10,7 @@ import subprocess
 import time
 
 import cli
+import record
 
 HOUR = 3600
 MB = 1 << 20
@@ -253,6 +254,32 @@ class CleanUp(Cache):
         self.assertFalse(gone.exists())
         self.run_json()
         self.assertFalse(held.exists())
+
+    def test_of_openvino_the_precision_in_use_stays(self):
+        blobs = [self.put(f"openvino/{i}.{precision}.blob", 900 - i)
+                 for i, precision in enumerate(("f32", "f32", "bf16"))]
+
+        def clean(**env):
+            for i, path in enumerate(blobs):
+                self.put(path.relative_to(self.cache), 900 - i)
+            done = self.run_kokoro("cleanup-cache", env={**self.env, **env})
+            self.assertEqual(done.returncode, 0, done.stderr)
+            return [path.exists() for path in blobs]
+
+        self.assertEqual(clean(), [False, False, True])  # nothing tells: the newest
+        asked = {"KOKORO_PROVIDER": "openvino", "KOKORO_PRECISION": "f32"}
+        self.assertEqual(clean(**asked), [False, True, False])
+        contents = record.record()
+        way = {"provider": "openvino", "precision": "f32", "threads": 2}
+        contents["recommended"] = way
+        contents["recommended_provider"] = "openvino"
+        contents["results"][0].update(way)
+        seconds = list(contents["benchmark_results"].values())
+        contents["benchmark_results"] = dict(zip(("openvino f32, 2 threads", record.text(*record.WAYS[1][:3])),
+                                                 seconds))
+        record.write(self.cache, contents)
+        self.assertEqual(clean(), [False, True, False])
+        self.assertEqual(clean(KOKORO_PRECISION="bf16"), [False, False, True])
 
     def test_history_and_reports_are_no_cache(self):
         home = self.dir / "home"
