@@ -10,7 +10,7 @@ static const double FIRST_S = 0.55, SILENCE_S = 0.3;
 static const double LEAST_S = 0.4, MOST_LEAST_S = 1.5;
 /* Computed beside a piece: rows in front and behind (A in the header); and excerpts of the rest, in
  * the first piece of a chunk and in that which refines. */
-static const double AROUND_S = 0.15, EXCERPTS_S = 0.5, REFINING_S = 1.25;
+static const double AROUND_S = 0.15, EXCERPTS_S = 0.6, REFINING_S = 1.25;
 /* Of the time that there is, what may be planned with. Rounds are taken for longer than they are,
  * and what is made beside a piece for more: longer pieces leave more time for what comes between.
  */

@@ -35,7 +35,7 @@ static void nap(long ms)
 
 static void put(const char *directory, const char *name, const char *text)
 {
-    char path[512];
+    char path[2048];
     (void)snprintf(path, sizeof(path), "%s/%s", directory, name);
     FILE *file = fopen(path, "wb");
     CHECK(file != NULL && fputs(text, file) >= 0 && fclose(file) == 0);
@@ -44,7 +44,7 @@ static void put(const char *directory, const char *name, const char *text)
 static const char *get(const char *directory, const char *name)
 {
     static char text[1024];
-    char path[512];
+    char path[2048];
     (void)snprintf(path, sizeof(path), "%s/%s", directory, name);
     FILE *file = fopen(path, "rb");
     size_t n = file != NULL ? fread(text, 1, sizeof(text) - 1, file) : 0;
@@ -57,7 +57,7 @@ static const char *get(const char *directory, const char *name)
 /* The files that a run leaves. */
 static void put_report(const char *directory, const char *reason, double began_s)
 {
-    char json[512];
+    char json[2048];
     (void)snprintf(
         json, sizeof(json),
         "{\"choice\": {\"reason\": \"%s\"}, \"started_at_s\": %.1f, \"duration_s\": 25.5}", reason,
@@ -71,7 +71,7 @@ static void put_report(const char *directory, const char *reason, double began_s
 
 TEST(benchmark)
 {
-    char line[4096] = "", directory[1024] = "", part[1024];
+    char line[4096] = "", directory[1024] = "", part[256];
     FILE *file = fopen("/proc/self/cmdline", "rb");
     const size_t len = file != NULL ? fread(line, 1, sizeof(line) - 1, file) : 0;
     if (file != NULL)
@@ -244,7 +244,7 @@ TEST(a_new_server_knows_the_newest_report)
 {
     static const char *const runs[] = {"20251124-170559", "20261124-170559", "20261125-000000",
                                        "notes"};
-    char path[512];
+    char path[2048];
     set_up();
     stop_scheduler();
     (void)snprintf(path, sizeof(path), "%s/reports", home);

@@ -12,6 +12,7 @@
  */
 #include "model/native/network.h"
 
+#include <math.h>
 #include <string.h>
 
 enum {
@@ -46,6 +47,18 @@ typedef struct stage {
     rows x, work, y; /* input of a block, its residual stream, and between its convolutions */
 } stage;
 
+/* Sums of squares as if the excerpts among n_rows varied as much as the utterance does. */
+static void widen(const kk_norms *norms, float *sums, float *squares, size_t C, double n_rows)
+{
+    const double narrowness = (double)norms->narrowness[norms->layer];
+    const double factor = exp(2.0 * narrowness * norms->excerpts_share);
+    for (size_t c = 0; c < C; c++) {
+        const double mean = (double)sums[c] / n_rows, square = (double)squares[c] / n_rows;
+        const double variance = fmax(square - mean * mean, 0.0);
+        squares[c] = (float)(n_rows * (mean * mean + factor * variance));
+    }
+}
+
 /*
  * One row of sums from those of the tiles, weighed by segment, and those of earlier runs, in units
  * of the whole utterance. Returns the rows that it stands for. The run's own sums go to their
@@ -54,7 +67,7 @@ typedef struct stage {
 static double weigh_sums(kk_norms *norms, const kk_tiles *tiles, const kk_sums *sums, float *row,
                          size_t C, size_t rate)
 {
-    double *slots = norms->sums + norms->layer++ * KK_MAX_SLOTS * 2 * C1;
+    double *slots = norms->sums + norms->layer * KK_MAX_SLOTS * 2 * C1;
     double n_rows = 0.0;
     for (size_t i = 0; i < norms->n_segments; i++)
         n_rows += norms->segments[i].weight * (double)(norms->segments[i].n_frames * rate);
@@ -77,6 +90,8 @@ static double weigh_sums(kk_norms *norms, const kk_tiles *tiles, const kk_sums *
             row[half * sums->stride + c] = (float)total;
         }
     }
+    widen(norms, row, row + sums->stride, C, n_rows);
+    norms->layer++;
     return n_rows;
 }
 

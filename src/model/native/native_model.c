@@ -301,7 +301,12 @@ static int make_sound(const utterance *u, const float *prosody, const float *tex
         return status;
     if (F > LONG_FRAMES)
         kk_ops_forget_weights(ops);
-    const kk_utterance generated = {features, source, u->style, 2 * F, u->in_bf16};
+    const kk_utterance generated = {.features = features,
+                                    .source = source,
+                                    .style = u->style,
+                                    .T = 2 * F,
+                                    .n_pad = 2 * (size_t)u->durations[0],
+                                    .in_bf16 = u->in_bf16};
     if (!in_pieces)
         return generate(ops, &w->generator, &generated, whole);
     piece_relay relay = {control, whole, ws, u->n_busy, 0};

@@ -90,6 +90,10 @@ typedef struct kk_norms {
      * the statistics only, and their last layers are left out. */
     size_t n_wanted;
     double *sums; /* [KK_N_NORMS][KK_MAX_SLOTS][2][256], zeroed at first */
+    /* Part of the weighed rows that are excerpts, and how much less than the utterance they vary at
+     * each layer: the logarithm of a standard deviation over theirs. */
+    double excerpts_share;
+    const float *narrowness; /* [KK_N_NORMS] */
     size_t layer; /* of the run: 0 at its start */
 } kk_norms;
 
@@ -110,6 +114,7 @@ typedef struct kk_utterance {
     const float *source;   /* [300 T] */
     const float *style;    /* [128] of the decoder */
     size_t T;
+    size_t n_pad; /* rows of the first token, which is silent but for its end */
     int in_bf16;
 } kk_utterance;
 
