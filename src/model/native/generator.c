@@ -80,7 +80,7 @@ static double weigh_sums(kk_norms *norms, const kk_tiles *tiles, const kk_sums *
                 const kk_segment *segment = &norms->segments[tiles->segments[i]];
                 const double sum = (double)sums->rows[(2 * i + half) * sums->stride + c];
                 total += segment->weight * sum;
-                kept[segment->slot] += sum;
+                kept[segment->slot] += segment->kept * sum;
             }
             for (size_t k = 0; k < KK_MAX_SLOTS; k++) {
                 double *slot = slots + (k * 2 + half) * C1 + c;

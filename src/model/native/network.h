@@ -78,7 +78,8 @@ enum { KK_N_NORMS = 48, KK_MAX_SEGMENTS = 24, KK_MAX_SLOTS = 24, KK_NO_SLOT = KK
 typedef struct kk_segment {
     size_t n_frames; /* rows of features */
     double weight;
-    size_t slot; /* whose sums these are added to after the layer, or KK_NO_SLOT */
+    size_t slot; /* whose sums these are added to after the layer, or KK_NO_SLOT, */
+    double kept; /* so many times */
 } kk_segment;
 
 typedef struct kk_norms {
@@ -94,7 +95,7 @@ typedef struct kk_norms {
      * each layer: the logarithm of a standard deviation over theirs. */
     double excerpts_share;
     const float *narrowness; /* [KK_N_NORMS] */
-    size_t layer; /* of the run: 0 at its start */
+    size_t layer;            /* of the run: 0 at its start */
 } kk_norms;
 
 /* dst [60 T + 1][22], log magnitudes and phases, from features [T][512] and spectrum

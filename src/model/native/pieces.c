@@ -211,20 +211,38 @@ static void choose_shares(pieces *p, size_t last)
         p->shares[k] = total > 0.0 ? p->shares[k] * (double)rest / total : equal;
 }
 
-static void add_segment(kk_norms *norms, size_t n_frames, double weight, size_t slot)
+/*
+ * Rows in front that are silent in any voice. Silence is where the network forgives wrong
+ * statistics least: logarithms of magnitudes that should be -20 can come out above 0.
+ */
+static size_t n_silent_rows(const kk_utterance *u)
 {
-    if (n_frames > 0)
-        norms->segments[norms->n_segments++] = (kk_segment){n_frames, weight, slot};
+    const size_t n = u->n_pad > ONSET_BEFORE ? u->n_pad - ONSET_BEFORE : 0;
+    return n < ONSET ? n : ONSET;
 }
 
-/* Segments and weights of the run for rows [from, to) in the window [first, last). */
+static void add_segment(kk_norms *norms, size_t n_frames, double weight, size_t slot, double kept)
+{
+    if (n_frames > 0)
+        norms->segments[norms->n_segments++] = (kk_segment){n_frames, weight, slot, kept};
+}
+
+/* Segments and weights of the run for rows [from, to) in the window [first, last). In front of the
+ * utterance it may begin later: rows up to where speech may begin stand for all that are silent. */
 static void weigh(pieces *p, size_t first, size_t from, size_t to, size_t last)
 {
     kk_norms *norms = &p->norms;
     norms->n_segments = 0;
-    add_segment(norms, from - first, 0.0, KK_NO_SLOT);
-    add_segment(norms, to - from, 1.0, 0);
-    add_segment(norms, last - to, 1.0, KK_NO_SLOT);
+    if (first > from) {
+        const size_t n = n_silent_rows(p->u);
+        const double each = (double)n / (double)(n - first);
+        add_segment(norms, n - first, each, 0, each);
+        add_segment(norms, to - n, 1.0, 0, 1.0);
+    } else {
+        add_segment(norms, from - first, 0.0, KK_NO_SLOT, 0.0);
+        add_segment(norms, to - from, 1.0, 0, 1.0);
+    }
+    add_segment(norms, last - to, 1.0, KK_NO_SLOT, 0.0);
     norms->slot_weights[0] = from > 0 ? 1.0 : 0.0;
     norms->slot_frames[0] = from;
     choose_shares(p, last);
@@ -236,7 +254,7 @@ static void weigh(pieces *p, size_t first, size_t from, size_t to, size_t last)
         norms->slot_frames[i + 1] = EXCERPT;
         norms->slot_weights[i + 1] = i < p->n_known ? weight : 0.0;
         if (i >= p->n_known)
-            add_segment(norms, EXCERPT, weight, i + 1);
+            add_segment(norms, EXCERPT, weight, i + 1, 1.0);
     }
 }
 
@@ -308,16 +326,6 @@ static size_t choose_end(const float *sound, size_t first, size_t to)
     return best;
 }
 
-/*
- * Samples in front that are silent in any voice. Silence is where the network forgives wrong
- * statistics least: logarithms of magnitudes that should be -20 can come out above 0.
- */
-static size_t n_silent(const kk_utterance *u)
-{
-    const size_t n_pad = u->n_pad > ONSET_BEFORE ? u->n_pad - ONSET_BEFORE : 0;
-    return (n_pad < ONSET ? n_pad : ONSET) * ROW_SAMPLES;
-}
-
 static void silence(float *audio, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -325,18 +333,19 @@ static void silence(float *audio, size_t n)
 }
 
 /* Sound from row p->at to that before the end, near `to`, into its place; sets p->at. */
-static void place_sound(pieces *p, const float *sound, size_t first, size_t to)
+static void place_sound(pieces *p, const float *sound, size_t first, size_t from, size_t to)
 {
     const size_t end = to < p->u->T ? choose_end(sound, first, to) : to;
-    const float *x = sound + (p->at - first) * ROW_SAMPLES;
-    float *dst = p->audio + p->at * ROW_SAMPLES;
-    memcpy(dst, x, (end - p->at) * ROW_SAMPLES * sizeof(*dst));
-    for (size_t i = 0; p->at > 0 && i < FADE; i++) {
+    const size_t at = first > p->at ? first : p->at;
+    const float *x = sound + (at - first) * ROW_SAMPLES;
+    float *dst = p->audio + at * ROW_SAMPLES;
+    memcpy(dst, x, (end - at) * ROW_SAMPLES * sizeof(*dst));
+    if (from == 0 && to < p->u->T)
+        silence(p->audio, n_silent_rows(p->u) * ROW_SAMPLES);
+    for (size_t i = 0; from > 0 && i < FADE; i++) {
         const float share = ((float)i + 0.5f) / (float)FADE;
         dst[i] = share * x[i] + (1.0f - share) * p->tail[i];
     }
-    if (p->at == 0 && end < p->u->T)
-        silence(dst, n_silent(p->u));
     if (end < p->u->T)
         memcpy(p->tail, sound + (end - first) * ROW_SAMPLES, sizeof(p->tail));
     p->at = end;
@@ -375,9 +384,10 @@ static int run_piece(pieces *p, size_t first, size_t from, size_t to, size_t las
         status = kk_inverse_stft(p->ops, p->w, sound, post, n_post);
     const bool is_made = status == KOKORO_OK && !kk_pool_cancelled(p->ops->pool);
     *went_wild = is_made && from == 0 && last < u->T && p->n_excerpts < MAX_EXCERPTS &&
-                 is_wild(sound + n_silent(u), to * ROW_SAMPLES - n_silent(u));
+                 is_wild(sound + (n_silent_rows(u) - first) * ROW_SAMPLES,
+                         (to - n_silent_rows(u)) * ROW_SAMPLES);
     if (is_made && !*went_wild)
-        place_sound(p, sound, first, to);
+        place_sound(p, sound, first, from, to);
     kk_workspace_release(p->ops->ws, mark);
     return status;
 }
@@ -386,8 +396,9 @@ static int run_piece(pieces *p, size_t first, size_t from, size_t to, size_t las
 static int make_piece(pieces *p, size_t from, size_t to)
 {
     const size_t T = p->u->T;
-    const size_t first = p->at > CONTEXT ? p->at - CONTEXT : 0;
     const size_t last = T - to > LOOK_AHEAD ? to + LOOK_AHEAD : T;
+    const size_t at = from == 0 && last < T ? n_silent_rows(p->u) : p->at;
+    const size_t first = at > CONTEXT ? at - CONTEXT : 0;
     if (last < T && (from == 0 || p->refines)) {
         forget_excerpts(p);
         choose_excerpts(p, last, from == 0 ? first_excerpts(T) : MAX_EXCERPTS - p->n_excerpts);
