@@ -313,7 +313,8 @@ typedef struct kokoro_stats {
  * `stats` may be NULL; it is filled, as far as the work went, on failure too. It is kept up to date
  * during the call, so that `fn` may read it: model_ms then holds every inference that has ended.
  * Returns KOKORO_OK; INVALID, NO_MEMORY, BAD_TEXT, NO_SPEECH, VOICE, LANGUAGE, SPEED, PAUSES (all
- * before any sound), PROVIDER, CANCELLED.
+ * before any sound), PROVIDER, CANCELLED, TOO_LONG: a chunk, which has at most 510 phonemes, and at
+ * a speed below 0.5 less in proportion, would last more than 150 s, as in no voice it does.
  */
 KOKORO_API KOKORO_WARN_UNUSED int kokoro_speak(kokoro_engine *engine, const kokoro_request *request,
                                                kokoro_chunk_fn *fn, void *user, kokoro_stats *stats,

@@ -9,7 +9,9 @@ packages_build=(gcc libc6-dev cmake ninja-build pkg-config libmicrohttpd-dev lib
     libopusenc-dev libopus-dev libogg-dev libsoxr-dev)
 packages_fetch=(ca-certificates python3 python3-pip)
 packages_test=(clang-format clang-tidy shellcheck python3-venv git procps python-is-python3 curl jq
-    libavcodec59 ffmpeg libmpg123-dev) # the encoder of aac, and what decodes every format
+    libavcodec59 ffmpeg libmpg123-dev # the encoder of aac, and what decodes every format
+    qemu-user-static) # an x86 CPU without AVX, and 64-bit ARM
+if [ "$(uname -m)" != aarch64 ]; then packages_test+=(gcc-aarch64-linux-gnu libc6-dev-arm64-cross); fi
 data_mb=700  # downloads 180, data 240, packed model 230
 openvino_mb=250  # download 60, library 93, and both once more while it is unpacked
 build_mb=60  # the release build; tests take 1600 more

@@ -32,7 +32,8 @@ int kokoro_speak(kokoro_engine *engine, const kokoro_request *request, kokoro_ch
     if (status == KOKORO_OK)
         status = request->is_phonemes ? read_phonemes(&s, err) : read_text(&s, err);
     if (status == KOKORO_OK)
-        status = kk_chunks_make(&s.arena, s.utterances, s.n_utterances, &s.chunks, err);
+        status = kk_chunks_make(&s.arena, s.utterances, s.n_utterances,
+                                kk_chunk_limit(request->speed), &s.chunks, err);
     s.stats->g2p_ms = 1e3 * (kk_now_s() - s.start_s);
     s.stats->unknown_symbols = s.chunks.unknown_symbols;
     if (status == KOKORO_OK && s.chunks.n == 0)

@@ -24,6 +24,10 @@ enum {
     SPACE_ID = 16
 };
 
+/* From this speed on a chunk may be as long as the model takes: 510 phonemes last 27 s at speed 1.
+ */
+static const double WHOLE_SPEED = 0.5;
+
 /* A symbol's worth as a place to cut behind it: sentence mark, clause mark, space, anything else.
  */
 enum cut_rank { CUT_ANYWHERE, CUT_SPACE, CUT_CLAUSE, CUT_SENTENCE };
@@ -129,8 +133,15 @@ static bool fits(const builder *b, size_t n)
            !b->is_apart;
 }
 
-int kk_chunks_make(kk_arena *arena, const kk_utterance *utterances, size_t n, kk_chunks *out,
-                   kokoro_error *err)
+size_t kk_chunk_limit(double speed)
+{
+    const double share = speed / WHOLE_SPEED;
+    const size_t limit = share < 1.0 ? (size_t)(share * KOKORO_MAX_PHONEMES) : KOKORO_MAX_PHONEMES;
+    return limit > JOINED_MAX ? limit : JOINED_MAX;
+}
+
+int kk_chunks_make(kk_arena *arena, const kk_utterance *utterances, size_t n, size_t limit,
+                   kk_chunks *out, kokoro_error *err)
 {
     *out = (kk_chunks){NULL, 0, 0};
     builder b = {.arena = arena, .out = out};
@@ -147,7 +158,7 @@ int kk_chunks_make(kk_arena *arena, const kk_utterance *utterances, size_t n, kk
             return KOKORO_NO_MEMORY;
         }
         while (n_ids > 0) {
-            size_t take = cut_length(ids, n_ids, KOKORO_MAX_PHONEMES - b.n);
+            size_t take = cut_length(ids, n_ids, limit - b.n);
             memcpy(b.ids + b.n, ids, take * sizeof(*ids));
             b.n += take;
             ids += take;

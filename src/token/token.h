@@ -39,11 +39,17 @@ typedef struct kk_utterance {
 } kk_utterance;
 
 /*
- * Cut utterances into chunks: short ones share a chunk, one over the limit is cut behind a clause
- * mark, else at a space, else between two symbols. No symbol that the model knows is lost. Lives in
- * the arena. NO_MEMORY.
+ * Phonemes that a chunk may have at a speed: KOKORO_MAX_PHONEMES, and below 0.5 less in proportion,
+ * so that no chunk lasts longer than some 60 s and memory has a bound before anything is computed.
  */
-int kk_chunks_make(kk_arena *arena, const kk_utterance *utterances, size_t n, kk_chunks *out,
-                   kokoro_error *err);
+size_t kk_chunk_limit(double speed);
+
+/*
+ * Cut utterances into chunks of at most `limit` phonemes: short ones share a chunk, one over the
+ * limit is cut behind a clause mark, else at a space, else between two symbols. No symbol that the
+ * model knows is lost. Lives in the arena. NO_MEMORY.
+ */
+int kk_chunks_make(kk_arena *arena, const kk_utterance *utterances, size_t n, size_t limit,
+                   kk_chunks *out, kokoro_error *err);
 
 #endif

@@ -30,7 +30,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }
         const kk_utterance utterance = {spoken.phonemes, sentence->ends_paragraph, false};
         kk_chunks chunks;
-        if (kk_chunks_make(&arena, &utterance, 1, &chunks, NULL) != KOKORO_OK)
+        if (kk_chunks_make(&arena, &utterance, 1, KOKORO_MAX_PHONEMES, &chunks, NULL) != KOKORO_OK)
             abort();
     }
     kk_arena_fini(&arena);

@@ -50,7 +50,7 @@ TEST(short_sentences_share_a_chunk)
                                        {"nˈɛkst.", true, false},
                                        {"ˈɛnd.", true, false}};
     kk_chunks chunks;
-    CHECK_INT(kk_chunks_make(&arena, utterances, 4, &chunks, NULL), KOKORO_OK);
+    CHECK_INT(kk_chunks_make(&arena, utterances, 4, KOKORO_MAX_PHONEMES, &chunks, NULL), KOKORO_OK);
     CHECK_INT(chunks.n, 2); /* a paragraph's end is kept as a seam */
     CHECK_INT(chunks.items[0].n_phonemes, 6 + 1 + 7 + 1 + 7);
     CHECK(chunks.items[0].ends_sentence && chunks.items[0].ends_paragraph);
@@ -63,7 +63,7 @@ TEST(sentences_that_stand_apart_share_no_chunk)
     kk_arena arena = KK_ARENA_INIT;
     const kk_utterance utterances[] = {{"həlˈO.", false, true}, {"wˈɜɹld.", true, true}};
     kk_chunks chunks;
-    CHECK_INT(kk_chunks_make(&arena, utterances, 2, &chunks, NULL), KOKORO_OK);
+    CHECK_INT(kk_chunks_make(&arena, utterances, 2, KOKORO_MAX_PHONEMES, &chunks, NULL), KOKORO_OK);
     CHECK_INT(chunks.n, 2);
     CHECK(chunks.items[0].ends_sentence && !chunks.items[0].ends_paragraph);
     kk_arena_fini(&arena);
@@ -75,7 +75,7 @@ TEST(unknown_symbols_are_dropped_and_counted)
     const kk_utterance utterances[] = {{"  a#b\xF0\x9F\x98\x80 \xFF c  ", true, false},
                                        {"@@@", true, false}};
     kk_chunks chunks;
-    CHECK_INT(kk_chunks_make(&arena, utterances, 2, &chunks, NULL), KOKORO_OK);
+    CHECK_INT(kk_chunks_make(&arena, utterances, 2, KOKORO_MAX_PHONEMES, &chunks, NULL), KOKORO_OK);
     CHECK_INT(chunks.n, 1);
     CHECK_INT(chunks.items[0].n_phonemes, 4); /* "ab c" */
     CHECK_INT(chunks.unknown_symbols, 6);
@@ -93,7 +93,7 @@ TEST(a_long_sentence_is_cut_behind_a_clause)
     text[sizeof(text) - 1] = '\0';
     const kk_utterance utterance = {text, true, false};
     kk_chunks chunks;
-    CHECK_INT(kk_chunks_make(&arena, &utterance, 1, &chunks, NULL), KOKORO_OK);
+    CHECK_INT(kk_chunks_make(&arena, &utterance, 1, KOKORO_MAX_PHONEMES, &chunks, NULL), KOKORO_OK);
     CHECK(chunks.n >= 3);
     CHECK_INT(chunks.items[0].n_phonemes, 401);
     CHECK(!chunks.items[0].ends_sentence && chunks.items[chunks.n - 1].ends_sentence);
@@ -129,7 +129,8 @@ TEST(no_symbol_is_lost_in_random_text)
             kk_buf_fini(&text);
         }
         kk_chunks chunks;
-        CHECK_INT(kk_chunks_make(&arena, utterances, n, &chunks, NULL), KOKORO_OK);
+        CHECK_INT(kk_chunks_make(&arena, utterances, n, KOKORO_MAX_PHONEMES, &chunks, NULL),
+                  KOKORO_OK);
         size_t n_got = flatten(&chunks, got, MAX);
         CHECK_INT(n_got, n_want);
         CHECK(memcmp(got, want, (n_got < n_want ? n_got : n_want) * sizeof(*got)) == 0);
@@ -151,7 +152,7 @@ TEST(every_failed_allocation_is_reported)
         kk_chunks chunks;
         kokoro_error err = {KOKORO_OK, ""};
         kk_alloc_fail_at(k, 0);
-        status = kk_chunks_make(&arena, utterances, 40, &chunks, &err);
+        status = kk_chunks_make(&arena, utterances, 40, KOKORO_MAX_PHONEMES, &chunks, &err);
         kk_alloc_fail_at(0, 0);
         CHECK(status == KOKORO_OK || err.status == KOKORO_NO_MEMORY);
         kk_arena_fini(&arena);
@@ -159,7 +160,31 @@ TEST(every_failed_allocation_is_reported)
     CHECK_INT(status, KOKORO_OK);
 }
 
-TEST_MAIN(T(vocabulary_has_the_models_ids), T(short_sentences_share_a_chunk),
-          T(sentences_that_stand_apart_share_no_chunk), T(unknown_symbols_are_dropped_and_counted),
-          T(a_long_sentence_is_cut_behind_a_clause), T(no_symbol_is_lost_in_random_text),
-          T(every_failed_allocation_is_reported))
+/* Four times as slow is four times as long: such chunks have fewer phonemes. */
+TEST(slow_chunks_are_shorter)
+{
+    static char words[4096];
+    kk_arena arena = KK_ARENA_INIT;
+    kk_chunks chunks;
+    CHECK_INT(kk_chunk_limit(4.0), KOKORO_MAX_PHONEMES);
+    CHECK_INT(kk_chunk_limit(0.5), KOKORO_MAX_PHONEMES);
+    CHECK_INT(kk_chunk_limit(0.4), KOKORO_MAX_PHONEMES * 4 / 5);
+    CHECK_INT(kk_chunk_limit(0.25), KOKORO_MAX_PHONEMES / 2);
+    for (size_t i = 0; i + 5 < sizeof(words); i += 5)
+        memcpy(words + i, "tata ", 5);
+    const kk_utterance utterance = {words, true, false};
+    CHECK_INT(kk_chunks_make(&arena, &utterance, 1, kk_chunk_limit(0.25), &chunks, NULL),
+              KOKORO_OK);
+    size_t n = 0;
+    for (size_t i = 0; i < chunks.n; i++) {
+        CHECK(chunks.items[i].n_phonemes <= KOKORO_MAX_PHONEMES / 2);
+        n += chunks.items[i].n_phonemes;
+    }
+    CHECK(chunks.n > 15 && n > 4000);
+    kk_arena_fini(&arena);
+}
+
+TEST_MAIN(T(slow_chunks_are_shorter), T(vocabulary_has_the_models_ids),
+          T(short_sentences_share_a_chunk), T(sentences_that_stand_apart_share_no_chunk),
+          T(unknown_symbols_are_dropped_and_counted), T(a_long_sentence_is_cut_behind_a_clause),
+          T(no_symbol_is_lost_in_random_text), T(every_failed_allocation_is_reported))

@@ -15,7 +15,7 @@
 #include <string.h>
 
 enum {
-    MAX_FRAMES = 6000,      /* of 25 ms: 150 s, 1.7 GB of intermediate values */
+    MAX_FRAMES = 6000,      /* of 25 ms: 150 s, 2 GB of intermediate values */
     KEPT = 8 * 1024 * 1024, /* of the workspace between inferences */
     LONG_FRAMES = 680,      /* 17 s: resident memory counts more than 10 ms */
     SAMPLES_A_FRAME = 600,
@@ -230,7 +230,7 @@ static int read_text(utterance *u)
         status = kk_prosody_encoder(ops, &w->prosody, u->prosody, albert, style, u->N);
     if (status == KOKORO_OK)
         status = kk_durations(ops, &w->prosody, raw, u->prosody, u->speed, u->N);
-    if (status == KOKORO_OK)
+    if (status == KOKORO_OK && !kk_pool_cancelled(ops->pool))
         u->F = kk_round_durations(u->durations, raw, u->N);
     return status;
 }
