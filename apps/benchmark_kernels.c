@@ -35,7 +35,8 @@ static void print_table(const kk_kernel_bench *bench, const kk_hardware *hardwar
         }
         (void)puts("");
     }
-    (void)printf("\n%d threads in all. conv_toom is counted as the convolution that it replaces.\n",
+    (void)printf("\n%d threads in all. conv_toom and toom_tile (with\nactivation and transforms) "
+                 "are counted as the convolutions that they replace.\n",
                  bench->n_threads);
 }
 

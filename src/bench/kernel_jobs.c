@@ -18,6 +18,7 @@ enum {
         128 * 1024 + 4096, /* floats: the widest rows times the most of them, and the taps' */
     DST_SIZE = 96 * 1024,
     WEIGHTS_SIZE = 3 * 1024 * 1024,
+    PLANES_AT = 2 * 1024 * 1024, /* behind the largest weights */
     SMALL_SIZE = 1024,
     SUMS_SIZE = 2 * 1024,
     STATE_SIZE = 8 * 256,
@@ -105,13 +106,15 @@ static kk_activation activation_of(const kk_kernel_job *job, const kk_job_buffer
 }
 
 /* Counted as the direct convolution that it replaces. */
-static double run_toom(const kk_kernel_job *job, const kk_kernels *kernels, kk_job_buffers *buffers)
+static double multiply_toom(const kk_kernel_job *job, const kk_kernels *kernels,
+                            kk_job_buffers *buffers, const float *planes)
 {
     const kk_toom_shape shape = kk_toom_cut(job->K, KK_TOOM_MAX_POINTS);
     const size_t n_rows = job->T / KK_TOOM_OUTPUTS;
-    const kk_toom_args args = {.planes = (const uint16_t *)(const void *)buffers->src,
+    const kk_toom_args args = {.planes = planes,
                                .plane_stride = (n_rows + shape.n_groups - 1) * job->C_in,
-                               .weights = (const uint16_t *)(const void *)buffers->weights,
+                               .weights = buffers->weights,
+                               .is_float = kernels->toom == KK_TOOM_FLOAT,
                                .scale = buffers->small,
                                .bias = buffers->small,
                                .dst = buffers->dst,
@@ -131,11 +134,17 @@ static double run_toom(const kk_kernel_job *job, const kk_kernels *kernels, kk_j
     return (double)job->T * (double)job->K * (double)job->C_in * (double)job->C_out;
 }
 
+static double run_toom(const kk_kernel_job *job, const kk_kernels *kernels, kk_job_buffers *buffers)
+{
+    return multiply_toom(job, kernels, buffers, buffers->src);
+}
+
 static double run_toom_input(const kk_kernel_job *job, const kk_kernels *kernels,
                              kk_job_buffers *buffers)
 {
     const kk_toom_shape shape = kk_toom_cut(job->K, KK_TOOM_MAX_POINTS);
-    kk_toom_input input = {.planes = (uint16_t *)(void *)buffers->weights,
+    kk_toom_input input = {.planes = buffers->weights + PLANES_AT,
+                           .is_float = kernels->toom == KK_TOOM_FLOAT,
                            .src = buffers->src,
                            .src_stride = job->C_in,
                            .n_inside = job->T + job->K - 1,
@@ -147,6 +156,14 @@ static double run_toom_input(const kk_kernel_job *job, const kk_kernels *kernels
     input.plane_stride = input.n_rows * input.C;
     kernels->toom_input(&input);
     return (double)job->T * (double)job->C_in;
+}
+
+/* A tile of a residual block: activated and transformed, then multiplied. */
+static double run_toom_tile(const kk_kernel_job *job, const kk_kernels *kernels,
+                            kk_job_buffers *buffers)
+{
+    (void)run_toom_input(job, kernels, buffers);
+    return multiply_toom(job, kernels, buffers, buffers->weights + PLANES_AT);
 }
 
 static double run_activation(const kk_kernel_job *job, const kk_kernels *kernels,
@@ -281,19 +298,31 @@ static void add_convolutions(job_list *list, const kk_kernels *kernels, const ch
                                       .kind = strcmp(name, "conv_singles") != 0});
 }
 
-/* Only the shapes that the network gives it, and only where it is used. */
-static void add_toom(job_list *list)
+static void add_toom_shapes(job_list *list, const char *kernel,
+                            double (*run)(const kk_kernel_job *job, const kk_kernels *kernels,
+                                          kk_job_buffers *buffers),
+                            enum kk_job_peak peak)
 {
     for (size_t i = 0; i + 1 < N_SHAPES; i++)
-        add_job(list, (kk_kernel_job){.kernel = "conv_toom",
+        add_job(list, (kk_kernel_job){.kernel = kernel,
                                       .shape = shapes[i].text,
-                                      .run = run_toom,
+                                      .run = run,
                                       .counts_macs = 1,
-                                      .peak = KK_PEAK_BF16,
+                                      .peak = peak,
                                       .T = MAX_ROWS,
                                       .K = shapes[i].K,
                                       .C_in = shapes[i].C_in,
-                                      .C_out = shapes[i].C_out});
+                                      .C_out = shapes[i].C_out,
+                                      .kind = KK_SNAKE});
+}
+
+/* Only the shapes that the network gives it: the products alone, and with the transforms in front
+ * as the generator runs them. */
+static void add_toom(job_list *list, const kk_kernels *kernels)
+{
+    const enum kk_job_peak peak = kernels->toom == KK_TOOM_FLOAT ? KK_PEAK_FMA : KK_PEAK_BF16;
+    add_toom_shapes(list, "conv_toom", run_toom, peak);
+    add_toom_shapes(list, "toom_tile", run_toom_tile, peak);
     add_job(list, (kk_kernel_job){.kernel = "toom_input",
                                   .shape = "snake, rows of 128, 11 wide",
                                   .run = run_toom_input,
@@ -310,8 +339,8 @@ size_t kk_kernel_jobs(kk_kernel_job *jobs, size_t max, const kk_kernels *kernels
     add_job(&list, (kk_kernel_job){"peak_fma", "", run_peak, 1, KK_PEAK_FMA, 0, 0, 0, 0, 0});
     if (has_bf16)
         add_job(&list, (kk_kernel_job){"peak_bf16", "", run_peak, 1, KK_PEAK_BF16, 0, 0, 0, 0, 0});
-    if (kernels->has_bf16)
-        add_toom(&list);
+    if (kernels->toom != KK_TOOM_NONE)
+        add_toom(&list, kernels);
     add_convolutions(&list, kernels, "conv_bf16", has_bf16 ? KK_PEAK_BF16 : KK_PEAK_FMA);
     add_convolutions(&list, kernels, "conv_pairs", KK_PEAK_FMA);
     add_convolutions(&list, kernels, "conv_singles", KK_PEAK_FMA);

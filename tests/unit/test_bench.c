@@ -34,6 +34,8 @@ TEST(every_kernel_is_measured)
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         CHECK(count_of(&bench, names[i]) >= 1);
     CHECK_INT(count_of(&bench, "conv_bf16"), 6);
+    CHECK_INT(count_of(&bench, "conv_toom"), kernels->toom != KK_TOOM_NONE ? 5 : 0);
+    CHECK_INT(count_of(&bench, "toom_tile"), kernels->toom != KK_TOOM_NONE ? 5 : 0);
     CHECK_INT(count_of(&bench, "conv_pairs"), 6);
     CHECK_INT(count_of(&bench, "conv_singles"), 6);
     CHECK_INT(count_of(&bench, "peak_bf16"), kernels->peak_bf16 != NULL);
