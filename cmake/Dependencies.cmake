@@ -9,6 +9,7 @@ pkg_check_modules(MICROHTTPD REQUIRED IMPORTED_TARGET libmicrohttpd>=0.9.75)
 pkg_check_modules(LIBMD REQUIRED IMPORTED_TARGET libmd)
 pkg_check_modules(FLAC REQUIRED IMPORTED_TARGET flac>=1.4)
 pkg_check_modules(MP3LAME REQUIRED IMPORTED_TARGET lame>=3.100)
+pkg_check_modules(OGG REQUIRED IMPORTED_TARGET ogg)
 pkg_check_modules(OPUSENC REQUIRED IMPORTED_TARGET libopusenc>=0.2.1)
 pkg_check_modules(SOXR REQUIRED IMPORTED_TARGET soxr>=0.1.3)
 # The helper program alone links espeak-ng: it is GPL-3, and its state and its crashes stay out of the server.
@@ -23,4 +24,4 @@ target_link_libraries(kk_library_deps INTERFACE
 add_library(kk_program_deps INTERFACE)
 target_link_libraries(kk_program_deps INTERFACE
     PkgConfig::MICROHTTPD PkgConfig::LIBMD PkgConfig::SQLITE PkgConfig::KISSFFT
-    PkgConfig::FLAC PkgConfig::MP3LAME PkgConfig::OPUSENC PkgConfig::SOXR)
+    PkgConfig::FLAC PkgConfig::MP3LAME PkgConfig::OGG PkgConfig::OPUSENC PkgConfig::SOXR)

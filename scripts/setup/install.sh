@@ -56,7 +56,7 @@ install_packages() {
         if ! command -v npm >/dev/null; then wanted+=(ca-certificates npm); fi # OpenAI's client for Node, and Node
     fi
     if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
-        tell "this is not Debian: gcc, cmake, ninja, pkg-config and the libraries libmicrohttpd, libmd, jansson, utf8proc, xxhash, sqlite3, kissfft, flac, lame, opusenc, soxr and espeak-ng (with headers) must be there already"
+        tell "this is not Debian: gcc, cmake, ninja, pkg-config and the libraries libmicrohttpd, libmd, jansson, utf8proc, xxhash, sqlite3, kissfft, flac, lame, ogg, opusenc, soxr and espeak-ng (with headers) must be there already"
         return 0
     fi
     missing_packages

@@ -60,4 +60,7 @@ int kk_encoder_gather(kk_encoder *encoder, float *block, size_t size, size_t *n_
 /* Hand bytes to the sink: OK, or CANCELLED when it refuses them. */
 int kk_encoder_push(kk_encoder *encoder, const void *data, size_t len, kokoro_error *err);
 
+/* Four bytes, the least first. */
+void kk_put_u32(unsigned char *dst, uint32_t value);
+
 #endif

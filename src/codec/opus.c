@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/status.h"
 
+#include <ogg/ogg.h>
 #include <opusenc.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -27,10 +28,10 @@ enum {
      * (1.31 dB against 1.12 dB, log-mel). */
     COMPLEXITY = 5,
     /* The first page holds the head alone (RFC 7845, 5.1), which tells the rate of what was
-     * encoded; the page has a checksum (RFC 3533, 6). */
+     * encoded. */
     HEAD_PAGE_LEN = 47,
-    HEAD_RATE_AT = 40,
-    PAGE_SUM_AT = 22
+    PAGE_HEADER_LEN = 28,
+    HEAD_RATE_AT = 40
 };
 
 typedef struct opus {
@@ -100,24 +101,6 @@ static int push_pages(kk_encoder *encoder, bool flush, kokoro_error *err)
     return status;
 }
 
-static void put_u32(unsigned char *dst, uint32_t value)
-{
-    for (int i = 0; i < 4; i++)
-        dst[i] = (unsigned char)(value >> 8 * i);
-}
-
-/* Polynomial 0x04C11DB7, from the highest bit on, with nothing before or behind it. */
-static uint32_t page_sum(const unsigned char *page, size_t len)
-{
-    uint32_t sum = 0;
-    for (size_t i = 0; i < len; i++) {
-        sum ^= (uint32_t)page[i] << 24;
-        for (int bit = 0; bit < 8; bit++)
-            sum = sum << 1 ^ ((sum & 0x80000000U) != 0 ? 0x04C11DB7U : 0U);
-    }
-    return sum;
-}
-
 /* The library tells the rate at which it gets the sound; players that offer the original one look
  * for what was asked for. */
 static int push_head(kk_encoder *encoder, kokoro_error *err)
@@ -130,9 +113,11 @@ static int push_head(kk_encoder *encoder, kokoro_error *err)
     if (encoder->wished_hz == 0 || len != HEAD_PAGE_LEN)
         return kk_encoder_push(encoder, page, (size_t)len, err);
     memcpy(head, page, sizeof(head));
-    put_u32(head + HEAD_RATE_AT, (uint32_t)encoder->wished_hz);
-    put_u32(head + PAGE_SUM_AT, 0);
-    put_u32(head + PAGE_SUM_AT, page_sum(head, sizeof(head)));
+    kk_put_u32(head + HEAD_RATE_AT, (uint32_t)encoder->wished_hz);
+    ogg_page_checksum_set(&(ogg_page){.header = head,
+                                      .header_len = PAGE_HEADER_LEN,
+                                      .body = head + PAGE_HEADER_LEN,
+                                      .body_len = HEAD_PAGE_LEN - PAGE_HEADER_LEN});
     return kk_encoder_push(encoder, head, sizeof(head), err);
 }
 

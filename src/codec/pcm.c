@@ -23,7 +23,7 @@ static void put_u16(unsigned char *dst, unsigned value)
     dst[1] = (unsigned char)(value >> 8 & 0xFFU);
 }
 
-static void put_u32(unsigned char *dst, uint32_t value)
+void kk_put_u32(unsigned char *dst, uint32_t value)
 {
     put_u16(dst, value & 0xFFFFU);
     put_u16(dst + 2, value >> 16);
@@ -60,17 +60,17 @@ void kk_wav_header(unsigned char dst[KK_WAV_HEADER_LEN], int sample_rate_hz, uin
         riff_len = data_len + IN_FRONT;
     }
     memcpy(dst, "RIFF", 4);
-    put_u32(dst + 4, riff_len);
+    kk_put_u32(dst + 4, riff_len);
     memcpy(dst + 8, "WAVEfmt ", 8);
-    put_u32(dst + 16, 16); /* length of what follows up to "data" */
-    put_u16(dst + 20, 1);  /* integer PCM */
-    put_u16(dst + 22, 1);  /* channels */
-    put_u32(dst + 24, (uint32_t)sample_rate_hz);
-    put_u32(dst + 28, (uint32_t)sample_rate_hz * BYTES_PER_SAMPLE);
+    kk_put_u32(dst + 16, 16); /* length of what follows up to "data" */
+    put_u16(dst + 20, 1);     /* integer PCM */
+    put_u16(dst + 22, 1);     /* channels */
+    kk_put_u32(dst + 24, (uint32_t)sample_rate_hz);
+    kk_put_u32(dst + 28, (uint32_t)sample_rate_hz * BYTES_PER_SAMPLE);
     put_u16(dst + 32, BYTES_PER_SAMPLE);
     put_u16(dst + 34, 8 * BYTES_PER_SAMPLE);
     memcpy(dst + 36, "data", 4);
-    put_u32(dst + 40, data_len);
+    kk_put_u32(dst + 40, data_len);
 }
 
 static int wav_begin(kk_encoder *encoder, kokoro_error *err)
