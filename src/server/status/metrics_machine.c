@@ -109,18 +109,19 @@ static void timestamp(kk_buf *dst, const char *name, const char *help, double wa
 
 void kk_metrics_benchmark(kk_buf *dst, const kk_status *s)
 {
-    static const char *const states_of_run[] = {"idle", "waiting", "running", "paused"};
-    static const char *const states_of_record[] = {"unmeasured", "valid", "expired", "changed",
-                                                   "damaged"};
+    enum { N_RUN = KK_BENCH_PAUSED + 1, N_RECORD = KK_RECORD_DAMAGED + 1 };
+    const char *run[N_RUN], *record[N_RECORD];
     kk_scheduler_view v;
     kk_scheduler_read(s->server->scheduler, &v);
     const bool has_record = kk_status_has_record(&v), has_run = v.last.ended_at_s > 0.0;
+    for (int i = 0; i < N_RUN; i++)
+        run[i] = kk_bench_state_text((enum kk_bench_state)i);
+    for (int i = 0; i < N_RECORD; i++)
+        record[i] = kk_status_record_text((enum kk_record_state)i);
     states(dst, "kokoro_benchmark_state", "1 for the state of the server's own benchmark.", "state",
-           states_of_run, sizeof(states_of_run) / sizeof(states_of_run[0]),
-           kk_bench_state_text(v.state));
+           run, N_RUN, run[v.state]);
     states(dst, "kokoro_benchmark_record_state", "1 for the state of the benchmark's record.",
-           "state", states_of_record, sizeof(states_of_record) / sizeof(states_of_record[0]),
-           kk_status_record_text(v.record_view.state));
+           "state", record, N_RECORD, record[v.record_view.state]);
     kk_prometheus_single(dst, "kokoro_benchmark_due", GAUGE, "1 when a benchmark is due.",
                          v.is_due ? 1.0 : 0.0);
     known(dst, "kokoro_benchmark_record_age_seconds",
