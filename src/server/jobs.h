@@ -66,7 +66,8 @@ int kk_jobs_add_of(kk_jobs *jobs, kk_job_fn *fn, void *job, kk_job_kind kind, si
 typedef bool kk_job_over_fn(void *user);
 
 /* OK: it is in. BUSY as above; CANCELLED: is_over said so while it waited, where it is asked every
- * few milliseconds. One that has begun, or is in already, gets OK alone. */
+ * few milliseconds. One that has begun, or is in already, gets OK alone, and is_over is not asked.
+ */
 int kk_jobs_enter(kk_jobs *jobs, kk_job_guest *guest, size_t max_waiting, kk_job_over_fn *is_over,
                   void *user);
 void kk_jobs_leave(kk_jobs *jobs, kk_job_guest *guest);

@@ -84,8 +84,9 @@ static void give_place(kk_feed_speech *speech)
     kk_jobs_leave(speech->count.server->jobs, &speech->guest);
 }
 
-void kk_feed_speech_block(kk_feed_speech *speech, bool is_blocked)
+void kk_feed_speech_block(void *user, bool is_blocked)
 {
+    kk_feed_speech *speech = user;
     if (is_blocked && speech->guest.is_in) {
         speech->stands_aside = true;
         give_place(speech);

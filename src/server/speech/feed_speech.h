@@ -41,8 +41,9 @@ typedef struct kk_feed_speech {
  */
 int kk_feed_speech_run(kk_feed_speech *speech, kokoro_error *err);
 
-/* From its own thread, in turns: its client takes nothing, so that others may speak meanwhile.
- * Nothing happens where it has no place, since it waits for text: `next` may send too. */
-void kk_feed_speech_block(kk_feed_speech *speech, bool is_blocked);
+/* `user` is a kk_feed_speech. From its own thread, in turns: its client takes nothing, so that
+ * others may speak meanwhile. Nothing happens where it has no place, since it waits for text:
+ * `next` may send too. To be called back with as it is (kk_http_on_block, kk_wyoming_link). */
+void kk_feed_speech_block(void *user, bool is_blocked);
 
 #endif

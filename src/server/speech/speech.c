@@ -87,12 +87,6 @@ static int speak(job *j, kokoro_stats *stats, kokoro_error *err)
     return status;
 }
 
-static bool never(void *user)
-{
-    (void)user;
-    return false;
-}
-
 /* A client that takes nothing keeps nobody else from speaking. */
 static void on_block(void *user, bool is_blocked)
 {
@@ -100,8 +94,8 @@ static void on_block(void *user, bool is_blocked)
     if (is_blocked)
         kk_jobs_leave(j->server->jobs, j->place);
     else
-        (void)kk_jobs_enter(j->server->jobs, j->place, 0, never,
-                            NULL); /* it has begun, and gets in */
+        (void)kk_jobs_enter(j->server->jobs, j->place, 0, NULL,
+                            NULL); /* it has begun: it gets in */
 }
 
 static void run_job(void *user)

@@ -274,12 +274,6 @@ static void end_answer(stream *st, int status, const kokoro_error *err)
     }
 }
 
-/* A client that takes nothing keeps nobody else from speaking. */
-static void on_block(void *user, bool is_blocked)
-{
-    kk_feed_speech_block(user, is_blocked);
-}
-
 static void speak(stream *st)
 {
     const double now_s = kk_now_s();
@@ -303,7 +297,7 @@ static void speak(stream *st)
                                    .queued_s = now_s,
                                    .started_s = now_s};
     kk_speech_answer_init(&st->answer, st->exchange, st->http, &st->request, &st->entry);
-    kk_http_on_block(st->exchange, on_block, run);
+    kk_http_on_block(st->exchange, kk_feed_speech_block, run);
     kk_scheduler_speech_begins(st->server->scheduler);
     int status = kk_feed_speech_run(run, &err);
     kk_scheduler_speech_ends(st->server->scheduler);

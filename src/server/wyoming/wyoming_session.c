@@ -249,12 +249,6 @@ static void log_speech(session *s, const speech *sp, int status, double audio_s)
         s->server->options.log_request(s->server->options.user, &line);
 }
 
-/* A client that does not read keeps nobody else from speaking. */
-static void on_block(void *user, bool is_blocked)
-{
-    kk_feed_speech_block(user, is_blocked);
-}
-
 /* All that come this way are as one key among keys. */
 static uint64_t group_of(const session *s)
 {
@@ -288,7 +282,7 @@ static void speak(session *s, speech *sp, kokoro_engine *engine)
                                   .arrived_s = sp->begun_s,
                                   .queued_s = sp->begun_s,
                                   .started_s = sp->begun_s};
-    s->link.on_block = on_block;
+    s->link.on_block = kk_feed_speech_block;
     s->link.on_block_user = &run;
     (void)atomic_fetch_add(s->link.peer->n_speaking, 1);
     kk_scheduler_speech_begins(s->server->scheduler);
