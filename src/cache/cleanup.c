@@ -291,3 +291,15 @@ int kk_cleanup_run(kk_cleanup_result *out, const kk_cleanup_rules *rules, kokoro
     out->elapsed_ms = 1e3 * (kk_now_s() - start_s);
     return status;
 }
+
+size_t kk_cleanup_n_files(const kk_cleanup_result *result)
+{
+    return result->age.n_files + result->temp_dirs.n_files + result->size.n_files +
+           result->patterns.n_files;
+}
+
+size_t kk_cleanup_n_dirs(const kk_cleanup_result *result)
+{
+    return result->age.n_dirs + result->temp_dirs.n_dirs + result->size.n_dirs +
+           result->n_empty_dirs;
+}

@@ -132,4 +132,8 @@ typedef struct kk_cleanup_result {
  */
 int kk_cleanup_run(kk_cleanup_result *out, const kk_cleanup_rules *rules, kokoro_error *err);
 
+/* What all policies removed. */
+size_t kk_cleanup_n_files(const kk_cleanup_result *result);
+size_t kk_cleanup_n_dirs(const kk_cleanup_result *result);
+
 #endif

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/status.h"
 #include "server/cache/cache_report.h"
+#include "server/cache/cleanup_file.h"
 #include "server/json.h"
 
 #include <pthread.h>
@@ -146,8 +147,8 @@ static void note_end(cleanup *c, const kk_cleanup_result *r, uint64_t freed, con
         (void)snprintf(c->problem, sizeof(c->problem), "%s", problem);
         return;
     }
-    c->n_files = r->age.n_files + r->temp_dirs.n_files + r->size.n_files + r->patterns.n_files;
-    c->n_dirs = r->age.n_dirs + r->temp_dirs.n_dirs + r->size.n_dirs + r->n_empty_dirs;
+    c->n_files = kk_cleanup_n_files(r);
+    c->n_dirs = kk_cleanup_n_dirs(r);
 }
 
 void kk_cache_log_end(kk_cache_log *log, unsigned number, const kk_cleanup_result *result,
@@ -179,14 +180,17 @@ static json_t *impact_json(const figures *during, const figures *before)
 static json_t *cleanup_json(const cleanup *c)
 {
     const figures during = figures_of(c->during, c->n_during);
-    return json_pack("{s:o, s:s, s:s, s:b, s:b, s:o, s:o, s:I, s:I, s:o, s:o}", "started_at",
-                     kk_json_real(c->at_s), "source", "server", "cause", c->cause, "aggressive",
-                     c->is_aggressive, "running", c->is_running, "elapsed_ms",
-                     kk_json_real(c->elapsed_ms), "freed_mb",
-                     kk_json_real(kk_cache_mb(c->freed_bytes)), "removed_files",
-                     (json_int_t)c->n_files, "removed_dirs", (json_int_t)c->n_dirs, "error",
-                     c->problem[0] != '\0' ? json_string(c->problem) : json_null(),
-                     "performance_impact", impact_json(&during, &c->before));
+    const kk_cleanup_entry entry = {.started_at_s = c->at_s,
+                                    .source = "server",
+                                    .cause = c->cause,
+                                    .is_aggressive = c->is_aggressive,
+                                    .is_running = c->is_running,
+                                    .elapsed_ms = c->elapsed_ms,
+                                    .freed_bytes = c->freed_bytes,
+                                    .n_files = c->n_files,
+                                    .n_dirs = c->n_dirs,
+                                    .problem = c->problem};
+    return kk_cleanup_entry_json(&entry, impact_json(&during, &c->before));
 }
 
 json_t *kk_cache_log_entry(kk_cache_log *log, unsigned number)

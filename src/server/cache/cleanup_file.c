@@ -175,16 +175,30 @@ int kk_cleanup_file_add(const char *cache_dir, json_t *entry, kokoro_error *err)
     return status;
 }
 
+json_t *kk_cleanup_entry_json(const kk_cleanup_entry *entry, json_t *impact)
+{
+    const bool is_well = entry->problem == NULL || entry->problem[0] == '\0';
+    return json_pack(
+        "{s:o, s:s, s:s, s:b, s:b, s:o, s:o, s:I, s:I, s:o, s:o}", "started_at",
+        kk_json_real(entry->started_at_s), "source", entry->source, "cause", entry->cause,
+        "aggressive", entry->is_aggressive, "running", entry->is_running, "elapsed_ms",
+        kk_json_real(entry->elapsed_ms), "freed_mb", kk_json_real(kk_cache_mb(entry->freed_bytes)),
+        "removed_files", (json_int_t)entry->n_files, "removed_dirs", (json_int_t)entry->n_dirs,
+        "error", is_well ? json_null() : json_string(entry->problem), "performance_impact", impact);
+}
+
 json_t *kk_cleanup_file_entry(const kk_cleanup_result *r, double started_at_s, bool is_aggressive)
 {
-    const size_t n_files =
-        r->age.n_files + r->temp_dirs.n_files + r->size.n_files + r->patterns.n_files;
-    const size_t n_dirs = r->age.n_dirs + r->temp_dirs.n_dirs + r->size.n_dirs + r->n_empty_dirs;
-    return json_pack("{s:o, s:s, s:s, s:b, s:b, s:o, s:o, s:I, s:I, s:n, s:n, s:s}", "started_at",
-                     kk_json_real(started_at_s), "source", "command", "cause", "command",
-                     "aggressive", is_aggressive, "running", 0, "elapsed_ms",
-                     kk_json_real(r->elapsed_ms), "freed_mb",
-                     kk_json_real(kk_cache_mb(r->before.bytes - r->after.bytes)), "removed_files",
-                     (json_int_t)n_files, "removed_dirs", (json_int_t)n_dirs, "error",
-                     "performance_impact", "writer", "command");
+    const kk_cleanup_entry entry = {.started_at_s = started_at_s,
+                                    .source = "command",
+                                    .cause = "command",
+                                    .is_aggressive = is_aggressive,
+                                    .elapsed_ms = r->elapsed_ms,
+                                    .freed_bytes = r->before.bytes - r->after.bytes,
+                                    .n_files = kk_cleanup_n_files(r),
+                                    .n_dirs = kk_cleanup_n_dirs(r)};
+    json_t *object = kk_cleanup_entry_json(&entry, json_null());
+    if (object != NULL)
+        (void)json_object_set_new(object, "writer", json_string("command"));
+    return object;
 }

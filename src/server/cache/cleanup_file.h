@@ -24,6 +24,21 @@ int kk_cleanup_file_add(const char *cache_dir, json_t *entry, kokoro_error *err)
  * memory is out. */
 json_t *kk_cleanup_file_read(const char *cache_dir);
 
+/* What an entry tells. */
+typedef struct kk_cleanup_entry {
+    double started_at_s; /* kk_wall_s */
+    const char *source, *cause;
+    bool is_aggressive, is_running;
+    double elapsed_ms;
+    uint64_t freed_bytes;
+    size_t n_files, n_dirs; /* removed */
+    const char *problem;    /* NULL or "": none */
+} kk_cleanup_entry;
+
+/* As JSON, without a writer; the reference of what it cost the speech meanwhile is taken. NULL:
+ * memory is out. */
+json_t *kk_cleanup_entry_json(const kk_cleanup_entry *entry, json_t *impact);
+
 /* An entry of the command. */
 json_t *kk_cleanup_file_entry(const kk_cleanup_result *result, double started_at_s,
                               bool is_aggressive);
