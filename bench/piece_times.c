@@ -10,8 +10,10 @@
  * does not count), and the samples at which pieces are joined. Text is one sentence; the clock
  * starts when it is read, as `first_audio_ms` does less what phonemes take.
  */
+#include "bench/statistics.h"
 #include "kokoro/kokoro.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,16 +35,12 @@ static int keep(void *user, const kokoro_chunk *chunk)
            fwrite(chunk->samples, sizeof(float), chunk->n_samples, t->file) != chunk->n_samples;
 }
 
-static int by_value(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
+/* NaN where memory is out. */
 static double median(double *values, size_t n)
 {
-    qsort(values, n, sizeof(*values), by_value);
-    return n % 2 == 1 ? values[n / 2] : 0.5 * (values[n / 2 - 1] + values[n / 2]);
+    kk_summary summary;
+    const kk_samples samples = {.values = values, .n = n};
+    return kk_summarise(&samples, &summary) == KOKORO_OK ? summary.median : (double)NAN;
 }
 
 static int speak(kokoro_engine *engine, const kokoro_request *request, const char *path, take *t,

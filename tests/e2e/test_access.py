@@ -28,6 +28,15 @@ def bearer(key):
     return {"Authorization": f"Bearer {key}".strip()}
 
 
+def ask_for_much(server):
+    """A connection on which minutes of speech have been asked for."""
+    body = json.dumps({"input": LONG * 8, "response_format": "pcm"}).encode()
+    connection = socket.create_connection((server.host, server.port), timeout=60)
+    connection.sendall(b"POST /v1/audio/speech HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s"
+                       % (len(body), body))
+    return connection
+
+
 @pytest.fixture
 def locked(tmp_path, start, needs_data):
     """A server with a key of no limits, its file and that key."""
@@ -199,10 +208,7 @@ def test_sighup_changes_the_log_and_the_time_to_finish(tmp_path, start, needs_da
         return len(server.log) == n
 
     wait_until(is_silent, bool, 10, "the log goes on")
-    body = json.dumps({"input": LONG * 8, "response_format": "pcm"}).encode()
-    with socket.create_connection((server.host, server.port), timeout=60) as connection:
-        connection.sendall(b"POST /v1/audio/speech HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s"
-                           % (len(body), body))
+    with ask_for_much(server) as connection:
         connection.recv(100)
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(60) == 0
@@ -339,12 +345,7 @@ def test_idle_connections_make_room(start, needs_data):
 
 def test_stop_cuts_what_takes_too_long(start, needs_data):
     server = start("--port", "0", environment={"KOKORO_DRAIN_S": "1"}).wait_ready()
-    body = json.dumps({"input": LONG * 8, "response_format": "pcm"}).encode()
-    connections = []
-    for _ in range(3):
-        connections.append(socket.create_connection((server.host, server.port), timeout=60))
-        connections[-1].sendall(b"POST /v1/audio/speech HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s"
-                                % (len(body), body))
+    connections = [ask_for_much(server) for _ in range(3)]
     connections[0].recv(100)
     server.process.send_signal(signal.SIGTERM)
     assert server.process.wait(60) == 0
@@ -361,10 +362,7 @@ def test_stop_cuts_what_takes_too_long(start, needs_data):
 
 def test_a_second_signal_ends_at_once(start, needs_data):
     server = start("--port", "0").wait_ready()
-    body = json.dumps({"input": LONG * 8, "response_format": "pcm"}).encode()
-    with socket.create_connection((server.host, server.port), timeout=60) as connection:
-        connection.sendall(b"POST /v1/audio/speech HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s"
-                           % (len(body), body))
+    with ask_for_much(server) as connection:
         connection.recv(100)
         server.process.send_signal(signal.SIGTERM)
         time.sleep(0.3)
@@ -377,10 +375,7 @@ def test_after_a_kill_all_is_as_before(start, place):
     environment = {"KOKORO_HOME": str(home), "KOKORO_CACHE": str(home / "cache")}
     server = start("--port", "0", directory=work, environment=environment).wait_ready()
     port = server.port
-    body = json.dumps({"input": LONG * 8, "response_format": "pcm"}).encode()
-    with socket.create_connection((server.host, server.port), timeout=60) as connection:
-        connection.sendall(b"POST /v1/audio/speech HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%s"
-                           % (len(body), body))
+    with ask_for_much(server) as connection:
         connection.recv(100)
         server.kill()
     again = start("--port", str(port), directory=work, environment=environment).wait_ready()

@@ -6,6 +6,7 @@
 #include "server/benchmark/judgement.h"
 
 #include "check.h"
+#include "record_rules.h"
 
 #include <fcntl.h>
 #include <math.h>
@@ -25,17 +26,9 @@ static kk_bench_verdict judged(const kk_bench_facts *facts, double now_s)
     return kk_bench_judge(&at);
 }
 
-static const struct {
-    kk_validity_rule rule;
-    double days;
-} rules[] = {
-    {{KK_DAILY, false}, 1}, {{KK_WEEKLY, false}, 7}, {{KK_MONTHLY, false}, 30},
-    {{KK_DAILY, true}, 7},  {{KK_WEEKLY, true}, 14}, {{KK_MONTHLY, true}, 60},
-};
-
 TEST(once_a_period_also_when_it_failed)
 {
-    for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+    for (size_t i = 0; i < N_RULES; i++) {
         kk_bench_facts facts = {.rule = rules[i].rule, .record = &missing};
         const double period_s = rules[i].days * day_s;
         CHECK(judged(&facts, noon_s).is_due);

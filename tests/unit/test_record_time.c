@@ -4,17 +4,9 @@
  */
 #define _XOPEN_SOURCE 700 /* mkdtemp */
 #include "record_check.h"
+#include "record_rules.h"
 
 #include <time.h>
-
-static const struct {
-    kk_validity_rule rule;
-    double days;
-} rules[] = {
-    {{KK_DAILY, false}, 1}, {{KK_WEEKLY, false}, 7}, {{KK_MONTHLY, false}, 30},
-    {{KK_DAILY, true}, 7},  {{KK_WEEKLY, true}, 14}, {{KK_MONTHLY, true}, 60},
-};
-enum { N_RULES = sizeof(rules) / sizeof(rules[0]) };
 
 static kk_record_view judge(const kk_record *record, const kk_validity_rule *rule, double now_s)
 {
