@@ -70,9 +70,12 @@ def test_status_has_the_shape_of_the_guide(serve):
         assert body["preserved"]["files"] >= 1  # the model that this server has mapped
         assert body["limits"]["max_mb"] == 500
         assert body["cleanups"] == {"count": 0, "total_freed_mb": 0, "recent": []}
-    for i in range(11):
-        put(cache / f"tmp{i}" / "x")
-    body = server.get("/cache-status").json()
+    for _ in range(2):
+        for i in range(11):
+            put(cache / f"tmp{i}" / "x")
+        body = server.get("/cache-status").json()
+        if body["cleanups"]["count"] == 0:
+            break  # else the clean-up of the start came late and took one: it comes once
     assert body["cleanup_recommendations"] == {
         "needs_cleanup": True, "size_mb": body["cache_statistics"]["total_size_mb"],
         "temp_dirs": 11, "recommended_action": "cleanup"}
