@@ -76,9 +76,9 @@ def post(server, *objects, path=PATH, **headers):
 
 def test_a_body_over_the_limit_is_refused_before_the_first_clause(server):
     request = Duplex(server).send(PCM)
-    for _ in range(16):  # with its braces over a megabyte, of which nothing can be said
-        request.send({"text": " " * 65530})
-    request.send({"text": " "})
+    for _ in range(16):  # with its braces over a megabyte, without any text
+        request.send({"note": " " * 65530})
+    request.send({"note": " "})
     time.sleep(0.5)  # all is read, so that closing takes nothing of the answer back
     answer = request.answer()
     assert answer.status == 413
