@@ -12,7 +12,7 @@
 /* Of a running mean: how much the last value counts for. */
 static const double LEARNING = 0.2;
 
-/* So often a guest that waits is asked whether it is over. */
+/* So often those who wait are asked whether they are over. */
 enum { ASK_MS = 20 };
 
 typedef struct entry {
@@ -25,7 +25,7 @@ typedef struct entry {
 
 struct kk_jobs {
     pthread_mutex_t mutex;
-    pthread_cond_t has_work, has_admitted;
+    pthread_cond_t has_work, has_admitted, has_waiting;
     entry *waiting; /* [max_waiting], the oldest first */
     size_t n_waiting, max_waiting;
     kk_job_guest *running; /* a worker is one too while it has a job */
@@ -40,7 +40,8 @@ struct kk_jobs {
     size_t n_workers;           /* places */
     double patience_s;
     size_t n_aside; /* jobs that gave theirs up for a while */
-    bool is_stopping;
+    pthread_t watcher;
+    bool has_watcher, is_stopping;
 };
 
 static size_t n_running_of(const kk_jobs *jobs, uint64_t group)
@@ -195,6 +196,66 @@ static void *work(void *user)
     return NULL;
 }
 
+/* --- those who are over while they wait --- */
+
+/* The next one leaves the queue; n_waiting: there is none. */
+static size_t find_over(const kk_jobs *jobs)
+{
+    size_t place = 0;
+    while (place < jobs->n_waiting) {
+        const entry *e = &jobs->waiting[place];
+        if (e->fn != NULL && e->kind.is_over != NULL && e->kind.is_over(e->job))
+            break;
+        place++;
+    }
+    return place;
+}
+
+static void run_beside(kk_jobs *jobs, entry over)
+{
+    kk_job_guest self = {.kind = over.kind, .has_begun = true};
+    if (over.place != NULL)
+        *over.place = &self;
+    (void)pthread_mutex_unlock(&jobs->mutex);
+    over.fn(over.job);
+    (void)pthread_mutex_lock(&jobs->mutex);
+    if (self.is_in)
+        come_out(jobs, &self);
+}
+
+static void *watch(void *user)
+{
+    const struct timespec pause = {.tv_nsec = ASK_MS * 1000000L};
+    kk_jobs *jobs = user;
+    (void)pthread_mutex_lock(&jobs->mutex);
+    while (!jobs->is_stopping || jobs->n_waiting > 0) {
+        const size_t place = find_over(jobs);
+        if (place < jobs->n_waiting) {
+            run_beside(jobs, remove_waiting(jobs, place));
+        } else if (jobs->n_waiting == 0) {
+            (void)pthread_cond_wait(&jobs->has_waiting, &jobs->mutex);
+        } else {
+            (void)pthread_mutex_unlock(&jobs->mutex);
+            (void)nanosleep(&pause, NULL);
+            (void)pthread_mutex_lock(&jobs->mutex);
+        }
+    }
+    /* Workers that could not begin what was the last have nothing to wait for. */
+    (void)pthread_cond_broadcast(&jobs->has_work);
+    (void)pthread_mutex_unlock(&jobs->mutex);
+    return NULL;
+}
+
+int kk_jobs_watch(kk_jobs *jobs, kokoro_error *err)
+{
+    (void)pthread_mutex_lock(&jobs->mutex);
+    jobs->has_watcher = pthread_create(&jobs->watcher, NULL, watch, jobs) == 0;
+    const bool is_made = jobs->has_watcher;
+    (void)pthread_mutex_unlock(&jobs->mutex);
+    return is_made ? KOKORO_OK
+                   : kk_fail(err, KOKORO_NO_MEMORY, "no thread can be made to watch the queue");
+}
+
 void kk_jobs_set_patience(kk_jobs *jobs, double patience_s)
 {
     (void)pthread_mutex_lock(&jobs->mutex);
@@ -226,6 +287,13 @@ int kk_jobs_start(kk_jobs **out, size_t n_workers, size_t max_waiting, kokoro_er
         return kk_fail_memory(err);
     }
     if (pthread_cond_init(&jobs->has_admitted, NULL) != 0) {
+        (void)pthread_cond_destroy(&jobs->has_work);
+        (void)pthread_mutex_destroy(&jobs->mutex);
+        kk_free(jobs);
+        return kk_fail_memory(err);
+    }
+    if (pthread_cond_init(&jobs->has_waiting, NULL) != 0) {
+        (void)pthread_cond_destroy(&jobs->has_admitted);
         (void)pthread_cond_destroy(&jobs->has_work);
         (void)pthread_mutex_destroy(&jobs->mutex);
         kk_free(jobs);
@@ -271,6 +339,7 @@ static int add(kk_jobs *jobs, entry next, size_t max_waiting)
         return KOKORO_BUSY;
     next.came_s = kk_now_s();
     jobs->waiting[jobs->n_waiting++] = next;
+    (void)pthread_cond_signal(&jobs->has_waiting);
     if (jobs->n_waiting > jobs->peak_waiting)
         jobs->peak_waiting = jobs->n_waiting;
     return KOKORO_OK;
@@ -290,7 +359,7 @@ int kk_jobs_add_of(kk_jobs *jobs, kk_job_fn *fn, void *job, kk_job_kind kind, si
 
 int kk_jobs_add(kk_jobs *jobs, kk_job_fn *fn, void *job)
 {
-    return kk_jobs_add_of(jobs, fn, job, (kk_job_kind){0, false, 0.0}, SIZE_MAX, NULL);
+    return kk_jobs_add_of(jobs, fn, job, (kk_job_kind){0}, SIZE_MAX, NULL);
 }
 
 /* --- guests --- */
@@ -405,7 +474,12 @@ void kk_jobs_end(kk_jobs *jobs)
     (void)pthread_mutex_lock(&jobs->mutex);
     jobs->is_stopping = true;
     (void)pthread_cond_broadcast(&jobs->has_work);
+    (void)pthread_cond_signal(&jobs->has_waiting);
+    const bool has_watcher = jobs->has_watcher;
+    jobs->has_watcher = false;
     (void)pthread_mutex_unlock(&jobs->mutex);
+    if (has_watcher)
+        (void)pthread_join(jobs->watcher, NULL);
     for (; jobs->n_joined < jobs->n_threads; jobs->n_joined++)
         (void)pthread_join(jobs->threads[jobs->n_joined], NULL);
 }
@@ -417,6 +491,7 @@ void kk_jobs_stop(kk_jobs **jobs_ptr)
         return;
     *jobs_ptr = NULL;
     kk_jobs_end(jobs);
+    (void)pthread_cond_destroy(&jobs->has_waiting);
     (void)pthread_cond_destroy(&jobs->has_admitted);
     (void)pthread_cond_destroy(&jobs->has_work);
     (void)pthread_mutex_destroy(&jobs->mutex);

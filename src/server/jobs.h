@@ -25,6 +25,8 @@
 
 typedef struct kk_jobs kk_jobs;
 typedef void kk_job_fn(void *job);
+/* Nobody wants what it would do any more. */
+typedef bool kk_job_over_fn(void *user);
 
 /* NO_MEMORY, also when a thread cannot be made. */
 int kk_jobs_start(kk_jobs **out, size_t n_workers, size_t max_waiting, kokoro_error *err);
@@ -36,10 +38,18 @@ int kk_jobs_add(kk_jobs *jobs, kk_job_fn *fn, void *job);
 /* Another time, before the first job; for tests. */
 void kk_jobs_set_patience(kk_jobs *jobs, double patience_s);
 
+/*
+ * From here on a job that waits and is over gives its place in the queue up within some 20 ms: its
+ * fn runs at once, beside all others, and is expected to find that there is nothing left to do.
+ * A thread of its own asks, while anybody waits. NO_MEMORY when it cannot be made. Once at most.
+ */
+int kk_jobs_watch(kk_jobs *jobs, kokoro_error *err);
+
 typedef struct kk_job_kind {
-    uint64_t group;  /* whose it is; 0: nobody's in particular */
-    bool is_patient; /* nobody waits for its first result */
-    double sound_s;  /* that it will probably make; 0: that is not known */
+    uint64_t group;          /* whose it is; 0: nobody's in particular */
+    bool is_patient;         /* nobody waits for its first result */
+    double sound_s;          /* that it will probably make; 0: that is not known */
+    kk_job_over_fn *is_over; /* of a job, asked with it: see kk_jobs_watch; NULL: it never is */
 } kk_job_kind;
 
 /* A guest; its kind is set, all else 0. Stays where it is while it waits or is in. */
@@ -62,8 +72,6 @@ typedef struct kk_job_guest {
 enum { KK_JOBS_MAX_ASIDE = 64 };
 int kk_jobs_add_of(kk_jobs *jobs, kk_job_fn *fn, void *job, kk_job_kind kind, size_t max_waiting,
                    kk_job_guest **place);
-
-typedef bool kk_job_over_fn(void *user);
 
 /* OK: it is in. BUSY as above; CANCELLED: is_over said so while it waited, where it is asked every
  * few milliseconds. One that has begun, or is in already, gets OK alone, and is_over is not asked.

@@ -416,6 +416,8 @@ int kk_server_start(kk_server **out, const kk_server_options *options, kokoro_er
         status = kk_jobs_start(&server->jobs, KK_SERVER_N_WORKERS, KK_SERVER_MAX_QUEUE, err);
     }
     if (status == KOKORO_OK)
+        status = kk_jobs_watch(server->jobs, err);
+    if (status == KOKORO_OK)
         status = start_http(server, err);
     if (status == KOKORO_OK)
         status = start_wyoming(server, err);

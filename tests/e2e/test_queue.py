@@ -120,11 +120,14 @@ def test_a_turn_is_waited_for(server, crowd):
     home = Raw(server).send({"type": "synthesize", "data": {"text": "Hello there."}})
     leaving = [Duplex(server).send(PCM, SENTENCE),
                Raw(server).send({"type": "synthesize", "data": {"text": "Hello there."}})]
-    wait_for_queue(server, WORKERS, 4)
+    whole = [crowd(2, True), crowd(2, False)]
+    wait_for_queue(server, WORKERS, 8)
     for one in leaving:
         one.close()
+    for some in whole:
+        some.leave()
     wait_for_queue(server, WORKERS, 2)
-    wait_until(lambda: server.status()["errors"]["cancellations"], lambda n: n == before + 2, 10, "not counted")
+    wait_until(lambda: server.status()["errors"]["cancellations"], lambda n: n == before + 6, 10, "not counted")
     listeners.leave()
     answer = text.answer()
     assert answer.status == 200 and loudness(answer.read()) > 1000

@@ -117,8 +117,9 @@ TEST(groups_take_turns_and_the_patient_wait)
     kk_jobs_view view;
     named of[] = {{0, &other_gate, NULL}, {1, &gate, NULL}, {2, NULL, NULL},
                   {3, NULL, NULL},        {4, NULL, NULL},  {5, NULL, NULL}};
-    const kk_job_kind kinds[] = {{7, false, 0.0}, {8, true, 0.0},  {7, true, 0.0},
-                                 {7, false, 0.0}, {9, false, 0.0}, {7, false, 0.0}};
+    const kk_job_kind kinds[] = {{7, false, 0.0, NULL}, {8, true, 0.0, NULL},
+                                 {7, true, 0.0, NULL},  {7, false, 0.0, NULL},
+                                 {9, false, 0.0, NULL}, {7, false, 0.0, NULL}};
     const int want[] = {0, 1, 4, 3, 5, 2};
     n_done = 0;
     (void)pthread_mutex_lock(&gate);
@@ -158,9 +159,9 @@ TEST(patience_ends)
         CHECK_INT(kk_jobs_add(jobs, note_and_wait, &held), KOKORO_OK);
         while (n_done != 1)
             (void)sched_yield();
-        CHECK_INT(
-            kk_jobs_add_of(jobs, note_and_wait, &patient, (kk_job_kind){0, true, 0.0}, 8, NULL),
-            KOKORO_OK);
+        CHECK_INT(kk_jobs_add_of(jobs, note_and_wait, &patient, (kk_job_kind){0, true, 0.0, NULL},
+                                 8, NULL),
+                  KOKORO_OK);
         CHECK_INT(kk_jobs_add(jobs, note_and_wait, &listened), KOKORO_OK);
         (void)pthread_mutex_unlock(&gate);
         kk_jobs_stop(&jobs);
@@ -191,13 +192,13 @@ TEST(the_cost_of_sound_is_learnt)
     (void)pthread_mutex_lock(&gate);
     const double begun_s = kk_now_s();
     for (size_t i = 0; i < 2; i++)
-        CHECK_INT(kk_jobs_add_of(jobs, make_sound, &both[i], (kk_job_kind){0, false, 10.0}, 8,
+        CHECK_INT(kk_jobs_add_of(jobs, make_sound, &both[i], (kk_job_kind){0, false, 10.0, NULL}, 8,
                                  &places[i]),
                   KOKORO_OK);
     while (n_done != 2)
         (void)sched_yield();
     for (int i = 0; i < 3; i++) {
-        const kk_job_kind kind = {0, false, 2.5};
+        const kk_job_kind kind = {0, false, 2.5, NULL};
         CHECK_INT(kk_jobs_add_of(jobs, note_and_wait, &both[0], kind, 8, NULL), KOKORO_OK);
     }
     kk_jobs_read(jobs, &view);
@@ -228,7 +229,7 @@ TEST(a_group_leaves_places_for_others)
     while (n_done != 1)
         (void)sched_yield();
     for (size_t i = 0; i < 3; i++) { /* each as many as it can */
-        const kk_job_kind kind = {i + 1, false, 0.0};
+        const kk_job_kind kind = {i + 1, false, 0.0, NULL};
         CHECK(kk_jobs_has_room(jobs, kind.group, limit));
         while (kk_jobs_add_of(jobs, note_and_wait, &quick, kind, limit, NULL) == KOKORO_OK)
             n[i]++;
@@ -238,8 +239,8 @@ TEST(a_group_leaves_places_for_others)
     CHECK_INT(n[1], limit / 4);
     CHECK_INT(n[2], limit / 8);
     /* Without keys whoever comes has what is left. */
-    while (kk_jobs_add_of(jobs, note_and_wait, &quick, (kk_job_kind){0, false, 0.0}, limit, NULL) ==
-           KOKORO_OK)
+    while (kk_jobs_add_of(jobs, note_and_wait, &quick, (kk_job_kind){0, false, 0.0, NULL}, limit,
+                          NULL) == KOKORO_OK)
         n[3]++;
     CHECK_INT(n[3], limit / 8);
     CHECK(!kk_jobs_has_room(jobs, 9, limit));
@@ -259,14 +260,15 @@ TEST(patient_jobs_leave_workers_free)
     (void)pthread_mutex_lock(&gate);
     CHECK_INT(kk_jobs_start(&jobs, 4, 8, NULL), KOKORO_OK);
     for (size_t i = 0; i < 3; i++) {
-        CHECK_INT(
-            kk_jobs_add_of(jobs, note_and_wait, &held[i], (kk_job_kind){i, true, 0.0}, 8, NULL),
-            KOKORO_OK);
+        CHECK_INT(kk_jobs_add_of(jobs, note_and_wait, &held[i], (kk_job_kind){i, true, 0.0, NULL},
+                                 8, NULL),
+                  KOKORO_OK);
         while (n_done < (int)i + 1 && i < 2)
             (void)sched_yield();
     }
-    CHECK_INT(kk_jobs_add_of(jobs, note_and_wait, &quick, (kk_job_kind){0, false, 0.0}, 8, NULL),
-              KOKORO_OK);
+    CHECK_INT(
+        kk_jobs_add_of(jobs, note_and_wait, &quick, (kk_job_kind){0, false, 0.0, NULL}, 8, NULL),
+        KOKORO_OK);
     while (n_done != 3) /* two of the patient, and the quick one */
         (void)sched_yield();
     kk_jobs_read(jobs, &view);
@@ -303,7 +305,8 @@ static void *enter(void *user)
 
 static void start_visit_of(visit *v, kk_jobs *jobs, uint64_t group, size_t max_waiting)
 {
-    *v = (visit){.jobs = jobs, .guest = {.kind = {group, false, 0.0}}, .max_waiting = max_waiting};
+    *v = (visit){
+        .jobs = jobs, .guest = {.kind = {group, false, 0.0, NULL}}, .max_waiting = max_waiting};
     atomic_store(&v->status, 1);
     CHECK_INT(pthread_create(&v->thread, NULL, enter, v), 0);
 }
@@ -477,9 +480,9 @@ static void sleep_aside(void *job)
 static void start_sleeper(kk_jobs *jobs, sleeper *s)
 {
     s->jobs = jobs;
-    CHECK_INT(
-        kk_jobs_add_of(jobs, sleep_aside, s, (kk_job_kind){0, false, 0.0}, SIZE_MAX, &s->place),
-        KOKORO_OK);
+    CHECK_INT(kk_jobs_add_of(jobs, sleep_aside, s, (kk_job_kind){0, false, 0.0, NULL}, SIZE_MAX,
+                             &s->place),
+              KOKORO_OK);
     while (atomic_load(&s->stage) < 2)
         (void)sched_yield();
 }
@@ -538,6 +541,72 @@ TEST(a_job_that_stood_aside_comes_back_at_once)
     CHECK_INT(atomic_load(&s.stage), 3);
 }
 
+typedef struct leaver {
+    kk_job_guest *place;
+    kk_jobs *jobs;
+    atomic_bool is_over, is_done;
+    bool had_place;
+} leaver;
+
+static bool has_left(void *job)
+{
+    leaver *l = job;
+    return atomic_load(&l->is_over);
+}
+
+static void note_leaver(void *job)
+{
+    leaver *l = job;
+    l->had_place = l->place != NULL && !l->place->is_in;
+    kk_jobs_leave(l->jobs, l->place); /* which one beside the places has nothing to leave */
+    kk_jobs_made(l->jobs, l->place, 0.0);
+    atomic_store(&l->is_done, true);
+}
+
+/* With the only worker held, those who are over leave the queue and the others keep their order. */
+TEST(who_is_over_leaves_the_queue)
+{
+    kk_jobs *jobs = NULL;
+    kk_jobs_view view;
+    named held = {0, &gate, NULL}, first = {1, NULL, NULL}, second = {2, NULL, NULL};
+    leaver leavers[3] = {0};
+    n_done = 0;
+    CHECK_INT(kk_jobs_start(&jobs, 1, 8, NULL), KOKORO_OK);
+    CHECK_INT(kk_jobs_watch(jobs, NULL), KOKORO_OK);
+    (void)pthread_mutex_lock(&gate);
+    CHECK_INT(kk_jobs_add(jobs, note_and_wait, &held), KOKORO_OK);
+    while (n_done != 1)
+        (void)sched_yield();
+    for (size_t i = 0; i < 3; i++) {
+        const kk_job_kind kind = {.is_patient = i == 2, .is_over = has_left};
+        leavers[i].jobs = jobs;
+        CHECK_INT(kk_jobs_add_of(jobs, note_leaver, &leavers[i], kind, SIZE_MAX, &leavers[i].place),
+                  KOKORO_OK);
+        if (i < 2)
+            CHECK_INT(kk_jobs_add(jobs, note_and_wait, i == 0 ? &first : &second), KOKORO_OK);
+    }
+    kk_jobs_read(jobs, &view);
+    CHECK_INT(view.n_waiting, 5);
+    for (size_t i = 0; i < 2; i++) {
+        CHECK(!atomic_load(&leavers[1 - i].is_done));
+        atomic_store(&leavers[1 - i].is_over, true);
+        while (!atomic_load(&leavers[1 - i].is_done))
+            (void)sched_yield();
+        CHECK(leavers[1 - i].had_place);
+        kk_jobs_read(jobs, &view);
+        CHECK_INT(view.n_waiting, 4 - i);
+        CHECK_INT(view.n_running, 1);
+        CHECK_INT(view.n_taken, 1);
+    }
+    CHECK(!atomic_load(&leavers[2].is_done));
+    (void)pthread_mutex_unlock(&gate);
+    kk_jobs_stop(&jobs);
+    CHECK(atomic_load(&leavers[2].is_done));
+    CHECK_INT(n_done, 3);
+    for (int i = 0; i < 3; i++)
+        CHECK_INT(order[i], i);
+}
+
 TEST(jobs_without_memory)
 {
     kk_jobs *jobs = NULL;
@@ -555,4 +624,5 @@ TEST_MAIN(T(a_full_queue_refuses_and_a_stop_works_off), T(jobs_that_have_ended_c
           T(patient_jobs_leave_workers_free), T(guests_take_turns_with_jobs),
           T(a_guest_that_has_begun_goes_in_at_once), T(guests_leave_and_enter_once),
           T(jobs_stand_aside_for_others), T(a_job_that_stood_aside_comes_back_at_once),
-          T(guests_are_refused_go_away_and_are_chosen_by_group), T(jobs_without_memory))
+          T(guests_are_refused_go_away_and_are_chosen_by_group), T(who_is_over_leaves_the_queue),
+          T(jobs_without_memory))

@@ -179,7 +179,8 @@ static int queue_job(job *j, kk_api_error *error)
     kk_scheduler_speech_begins(server->scheduler);
     const kk_job_kind kind = {.group = j->http->group,
                               .is_patient = !j->request.is_streamed,
-                              .sound_s = kk_speech_probable_s(&j->request.speak)};
+                              .sound_s = kk_speech_probable_s(&j->request.speak),
+                              .is_over = is_gone};
     if (kk_jobs_add_of(server->jobs, run_job, j, kind, kk_speech_queue_limit(server), &j->place) ==
         KOKORO_OK)
         return 0;
