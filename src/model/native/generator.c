@@ -59,6 +59,12 @@ static void widen(const kk_norms *norms, float *sums, float *squares, size_t C, 
     }
 }
 
+static void add_scaled(double *dst, const float *src, double scale, size_t C)
+{
+    for (size_t c = 0; c < C; c++)
+        dst[c] += scale * (double)src[c];
+}
+
 /*
  * One row of sums from those of the tiles, weighed by segment, and those of earlier runs, in units
  * of the whole utterance. Returns the rows that it stands for. The run's own sums go to their
@@ -74,21 +80,24 @@ static double weigh_sums(kk_norms *norms, const kk_tiles *tiles, const kk_sums *
     for (size_t k = 0; k < KK_MAX_SLOTS; k++)
         n_rows += norms->slot_weights[k] * (double)(norms->slot_frames[k] * rate);
     for (size_t half = 0; half < 2; half++) {
-        for (size_t c = 0; c < C; c++) {
-            double total = 0.0, kept[KK_MAX_SLOTS + 1] = {0.0};
-            for (size_t i = 0; i < tiles->n; i++) {
-                const kk_segment *segment = &norms->segments[tiles->segments[i]];
-                const double sum = (double)sums->rows[(2 * i + half) * sums->stride + c];
-                total += segment->weight * sum;
-                kept[segment->slot] += segment->kept * sum;
-            }
-            for (size_t k = 0; k < KK_MAX_SLOTS; k++) {
-                double *slot = slots + (k * 2 + half) * C1 + c;
-                total += norms->slot_weights[k] * *slot;
-                *slot += kept[k];
-            }
-            row[half * sums->stride + c] = (float)total;
+        double total[C1] = {0.0};
+        for (size_t i = 0; i < tiles->n; i++) {
+            const float *sum = sums->rows + (2 * i + half) * sums->stride;
+            add_scaled(total, sum, norms->segments[tiles->segments[i]].weight, C);
         }
+        for (size_t k = 0; k < KK_MAX_SLOTS; k++) {
+            const double *slot = slots + (k * 2 + half) * C1, weight = norms->slot_weights[k];
+            for (size_t c = 0; c < C && weight > 0.0; c++)
+                total[c] += weight * slot[c];
+        }
+        for (size_t i = 0; i < tiles->n; i++) {
+            const kk_segment *segment = &norms->segments[tiles->segments[i]];
+            const float *sum = sums->rows + (2 * i + half) * sums->stride;
+            if (segment->slot != KK_NO_SLOT)
+                add_scaled(slots + (segment->slot * 2 + half) * C1, sum, segment->kept, C);
+        }
+        for (size_t c = 0; c < C; c++)
+            row[half * sums->stride + c] = (float)total[c];
     }
     widen(norms, row, row + sums->stride, C, n_rows);
     norms->layer++;
