@@ -207,6 +207,20 @@ def test_pauses(server):
     assert len(apart) - len(together) > 1.5 * 48000
 
 
+def test_a_text_over_the_limit_is_refused_before_the_first_sound(server):
+    """Also where it comes in pieces, none of which is over it."""
+    request = Duplex(server).send(PCM)
+    for _ in range(11):  # no clause ends before the limit does
+        request.send({"text": "*" * 10000})
+    answer = request.answer()
+    assert answer.status == 400
+    error = json.loads(answer.read())["error"]
+    assert set(error) == {"message", "type", "param", "code"}
+    assert (error["param"], error["code"]) == ("text", "string_above_max_length")
+    assert error["type"] == "invalid_request_error" and "100000" in error["message"]
+    request.close()
+
+
 def test_errors_before_the_first_sound(server):
     def refused(status, param, code, *objects, **headers):
         return error_of(post(server, *objects, **headers), status, param, code)
