@@ -306,6 +306,8 @@ typedef struct kokoro_stats {
     size_t n_phonemes;
     size_t g2p_sources[KOKORO_N_SOURCES]; /* words by source */
     size_t unknown_symbols;               /* phoneme symbols the model does not know, dropped */
+    double pauses_s; /* silence that goes between sentences and paragraphs, known when the request
+                        is accepted; not in audio_s */
 } kokoro_stats;
 
 /*

@@ -154,6 +154,7 @@ static int check_pauses(const kk_speech *s, kokoro_error *err)
     double sum_s = 0.0;
     for (size_t i = 0; i < s->chunks.n; i++)
         sum_s += kk_pause_s(s, i);
+    s->stats->pauses_s = sum_s;
     if (max_s <= 0.0 || sum_s <= max_s)
         return KOKORO_OK;
     return kk_fail(err, KOKORO_PAUSES,

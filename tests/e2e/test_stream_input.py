@@ -207,6 +207,17 @@ def test_pauses(server):
     assert len(apart) - len(together) > 1.5 * 48000
 
 
+def test_pauses_have_a_limit_together(server):
+    """That of all that is spoken in turn, each of which alone is far below it: what is over it cuts."""
+    request = Duplex(server).send({**PCM, "sentence_pause": 10, "speed": 4})
+    request.send({"text": "It is so. " * 200}).end()
+    answer = request.answer()
+    assert answer.status == 200
+    with pytest.raises((http.client.IncompleteRead, ConnectionError)):
+        answer.read()
+    request.close()
+
+
 def test_a_text_over_the_limit_is_refused_before_the_first_sound(server):
     """Also where it comes in pieces, none of which is over it."""
     request = Duplex(server).send(PCM)

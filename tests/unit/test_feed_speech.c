@@ -50,6 +50,7 @@ typedef struct listener {
     const char *const *texts; /* up to NULL */
     size_t n_texts, n_samples;
     bool is_gone, begins_paragraphs;
+    double pauses_max_s;
     kk_feed_speech *blocks; /* he takes nothing for a moment, whenever he is sent something */
 } listener;
 
@@ -112,6 +113,7 @@ static int run_with(listener *l, double pause_s, double paragraph_s, kokoro_stat
     speech.speak.pieces = true;
     speech.speak.sentence_pause_s = pause_s;
     speech.speak.paragraph_pause_s = paragraph_s;
+    speech.speak.pauses_max_s = l->pauses_max_s;
     speech.speak.cancelled = is_gone;
     speech.speak.cancelled_user = l;
     speech.count = (kk_speech_count){.server = &server, .engine = engine};
@@ -178,6 +180,50 @@ TEST(paragraphs_in_one_row)
                   KOKORO_OK);
         CHECK_INT(n - l.n_samples, (long)(table[i].want_s * KOKORO_SAMPLE_RATE_HZ));
         CHECK_NEAR(stats.audio_s - bare.audio_s, table[i].want_s, 1e-6);
+    }
+}
+
+/* What says nothing gets no pause of its own, and takes none from the next. */
+TEST(no_pause_before_what_says_nothing)
+{
+    NEED_DATA();
+    static const char *const table[][5] = {{"Hi.", "***", "Go on.", NULL},
+                                           {"***", "Hi.", "Go on.", NULL},
+                                           {"Hi.", "Go on.", "***", NULL},
+                                           {"Hi.", "***", "...", "Go on.", NULL}};
+    kokoro_error err;
+    listener l = {.texts = two};
+    CHECK_INT(run(&l, 2.0, NULL, &err), KOKORO_OK);
+    const size_t want = l.n_samples;
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        kokoro_stats stats;
+        l.texts = table[i];
+        CHECK_INT(run(&l, 2.0, &stats, &err), KOKORO_OK);
+        CHECK_NEAR((double)l.n_samples, (double)want, KOKORO_SAMPLE_RATE_HZ / 4.0);
+        CHECK_NEAR(stats.audio_s, (double)l.n_samples / KOKORO_SAMPLE_RATE_HZ, 1e-6);
+    }
+}
+
+/* Of all texts together, whether between them or inside of one. */
+TEST(pauses_have_a_limit_together)
+{
+    NEED_DATA();
+    static const char *const inside[] = {"Hi. Go on.", "Yes.", NULL};
+    static const char *const between[] = {"Hi.", "***", "Go on.", "Yes.", NULL};
+    const char *const *const table[] = {inside, between};
+    kokoro_error err;
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        listener l = {.texts = table[i], .pauses_max_s = 1.0};
+        CHECK_INT(run(&l, 0.5, NULL, &err), KOKORO_OK);
+        l.pauses_max_s = 0.99;
+        CHECK_INT(run(&l, 0.5, NULL, &err), KOKORO_PAUSES);
+        CHECK_HAS(err.message, "0.99");
+        CHECK(l.n_samples > 0); /* of the texts before */
+        l.pauses_max_s = 0.4;
+        const size_t n = l.n_samples;
+        CHECK_INT(run(&l, 0.5, NULL, &err), KOKORO_PAUSES);
+        CHECK(i == 0 ? l.n_samples == 0 : l.n_samples < n);
+        check_no_place_is_held();
     }
 }
 
@@ -275,6 +321,7 @@ TEST(all_is_given_back)
     CHECK_INT(system(command), 0);
 }
 
-TEST_MAIN(T(sentences_in_one_row), T(paragraphs_in_one_row), T(nothing_to_speak),
-          T(it_waits_for_its_turn), T(who_takes_nothing_gives_up_the_place_that_he_has),
+TEST_MAIN(T(sentences_in_one_row), T(paragraphs_in_one_row), T(no_pause_before_what_says_nothing),
+          T(pauses_have_a_limit_together), T(nothing_to_speak), T(it_waits_for_its_turn),
+          T(who_takes_nothing_gives_up_the_place_that_he_has),
           T(every_failed_allocation_is_an_error), T(all_is_given_back))

@@ -31,6 +31,8 @@ static double buffered_s(const kk_feed_speech *speech)
 static int on_chunk(void *user, const kokoro_chunk *chunk)
 {
     kk_feed_speech *speech = user;
+    if (speech->problem.status != KOKORO_OK)
+        return -1;
     kk_speech_count_chunk(&speech->count, chunk,
                           speech->stats.model_ms + speech->call_stats.model_ms);
     if (speech->first_s <= 0.0)
@@ -99,7 +101,7 @@ void kk_feed_speech_block(void *user, bool is_blocked)
 /* --- speaking --- */
 
 /* What the engine puts between two sentences or paragraphs of one call. */
-static double pause_s(const kk_feed_speech *speech, const kk_feed_text *text)
+static double seam_pause_s(const kk_feed_speech *speech, const kk_feed_text *text)
 {
     const double sentence_s =
         text->seam_before == KOKORO_SEAM_SENTENCE ? speech->speak.sentence_pause_s : 0.0;
@@ -109,10 +111,10 @@ static double pause_s(const kk_feed_speech *speech, const kk_feed_text *text)
     return paragraph_s > sentence_s ? paragraph_s : sentence_s;
 }
 
-static int add_pause(kk_feed_speech *speech, const kk_feed_text *text, kokoro_error *err)
+static int add_pause(kk_feed_speech *speech, double pause_s, kokoro_error *err)
 {
     static const float silence[KOKORO_SAMPLE_RATE_HZ / 10];
-    size_t n = (size_t)(pause_s(speech, text) * KOKORO_SAMPLE_RATE_HZ + 0.5);
+    size_t n = (size_t)(pause_s * KOKORO_SAMPLE_RATE_HZ + 0.5);
     int stop = 0;
     while (n > 0 && stop == 0) {
         const size_t len = sizeof(silence) / sizeof(silence[0]);
@@ -122,6 +124,33 @@ static int add_pause(kk_feed_speech *speech, const kk_feed_text *text, kokoro_er
         n -= chunk.n_samples;
     }
     return stop == 0 ? KOKORO_OK : kk_fail(err, KOKORO_CANCELLED, "the client is gone");
+}
+
+/* A text that can be spoken; one of marks or pictures gets no pause before it. */
+static void on_accepted(void *user)
+{
+    kk_feed_speech *speech = user;
+    const kokoro_request *request = &speech->speak;
+    const double sum_s = speech->pauses_s + speech->pause_s + speech->call_stats.pauses_s;
+    if (request->pauses_max_s > 0.0 && sum_s > request->pauses_max_s) {
+        (void)kk_fail(&speech->problem, KOKORO_PAUSES,
+                      "the pauses between sentences and paragraphs of this text are %.0f seconds "
+                      "in all, over the limit of %g; make them shorter, or send the text in parts",
+                      sum_s, request->pauses_max_s);
+        return;
+    }
+    if (request->accepted != NULL)
+        request->accepted(request->accepted_user);
+    (void)add_pause(speech, speech->pause_s, &speech->problem);
+    speech->pauses_s = sum_s;
+}
+
+static bool must_stop(void *user)
+{
+    const kk_feed_speech *speech = user;
+    const kokoro_request *request = &speech->speak;
+    return speech->problem.status != KOKORO_OK ||
+           (request->cancelled != NULL && request->cancelled(request->cancelled_user));
 }
 
 /* What the listener waits for: the first sound since the first text came, the next since its own.
@@ -134,24 +163,34 @@ static double within_s(const kk_feed_speech *speech)
 
 static int speak_text(kk_feed_speech *speech, const kk_feed_text *text, kokoro_error *err)
 {
-    kokoro_request *request = &speech->speak;
-    request->text = kk_buf_str(&text->text);
-    request->text_len = text->text.len;
-    request->seam_before = text->seam_before;
-    request->seam_after = text->seam_after;
-    request->first_sound_within_s = within_s(speech);
-    request->buffered_s = buffered_s(speech);
-    request->skip_silence = speech->skips_silence && speech->first_s <= 0.0;
+    kokoro_request request = speech->speak;
+    const double pause_s = seam_pause_s(speech, text);
+    request.text = kk_buf_str(&text->text);
+    request.text_len = text->text.len;
+    request.seam_before = text->seam_before;
+    request.seam_after = text->seam_after;
+    request.first_sound_within_s = within_s(speech);
+    request.buffered_s = buffered_s(speech);
+    request.skip_silence = speech->skips_silence && speech->first_s <= 0.0;
+    request.pauses_max_s = 0.0; /* it is of all texts together */
+    request.accepted = on_accepted;
+    request.cancelled = must_stop;
+    request.accepted_user = request.cancelled_user = speech;
     speech->call_stats = (kokoro_stats){0};
-    int status = add_pause(speech, text, err);
-    if (status != KOKORO_OK)
-        return status;
-    status =
-        kokoro_speak(speech->count.engine, request, on_chunk, speech, &speech->call_stats, err);
+    speech->problem = (kokoro_error){.status = KOKORO_OK};
+    if (pause_s > speech->pause_s)
+        speech->pause_s = pause_s;
+    int status =
+        kokoro_speak(speech->count.engine, &request, on_chunk, speech, &speech->call_stats, err);
     add_stats(&speech->stats, &speech->call_stats);
     speech->call_stats = (kokoro_stats){0};
-    if (status == KOKORO_NO_SPEECH) /* a clause of marks or pictures */
+    if (status == KOKORO_NO_SPEECH) /* what separates it from the text before goes to the next */
         return KOKORO_OK;
+    if (status == KOKORO_CANCELLED && speech->problem.status != KOKORO_OK) {
+        *err = speech->problem;
+        status = err->status;
+    }
+    speech->pause_s = 0.0;
     speech->n_calls++;
     return status;
 }

@@ -18,7 +18,8 @@ typedef int kk_feed_next_fn(void *user, double buffered_s, kk_feed_text *out, ko
 
 typedef struct kk_feed_speech {
     kokoro_request speak; /* all but the text, its seams, what the listener has and when he wants
-                             it; its group is whose it is in the queue too */
+                             it; its group is whose it is in the queue too, and its limit of pauses
+                             is that of the whole */
     bool skips_silence;   /* before the first sound */
     kk_feed_next_fn *next;
     kokoro_chunk_fn *chunk;
@@ -29,6 +30,9 @@ typedef struct kk_feed_speech {
     kokoro_stats call_stats; /* of the call that runs */
     double first_s;          /* kk_now_s of the first sound; 0: none yet */
     size_t n_calls;
+    double pause_s;       /* before the next text that can be spoken */
+    double pauses_s;      /* of all that were spoken */
+    kokoro_error problem; /* which stops the call that runs, where it is not the engine's */
     kk_job_guest guest;
     bool stands_aside; /* it gave its place up for as long as its client takes nothing */
 } kk_feed_speech;

@@ -285,6 +285,7 @@ static void speak(stream *st)
                             .chunk = on_chunk,
                             .user = st};
     run->speak.pieces = true;
+    run->speak.pauses_max_s = KK_SPEECH_MAX_PAUSES_S;
     run->speak.group = st->http->group;
     run->speak.accepted = on_accepted;
     run->speak.accepted_user = st;
