@@ -64,6 +64,18 @@ size_t kk_utf8_count(kk_slice text)
     return n;
 }
 
+bool kk_is_line_break(uint32_t c)
+{
+    return c == '\n' || c == '\r' || c == 0x85 || c == 0x2028 || c == 0x2029;
+}
+
+bool kk_is_white_space(uint32_t c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r') || c == 0xA0 || c == 0x1680 ||
+           (c >= 0x2000 && c <= 0x200A) || c == 0x202F || c == 0x205F || c == 0x3000 ||
+           kk_is_line_break(c);
+}
+
 void kk_buf_append_code_point(kk_buf *buf, uint32_t code_point)
 {
     char bytes[4];

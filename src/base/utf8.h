@@ -22,6 +22,11 @@ size_t kk_utf8_encode(char dst[4], uint32_t code_point);
 size_t kk_utf8_valid_len(kk_slice text);
 /* Number of code points of valid text. */
 size_t kk_utf8_count(kk_slice text);
+/* Unicode's White_Space: one answer for all stages. */
+bool kk_is_white_space(uint32_t code_point);
+/* Those of them that end a line here: CR (with a LF behind it one end), LF, NEL, the separators of
+ * lines and of paragraphs. The vertical tab and the form feed are spaces. */
+bool kk_is_line_break(uint32_t code_point);
 void kk_buf_append_code_point(kk_buf *buf, uint32_t code_point);
 
 #endif

@@ -49,15 +49,10 @@ typedef struct walk {
     kokoro_error *err;
 } walk;
 
+/* A CR alone is too rare to look for the LF behind it, which is the end of the line. */
 static bool is_break(uint32_t c)
 {
-    return c == '\n' || c == 0x2028 || c == 0x2029;
-}
-
-static bool is_space(uint32_t c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r') || c == 0x85 || c == 0xA0 || is_break(c) ||
-           (c >= 0x2000 && c <= 0x200A) || c == 0x202F || c == 0x3000;
+    return kk_is_line_break(c) && c != '\r';
 }
 
 /* . ! ? and the ellipsis, also in full width. */
@@ -143,14 +138,14 @@ static int look_at(const walk *w, uint32_t c)
     kokoro_clauses *clauses = w->clauses;
     const uint32_t before = clauses->before;
     clauses->before = c;
-    clauses->n_chars += clauses->n_chars > 0 || !is_space(c);
+    clauses->n_chars += clauses->n_chars > 0 || !kk_is_white_space(c);
     if (is_break(c) && clauses->n_chars > MIN_SENTENCE)
         return give(w, clauses->at - clauses->begin, false);
-    if (is_space(c))
-        return before != 0 && !is_space(before) ? end_word(w, before) : KOKORO_OK;
+    if (kk_is_white_space(c))
+        return before != 0 && !kk_is_white_space(before) ? end_word(w, before) : KOKORO_OK;
     /* Quotes and brackets that close behind the mark belong to it. */
     clauses->has_mark = is_stop(c) || (clauses->has_mark && !kk_is_letter(c) && !kk_is_digit(c));
-    if (clauses->has_stop && (is_space(before) || !kk_is_letter(before)))
+    if (clauses->has_stop && (kk_is_white_space(before) || !kk_is_letter(before)))
         return try_sentence(w, false);
     if (c == 0x2014 && clauses->n_chars >= (clauses->is_first ? MIN_FIRST : MAX_TO_MARK))
         return give(w, clauses->at - clauses->begin, true);

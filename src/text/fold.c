@@ -36,20 +36,11 @@ static void push(builder *b, uint32_t c, size_t offset)
 /* Marks that have one plain form here. 0: drop. The character itself: no rule. */
 static uint32_t plain_form(uint32_t c)
 {
-    switch (c) {
-    case '\t':
-    case 0x0B:
-    case 0x0C:
-    case 0xA0:   /* no-break space */
-    case 0x1680: /* Ogham space */
-    case 0x202F:
-    case 0x205F:
-    case 0x3000: /* ideographic space */
-        return ' ';
-    case '\r':
-    case 0x85:
-    case 0x2028: /* line separator */
+    if (kk_is_line_break(c))
         return '\n';
+    if (kk_is_white_space(c))
+        return ' ';
+    switch (c) {
     case 0x2018: /* curly single quotes, primes, modifier apostrophes */
     case 0x2019:
     case 0x201B:
@@ -92,7 +83,7 @@ static uint32_t plain_form(uint32_t c)
     case 0xA1:
         return 0;
     default:
-        return c >= 0x2000 && c <= 0x200A ? ' ' : c;
+        return c;
     }
 }
 

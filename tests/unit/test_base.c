@@ -94,6 +94,26 @@ TEST(utf8_takes_only_the_shortest_form)
     }
 }
 
+/* The list of Unicode 15's PropList.txt. */
+TEST(white_space_is_unicodes)
+{
+    static const uint32_t spaces[] = {0x09,   0x0A,   0x0B,   0x0C,   0x0D,   0x20,   0x85,
+                                      0xA0,   0x1680, 0x2000, 0x2001, 0x2002, 0x2003, 0x2004,
+                                      0x2005, 0x2006, 0x2007, 0x2008, 0x2009, 0x200A, 0x2028,
+                                      0x2029, 0x202F, 0x205F, 0x3000};
+    size_t next = 0;
+    for (uint32_t c = 0; c <= 0x10FFFF; c++) {
+        const bool is_next = next < sizeof(spaces) / sizeof(spaces[0]) && spaces[next] == c;
+        next += is_next;
+        if (kk_is_white_space(c) != is_next || (kk_is_line_break(c) && !is_next))
+            CHECK_INT(c, -1);
+    }
+    CHECK_INT(next, sizeof(spaces) / sizeof(spaces[0]));
+    CHECK(kk_is_line_break('\n') && kk_is_line_break('\r') && kk_is_line_break(0x85));
+    CHECK(kk_is_line_break(0x2028) && kk_is_line_break(0x2029));
+    CHECK(!kk_is_line_break(' ') && !kk_is_line_break(0x0B) && !kk_is_line_break(0x0C));
+}
+
 TEST(numbers_are_read_whole_or_not)
 {
     long long n;
@@ -252,6 +272,6 @@ TEST(base64_of_every_length)
 
 TEST_MAIN(T(base64_of_every_length), T(alloc_fails_where_it_is_told), T(arena_aligns_and_grows),
           T(buf_keeps_its_failure), T(utf8_takes_only_the_shortest_form),
-          T(numbers_are_read_whole_or_not), T(writer_leaves_all_or_nothing),
-          T(a_file_found_whole_is_known_until_it_changes), T(a_forgotten_map_still_reads),
-          T(status_has_a_text))
+          T(white_space_is_unicodes), T(numbers_are_read_whole_or_not),
+          T(writer_leaves_all_or_nothing), T(a_file_found_whole_is_known_until_it_changes),
+          T(a_forgotten_map_still_reads), T(status_has_a_text))

@@ -57,6 +57,12 @@ TEST(sentences)
     check_split("Hello there. How are you? Fine, thanks! Y",
                 "Hello there. |How are you? |Fine, thanks! |");
     check_split("What is it?  \t Nothing.", "What is it?  \t |");
+    /* Ogham's, mathematics' and the ideographic space; NEL ends a line as in a whole text. */
+    check_split("What is it?\u1680Nothing.", "What is it?\u1680|");
+    check_split("What is it?\u205FNothing.", "What is it?\u205F|");
+    check_split("What is it?\u3000Nothing.", "What is it?\u3000|");
+    check_split("That is the title\xC2\x85Nothing", "That is the title\xC2\x85|");
+    check_split("That is the title\u2029Nothing", "That is the title\u2029|");
     check_split("Is it Yahoo! or is it Google? We know", "Is it Yahoo! or is it Google? |");
 }
 

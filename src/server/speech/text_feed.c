@@ -73,17 +73,6 @@ int kk_text_feed_end(kk_text_feed *feed, kokoro_error *err)
         kokoro_clauses_flush(feed->clauses, KOKORO_FLUSH_ALL, add_clause, feed, err), err);
 }
 
-static bool is_break(uint32_t c)
-{
-    return c == '\n' || c == '\r' || c == 0x85 || c == 0x2028 || c == 0x2029;
-}
-
-static bool is_space(uint32_t c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r') || c == 0xA0 || c == 0x1680 || is_break(c) ||
-           (c >= 0x2000 && c <= 0x200A) || c == 0x202F || c == 0x205F || c == 0x3000;
-}
-
 /* Whether a paragraph begins with this text, which the engine sees alone: a blank line is two line
  * breaks with nothing but white space between them, and they may have come with different texts. */
 static bool begins_paragraph(kk_text_feed *feed, kk_slice text)
@@ -93,9 +82,9 @@ static bool begins_paragraph(kk_text_feed *feed, kk_slice text)
         uint32_t c;
         const size_t len = kk_utf8_decode(text, &c);
         text = (kk_slice){text.data + (len > 0 ? len : 1), text.len - (len > 0 ? len : 1)};
-        if (is_space(c)) {
+        if (kk_is_white_space(c)) {
             const bool is_half = c == '\r' && text.len > 0 && text.data[0] == '\n';
-            feed->n_breaks += is_break(c) && !is_half;
+            feed->n_breaks += kk_is_line_break(c) && !is_half;
             continue;
         }
         if (is_first)
