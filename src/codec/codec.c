@@ -155,6 +155,8 @@ static int open_parts(kk_encoder *encoder, const kk_encoding *encoding, kokoro_e
         status = kk_resampler_open(&encoder->resampler, KOKORO_SAMPLE_RATE_HZ,
                                    encoder->sample_rate_hz, err);
     }
+    if (status == KOKORO_OK && encoder->volume > 1.0F)
+        status = kk_limiter_open(&encoder->limiter, encoder->sample_rate_hz, err);
     return status == KOKORO_OK ? ops->begin(encoder, err) : status;
 }
 
@@ -176,17 +178,27 @@ int kk_encoder_open(kk_encoder **out, const kk_codec *codec, const kk_encoding *
     return status;
 }
 
-/* At most BLOCK_SAMPLES of the format's rate. */
-static int give(kk_encoder *encoder, const float *samples, size_t n, kokoro_error *err)
+/* At most BLOCK_SAMPLES of the format's rate, of their volume. */
+static int give_block(kk_encoder *encoder, float *block, size_t n, kokoro_error *err)
 {
-    float block[BLOCK_SAMPLES];
     for (size_t i = 0; i < n; i++) {
-        const float value = samples[i] * encoder->volume;
+        const float value = block[i];
         /* In this order NaN is 0. */
         block[i] = value >= 1.0F ? 1.0F : value > -1.0F ? value : value <= -1.0F ? -1.0F : 0.0F;
     }
     encoder->n_given += n;
-    return encoder->codec->ops->write(encoder, block, n, err);
+    return n > 0 ? encoder->codec->ops->write(encoder, block, n, err) : KOKORO_OK;
+}
+
+/* At most BLOCK_SAMPLES of the format's rate. */
+static int give(kk_encoder *encoder, const float *samples, size_t n, kokoro_error *err)
+{
+    float block[BLOCK_SAMPLES];
+    for (size_t i = 0; i < n; i++)
+        block[i] = samples[i] * encoder->volume;
+    if (encoder->limiter != NULL)
+        n = kk_limiter_run(encoder->limiter, block, n);
+    return give_block(encoder, block, n, err);
 }
 
 static int resample(kk_encoder *encoder, const float *samples, size_t n, kokoro_error *err)
@@ -233,6 +245,11 @@ int kk_encoder_finish(kk_encoder *encoder, kokoro_error *err)
                        (unsigned long long)encoder->n_announced,
                        (unsigned long long)encoder->n_written);
     int status = encoder->resampler != NULL ? drain(encoder, err) : KOKORO_OK;
+    if (status == KOKORO_OK && encoder->limiter != NULL) {
+        float block[BLOCK_SAMPLES];
+        status = give_block(encoder, block,
+                            kk_limiter_drain(encoder->limiter, block, BLOCK_SAMPLES), err);
+    }
     return status == KOKORO_OK ? encoder->codec->ops->finish(encoder, err) : status;
 }
 
@@ -247,6 +264,7 @@ void kk_encoder_close(kk_encoder **encoder)
         return;
     if ((*encoder)->codec->ops->close != NULL)
         (*encoder)->codec->ops->close(*encoder);
+    kk_limiter_close(&(*encoder)->limiter);
     kk_resampler_close(&(*encoder)->resampler);
     kk_free(*encoder);
     *encoder = NULL;

@@ -6,6 +6,7 @@
 #define KK_CODEC_CODEC_IMPL_H
 
 #include "codec/codec.h"
+#include "codec/limiter.h"
 #include "codec/resample.h"
 
 #include <stdbool.h>
@@ -18,6 +19,7 @@ struct kk_encoder {
     uint64_t n_written;      /* of 24 kHz */
     kk_resampler *resampler; /* NULL: the rate stays */
     float volume;
+    kk_limiter *limiter; /* NULL: the volume is 1 at most */
 
     /* What the formats see. */
     int sample_rate_hz; /* of the samples that come */
