@@ -380,6 +380,18 @@ static int reflect(const kk_ops *ops, const kk_upsample *w, float *dst, const fl
     return status;
 }
 
+typedef struct copy_job {
+    float *dst;
+    const float *src;
+    size_t C;
+} copy_job;
+
+static void copy_rows(void *context, size_t first, size_t n)
+{
+    const copy_job *job = context;
+    memcpy(job->dst + first * job->C, job->src + first * job->C, n * job->C * sizeof(*job->dst));
+}
+
 /* src [T1 / 10][512] to result [T1][256]. */
 static int first_stage(const kk_ops *ops, const kk_generator_weights *w, stage *s, float *result,
                        const float *features, const float *spectrum)
@@ -394,8 +406,10 @@ static int first_stage(const kk_ops *ops, const kk_generator_weights *w, stage *
         status = add_strided_noise(ops, w, s, spectrum, n_spectra);
     if (status == KOKORO_OK)
         status = mean_of_blocks(ops, w->block, s);
-    if (status == KOKORO_OK)
-        memcpy(result, s->sum, n * sizeof(*result));
+    if (status == KOKORO_OK) { /* in tasks: of long inputs it takes as long as a cancel may */
+        copy_job job = {result, s->sum, s->C};
+        kk_for_rows(ops, copy_rows, &job, s->T, 96);
+    }
     kk_workspace_release(ops->ws, mark);
     return status;
 }
