@@ -2,6 +2,7 @@
 #include "base/file.h"
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/status.h"
 
 #include <errno.h>
@@ -45,6 +46,12 @@ bool kk_file_id_equal(const kk_file_id *a, const kk_file_id *b)
 {
     return a->device == b->device && a->inode == b->inode && a->size == b->size &&
            a->modified_ns == b->modified_ns && a->changed_ns == b->changed_ns;
+}
+
+bool kk_file_id_is_settled(const kk_file_id *id)
+{
+    const int64_t now_ns = (int64_t)(1e9 * kk_wall_s()), moment_ns = 100 * 1000 * 1000;
+    return id->changed_ns < now_ns - moment_ns || id->changed_ns > now_ns + moment_ns;
 }
 
 int kk_map_open(kk_map *map, const char *path, const char *what, kokoro_error *err)

@@ -21,6 +21,9 @@ typedef struct kk_file_id {
 /* Of the file at `path`; all zero, which no file has, where there is none to be looked at. */
 void kk_file_identify(kk_file_id *id, const char *path);
 bool kk_file_id_equal(const kk_file_id *a, const kk_file_id *b);
+/* False for a file that was written just now: another write could leave its times as they are. What
+ * was written before the clock was moved back has a time of its own. */
+bool kk_file_id_is_settled(const kk_file_id *id);
 
 /* A file mapped read-only and shared. */
 typedef struct kk_map {

@@ -1,7 +1,6 @@
 #include "base/known_files.h"
 
 #include "base/alloc.h"
-#include "base/clock.h"
 
 #include <pthread.h>
 
@@ -53,9 +52,8 @@ bool kk_known_files_has(kokoro_known_files *known, const kk_map *map, uint64_t h
 
 void kk_known_files_add(kokoro_known_files *known, const kk_map *map, uint64_t hash)
 {
-    const int64_t settled_ns = (int64_t)(1e9 * (kk_wall_s() - 0.1));
-    if (known == NULL || map->id.inode == 0 || map->id.changed_ns > settled_ns ||
-        map->id.modified_ns > settled_ns || kk_known_files_has(known, map, hash))
+    if (known == NULL || map->id.inode == 0 || !kk_file_id_is_settled(&map->id) ||
+        kk_known_files_has(known, map, hash))
         return;
     (void)pthread_mutex_lock(&known->mutex);
     known->files[known->next] = (known_file){map->id, hash};

@@ -1,9 +1,7 @@
 /*
  * known_files.h - the files that were found whole: the same file, in the same state, with the same
  * checksum in its head.
- *
- * A file that was written within the last tenth of a second is not remembered, since another write
- * could leave its times as they are.
+ * A file that was written just now is not remembered (kk_file_id_is_settled).
  */
 #ifndef KK_BASE_KNOWN_FILES_H
 #define KK_BASE_KNOWN_FILES_H

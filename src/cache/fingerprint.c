@@ -14,7 +14,6 @@
 #include "cache/fingerprint.h"
 
 #include "base/alloc.h"
-#include "base/clock.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/status.h"
@@ -150,16 +149,15 @@ static void mark_text(kk_buf *marks, const char *text)
     kk_buf_append(marks, text != NULL ? text : "", text != NULL ? strlen(text) + 1 : 1);
 }
 
-/* False: a file that was written just now could be written again without a sign of it. */
+/* False: its identity does not tell its state yet. */
 static bool mark_file(kk_buf *marks, const char *path)
 {
-    const int64_t now_ns = (int64_t)(1e9 * kk_wall_s()), moment_ns = 100 * 1000 * 1000;
     kk_file_id id = {.inode = 0};
     if (path != NULL && path[0] != '\0')
         kk_file_identify(&id, path);
     mark_text(marks, path);
     kk_buf_append(marks, &id, sizeof(id));
-    return id.changed_ns < now_ns - moment_ns || id.changed_ns > now_ns + moment_ns;
+    return kk_file_id_is_settled(&id);
 }
 
 /* One number of all that the fields but the machine's come from; 0: it cannot be told. */

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/arena.h"
 #include "base/base64.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/known_files.h"
 #include "base/str.h"
@@ -212,6 +213,20 @@ TEST(a_file_found_whole_is_known_until_it_changes)
     (void)unlink(path), (void)unlink(other);
 }
 
+/* A tenth of a second to both sides of now: what is dated later was written by another clock. */
+TEST(a_file_is_settled_when_it_was_not_written_just_now)
+{
+    const int64_t now_ns = (int64_t)(1e9 * kk_wall_s()), s_ns = 1000000000;
+    const struct {
+        int64_t offset_ns;
+        bool is_settled;
+    } cases[] = {{-s_ns, true}, {-s_ns / 100, false}, {s_ns / 50, false}, {s_ns * 3600, true}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const kk_file_id id = {.inode = 1, .changed_ns = now_ns + cases[i].offset_ns};
+        CHECK_INT(kk_file_id_is_settled(&id), cases[i].is_settled);
+    }
+}
+
 /* Forgotten pages are read again, whatever part of the file is named. */
 TEST(a_forgotten_map_still_reads)
 {
@@ -274,4 +289,5 @@ TEST_MAIN(T(base64_of_every_length), T(alloc_fails_where_it_is_told), T(arena_al
           T(buf_keeps_its_failure), T(utf8_takes_only_the_shortest_form),
           T(white_space_is_unicodes), T(numbers_are_read_whole_or_not),
           T(writer_leaves_all_or_nothing), T(a_file_found_whole_is_known_until_it_changes),
-          T(a_forgotten_map_still_reads), T(status_has_a_text))
+          T(a_file_is_settled_when_it_was_not_written_just_now), T(a_forgotten_map_still_reads),
+          T(status_has_a_text))
