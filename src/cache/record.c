@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/status.h"
+#include "cache/attempt.h"
 #include "cache/file_lock.h"
 #include "cache/record_json.h"
 
@@ -126,18 +127,6 @@ int kk_record_store(const kk_record *record, const char *cache_dir, kokoro_error
 }
 
 /* Who clears wants a new measurement, however short ago one was tried. */
-static int forget_attempt(const char *cache_dir, kokoro_error *err)
-{
-    int status = KOKORO_OK;
-    char *path = kk_path_join(cache_dir, KK_RECORD_ATTEMPT);
-    if (path == NULL)
-        return kk_fail_memory(err);
-    if (unlink(path) != 0 && errno != ENOENT && errno != ENOTDIR)
-        status = kk_fail(err, KOKORO_IO, "cannot remove %s: %s", path, strerror(errno));
-    kk_free(path);
-    return status;
-}
-
 int kk_record_clear(const char *cache_dir, kokoro_error *err)
 {
     char *path = kk_record_path(cache_dir);
@@ -155,7 +144,7 @@ int kk_record_clear(const char *cache_dir, kokoro_error *err)
         status = kk_fail(err, KOKORO_IO, "cannot look at %s: %s", path, strerror(errno));
     }
     kk_free(path);
-    return status == KOKORO_OK ? forget_attempt(cache_dir, err) : status;
+    return status == KOKORO_OK ? kk_attempts_clear(cache_dir, err) : status;
 }
 
 /* ---- how long it is good ------------------------------------------------------------------ */

@@ -13,10 +13,6 @@
 #include "cache/fingerprint.h"
 #include "cache/way.h"
 
-/* Written by a server that begins to measure, below the cache directory: what was tried a period
- * ago at most is not tried again by itself. kk_record_clear removes it too. */
-#define KK_RECORD_ATTEMPT "benchmark/attempt"
-
 enum { KK_RECORD_MAX_RESULTS = 32 };
 
 typedef struct kk_record_result {
@@ -48,7 +44,7 @@ int kk_record_load(kk_record *out, const char *cache_dir, kokoro_error *err);
  * `recommended` is not among the results), BUSY, IO, NO_MEMORY. */
 int kk_record_store(const kk_record *record, const char *cache_dir, kokoro_error *err);
 
-/* OK also when there was none. BUSY, IO. */
+/* Also all attempts (cache/attempt.h). OK also when there was none. BUSY, IO. */
 int kk_record_clear(const char *cache_dir, kokoro_error *err);
 
 /* ---- how long it is good ------------------------------------------------------------------ */

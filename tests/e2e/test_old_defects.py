@@ -327,4 +327,4 @@ def test_m19_skipping_skips(start, place):
     for _ in range(5):
         assert scheduled(server)["state"] == "idle"
         time.sleep(1)
-    assert not (place[1] / "cache/benchmark/attempt").exists()
+    assert not (place[1] / "cache/benchmark/attempts").exists()

@@ -3,11 +3,14 @@
  * valid, never when told not to; and the file of the last attempt, also when the clock moves.
  */
 #define _XOPEN_SOURCE 700 /* mkdtemp, utimensat */
+#include "cache/attempt.h"
 #include "server/benchmark/judgement.h"
 
 #include "check.h"
 #include "record_rules.h"
 
+#include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <math.h>
 #include <stdlib.h>
@@ -87,20 +90,35 @@ static void make_dir(void)
     CHECK(mkdtemp(dir) != NULL);
 }
 
+/* The one file of an attempt that is there. */
 static const char *attempt(void)
 {
-    static char path[128];
-    (void)snprintf(path, sizeof(path), "%s/%s", dir, KK_RECORD_ATTEMPT);
+    static char path[512];
+    const struct dirent *entry;
+    (void)snprintf(path, sizeof(path), "%s/" KK_ATTEMPTS, dir);
+    DIR *attempts = opendir(path);
+    size_t n = 0;
+    while (attempts != NULL && (entry = readdir(attempts)) != NULL) {
+        if (entry->d_name[0] == '.')
+            continue;
+        (void)snprintf(path, sizeof(path), "%s/" KK_ATTEMPTS "/%s", dir, entry->d_name);
+        n++;
+    }
+    if (attempts != NULL)
+        (void)closedir(attempts);
+    CHECK_INT(n, 1);
     return path;
 }
 
 static void remove_dir(void)
 {
+    static const char *const names[] = {"/" KK_ATTEMPTS, "/benchmark", ""};
     char path[128];
-    kk_attempt_forget(dir);
-    (void)snprintf(path, sizeof(path), "%s/benchmark", dir);
-    (void)rmdir(path);
-    CHECK_INT(rmdir(dir), 0);
+    CHECK_INT(kk_record_clear(dir, NULL), KOKORO_OK); /* attempts too */
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        (void)snprintf(path, sizeof(path), "%s%s", dir, names[i]);
+        CHECK(rmdir(path) == 0 || errno == ENOENT);
+    }
 }
 
 static void date_attempt(double wall_s)
@@ -109,19 +127,44 @@ static void date_attempt(double wall_s)
     CHECK_INT(utimensat(AT_FDCWD, attempt(), times, 0), 0);
 }
 
+/* Two servers with one cache, of different models: what one tried is nothing to the other, and
+ * hides nothing from it. */
 TEST(an_attempt_is_of_its_fingerprint)
 {
     kk_fingerprint other = ours;
     strcpy(other.model, "two");
     make_dir();
     CHECK_NEAR(kk_attempt_read(dir, &ours, noon_s), 0.0, 0.0);
-    CHECK(kk_attempt_note(dir, &ours));
-    date_attempt(noon_s);
+    CHECK(kk_attempt_note(dir, &ours, noon_s));
     CHECK_NEAR(kk_attempt_read(dir, &ours, noon_s + 5.0), noon_s, 1e-6);
     CHECK_NEAR(kk_attempt_read(dir, &other, noon_s + 5.0), 0.0, 0.0);
-    kk_attempt_forget(dir);
-    CHECK_NEAR(kk_attempt_read(dir, &ours, noon_s + 5.0), 0.0, 0.0);
-    CHECK(!kk_attempt_note("/dev/null/nowhere", &ours));
+    CHECK(kk_attempt_note(dir, &other, noon_s + 60.0));
+    CHECK_NEAR(kk_attempt_read(dir, &other, noon_s + 90.0), noon_s + 60.0, 1e-6);
+    CHECK_NEAR(kk_attempt_read(dir, &ours, noon_s + 90.0), noon_s, 1e-6);
+    kk_attempt_forget(dir, &ours);
+    CHECK_NEAR(kk_attempt_read(dir, &ours, noon_s + 90.0), 0.0, 0.0);
+    CHECK_NEAR(kk_attempt_read(dir, &other, noon_s + 90.0), noon_s + 60.0, 1e-6);
+    CHECK(!kk_attempt_note("/dev/null/nowhere", &ours, noon_s));
+    remove_dir();
+}
+
+/* Fingerprints come and go: their files do not gather. What no period reaches back to goes, and
+ * nothing that is no attempt does. */
+TEST(attempts_of_long_ago_go)
+{
+    kk_fingerprint other = ours;
+    char foreign[128];
+    strcpy(other.model, "two");
+    make_dir();
+    CHECK(kk_attempt_note(dir, &ours, noon_s));
+    (void)snprintf(foreign, sizeof(foreign), "%s/" KK_ATTEMPTS "/note", dir);
+    CHECK_INT(mkdir(foreign, 0700), 0);
+    CHECK(kk_attempt_note(dir, &other, noon_s + 60.0 * day_s));
+    CHECK_NEAR(kk_attempt_read(dir, &ours, noon_s + 60.0 * day_s), noon_s, 1e-6);
+    CHECK(kk_attempt_note(dir, &other, noon_s + 62.0 * day_s));
+    CHECK_NEAR(kk_attempt_read(dir, &ours, noon_s + 62.0 * day_s), 0.0, 0.0);
+    CHECK_NEAR(kk_attempt_read(dir, &other, noon_s + 62.0 * day_s), noon_s + 62.0 * day_s, 1e-6);
+    CHECK_INT(rmdir(foreign), 0);
     remove_dir();
 }
 
@@ -131,8 +174,7 @@ TEST(a_clock_that_was_moved_back_ends_the_period_all_the_same)
     kk_bench_facts facts = {.rule = {KK_WEEKLY, false}, .record = &missing};
     int n_due = 0;
     make_dir();
-    CHECK(kk_attempt_note(dir, &ours));
-    date_attempt(noon_s + 365.0 * day_s);
+    CHECK(kk_attempt_note(dir, &ours, noon_s + 365.0 * day_s));
     for (double hour = 0.0; hour <= 8.0 * 24.0; hour += 1.0) {
         const double now_s = noon_s + 3600.0 * hour;
         facts.tried_at_s = kk_attempt_read(dir, &ours, now_s);
@@ -150,4 +192,4 @@ TEST(a_clock_that_was_moved_back_ends_the_period_all_the_same)
 
 TEST_MAIN(T(once_a_period_also_when_it_failed), T(not_while_a_record_is_valid),
           T(never_when_manually_or_skipped), T(an_attempt_is_of_its_fingerprint),
-          T(a_clock_that_was_moved_back_ends_the_period_all_the_same))
+          T(attempts_of_long_ago_go), T(a_clock_that_was_moved_back_ends_the_period_all_the_same))

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/status.h"
+#include "cache/attempt.h"
 #include "server/benchmark/bench_child.h"
 #include "server/benchmark/judgement.h"
 #include "server/live.h"
@@ -228,7 +229,8 @@ void kk_scheduler_destroy(kk_scheduler **scheduler_ptr)
     kk_bench_child_end(&scheduler->child);
     /* What the server's own end interrupts has not failed: the next server may try at once. */
     if (is_cut) {
-        kk_attempt_forget(cache_of(kk_live_config(scheduler->live)));
+        kk_attempt_forget(cache_of(kk_live_config(scheduler->live)),
+                          &scheduler->fingerprint.fingerprint);
         kk_bench_report_drop(scheduler->results_file);
     }
     (void)pthread_mutex_destroy(&scheduler->mutex);
@@ -272,7 +274,9 @@ static void start(kk_scheduler *scheduler, const kk_config *config)
     const double began_at_s = view->started_at_s;
     /* Remembered, so that a failure is not tried again before its time. */
     scheduler->unnoted_at_s =
-        kk_attempt_note(cache_of(config), &scheduler->fingerprint.fingerprint) ? 0.0 : kk_now_s();
+        kk_attempt_note(cache_of(config), &scheduler->fingerprint.fingerprint, kk_wall_s())
+            ? 0.0
+            : kk_now_s();
     scheduler->ran_s = 0.0;
     judge(scheduler, config);
     int status = kk_bench_report_path(scheduler->results_file, sizeof(scheduler->results_file),
