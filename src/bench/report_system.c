@@ -1,6 +1,8 @@
 /* report_system.c - title, what machine it was, how it was measured, who could take part. */
 #include "bench/report_parts.h"
 
+#include <string.h>
+
 static void append_row(kk_buf *out, const char *name, const char *value)
 {
     kk_buf_appendf(out, "| %s | ", name);
@@ -73,7 +75,7 @@ static void append_conditions(kk_buf *out, const kk_bench_result *result)
     kk_buf_append_str(out, " |\n\n");
 }
 
-static void append_way(kk_buf *out, const kk_bench_way *way)
+static void append_way(kk_buf *out, const kk_bench_way *way, const char *mode)
 {
     kk_buf_append_str(out, "| ");
     kk_append_way(out, &way->way);
@@ -85,8 +87,12 @@ static void append_way(kk_buf *out, const kk_bench_way *way)
     if (way->failure != NULL) {
         kk_buf_append_str(out, "failed: ");
         kk_append_markdown(out, way->failure);
-    } else {
+    } else if (way->placement[0] != '\0') {
         kk_append_markdown(out, way->placement);
+    } else if (strcmp(way->way.provider, "onnxruntime") == 0) {
+        kk_buf_append_str(out, "where its nodes are placed was not found out");
+        if (strcmp(mode, "quick") == 0)
+            kk_buf_append_str(out, "; a full run has time to ask");
     }
     kk_buf_append_str(out, " |\n");
 }
@@ -96,7 +102,7 @@ static void append_providers(kk_buf *out, const kk_bench_result *result)
     kk_buf_append_str(out, "### Providers\n\n"
                            "| Way | Execution provider | Version | Notes |\n|---|---|---|---|\n");
     for (size_t i = 0; i < result->n_ways; i++)
-        append_way(out, &result->ways[i]);
+        append_way(out, &result->ways[i], result->mode);
     kk_buf_append_char(out, '\n');
     if (result->n_absent == 0)
         return;

@@ -300,6 +300,31 @@ TEST(what_was_spoken_once_and_what_was_passed_over)
     kk_bench_result_fini(&result);
 }
 
+/* A runtime that could tell where it puts the nodes, and had no time to: that is said. */
+TEST(a_placement_that_is_not_known)
+{
+    static const char *const modes[] = {"full", "quick"};
+    for (int i = 0; i < 2; i++) {
+        kk_buf text = KK_BUF_INIT;
+        make();
+        const char *known = result.ways[FIXTURE_ORT].placement;
+        result.mode = modes[i];
+        CHECK_INT(kk_report_write(&result, NULL, in_dir("known.md"), &error), KOKORO_OK);
+        CHECK_HAS(read_back(&text, "known.md"), known);
+        CHECK(strstr(kk_buf_str(&text), "was not found out") == NULL);
+        result.ways[FIXTURE_ORT].placement = "";
+        kk_buf_clear(&text);
+        CHECK_INT(kk_report_write(&result, NULL, in_dir("r.md"), &error), KOKORO_OK);
+        const char *md = read_back(&text, "r.md");
+        CHECK_HAS(md, i == 0 ? "where its nodes are placed was not found out |"
+                             : "was not found out; a full run has time to ask |");
+        CHECK(strstr(md, "not found out") != NULL &&
+              strstr(strstr(md, "not found out") + 1, "not found out") == NULL);
+        CHECK_INT(count_and_remove(), 8);
+        kk_buf_fini(&text);
+    }
+}
+
 TEST(nothing_ran)
 {
     kk_buf text = KK_BUF_INIT;
@@ -521,7 +546,7 @@ TEST(tear_down)
 
 TEST_MAIN(T(set_up), T(the_checker_of_xml_can_fail), T(sections_and_figures),
           T(bands_of_the_comparison), T(what_was_spoken_once_and_what_was_passed_over),
-          T(nothing_ran), T(plots_are_well_formed), T(text_from_outside_is_no_markup),
-          T(live_figures_replace_their_section_and_no_more),
+          T(a_placement_that_is_not_known), T(nothing_ran), T(plots_are_well_formed),
+          T(text_from_outside_is_no_markup), T(live_figures_replace_their_section_and_no_more),
           T(a_report_without_its_section_is_left_alone), T(what_cannot_be_written), T(a_full_disk),
           T(memory_is_out_at_every_place), T(tear_down))
