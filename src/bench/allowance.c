@@ -97,7 +97,8 @@ bool kk_bench_may_load(const kk_run_state *r, const kk_lane *lane)
 double kk_bench_cut_limit_s(const kk_run_state *r, const kk_lane *lane, double limit_s,
                             bool *is_cut)
 {
-    const double left_s = fmax(r->plan.end_s - kk_bench_elapsed_s(r), 0.05);
+    const double others_s = sum_need_s(r, lane, NULL, KK_PLAN_FEWEST_RUNS);
+    const double left_s = fmax(r->plan.end_s - others_s - kk_bench_elapsed_s(r), 0.05);
     *is_cut = left_s < limit_s && !is_exempt(r, lane);
     return *is_cut ? left_s : limit_s;
 }

@@ -287,9 +287,14 @@ int kk_child_ask(kk_child *child, const json_t *question, double limit_s,
 
 void kk_child_end(kk_child *child)
 {
+    kk_child_end_within(child, PATIENCE_S);
+}
+
+void kk_child_end_within(kk_child *child, double patience_s)
+{
     int state = 0;
     kk_spawn_close(&child->to); /* the end of its input is its sign to go */
-    if (child->pid != 0 && !reap(child, PATIENCE_S, &state))
+    if (child->pid != 0 && !reap(child, patience_s, &state))
         kill_child(child, &state);
     kk_spawn_close(&child->from);
     kk_spawn_close(&child->talk);

@@ -141,6 +141,12 @@ void kk_lane_close(kk_lane *lane)
     lane->is_open = false;
 }
 
+void kk_lane_close_within(kk_lane *lane, double patience_s)
+{
+    kk_child_end_within(&lane->child, patience_s);
+    lane->is_open = false;
+}
+
 void kk_lane_place(kk_lane *lane, const kk_lane_context *context, double limit_s)
 {
     json_t *answer = NULL;

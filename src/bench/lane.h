@@ -49,6 +49,8 @@ typedef struct kk_lane {
 /* Start the child and open the engine; fills the way. PROVIDER, CANCELLED, IO, NO_MEMORY. */
 int kk_lane_open(kk_lane *lane, const kk_lane_context *context, double limit_s, kokoro_error *err);
 void kk_lane_close(kk_lane *lane);
+/* Its process may take so long to end by itself. */
+void kk_lane_close_within(kk_lane *lane, double patience_s);
 
 /* Where the runtime puts the nodes: the child opens the model once more, which takes longer when it
  * is to tell that. Leaves placement alone where it fails. */

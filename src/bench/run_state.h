@@ -37,7 +37,8 @@ double kk_bench_expected_s(const kk_run_state *r, const kk_lane *lane, size_t te
 bool kk_bench_may_speak(const kk_run_state *r, const kk_lane *lane, size_t text, size_t n_had);
 bool kk_bench_may_load(const kk_run_state *r, const kk_lane *lane);
 
-/* A time limit for an answer, cut where the run ends before it. */
+/* A time limit for an answer, cut where the run ends before it, or has to go on with what its more
+ * important ways still need. */
 double kk_bench_cut_limit_s(const kk_run_state *r, const kk_lane *lane, double limit_s,
                             bool *is_cut);
 

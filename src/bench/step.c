@@ -114,12 +114,12 @@ static int take_failure(kk_run_state *r, kk_lane *lane, int status, const kokoro
     return KOKORO_OK;
 }
 
-/* A failure of a way is none when the run's time was over meanwhile. */
-static void note_late(const kk_run_state *r, kk_lane *lane, bool is_cut, int status)
+/* A failure of a way is none when the time that was left for it was over meanwhile. */
+static void note_late(const kk_run_state *r, kk_lane *lane, bool is_cut, double until_s, int status)
 {
     static const double inexact_s = 0.2;
     lane->is_left_out =
-        is_cut && status == KOKORO_PROVIDER && kk_bench_elapsed_s(r) > r->plan.end_s - inexact_s;
+        is_cut && status == KOKORO_PROVIDER && kk_bench_elapsed_s(r) > until_s - inexact_s;
 }
 
 /* A load in which this process was stopped is made again. */
@@ -131,9 +131,10 @@ int kk_bench_open_lane(kk_run_state *r, kk_lane *lane, kokoro_error *err)
     for (int i = 1;; i++) {
         bool is_cut;
         const double limit_s = kk_bench_cut_limit_s(r, lane, longest_s, &is_cut);
+        const double until_s = kk_bench_elapsed_s(r) + limit_s;
         const unsigned continued = kk_watch_continued(r->request->watch);
         const int status = kk_lane_open(lane, &r->context, limit_s, &failure);
-        note_late(r, lane, is_cut, status);
+        note_late(r, lane, is_cut, until_s, status);
         if (status != KOKORO_OK)
             return take_failure(r, lane, status, &failure, err);
         if (kk_watch_continued(r->request->watch) == continued || i == MAX_RELOADS)
@@ -157,9 +158,10 @@ static int speak(kk_run_state *r, kk_lane *lane, size_t text, bool pieces, bool 
     for (int i = 0;; i++) {
         bool is_cut;
         request.limit_s = kk_bench_cut_limit_s(r, lane, longest_s, &is_cut);
+        const double until_s = kk_bench_elapsed_s(r) + request.limit_s;
         const unsigned continued = kk_watch_continued(r->request->watch);
         const int status = kk_lane_speak(lane, &r->context, &request, sample, err);
-        note_late(r, lane, is_cut, status);
+        note_late(r, lane, is_cut, until_s, status);
         if (status != KOKORO_OK || kk_watch_continued(r->request->watch) == continued ||
             i == MAX_RETAKES)
             return status;

@@ -2,6 +2,7 @@
  * test_bench_child.c - the questions to a child, when it answers well, and when it crashes, hangs,
  * babbles or goes. The children are shell scripts.
  */
+#include "base/clock.h"
 #include "bench/lane.h"
 #include "bench/providers.h"
 #include "check.h"
@@ -84,6 +85,17 @@ TEST(a_child_that_hangs_is_ended)
 {
     check_failure("read line; echo 'thinking' >&2; exec sleep 60", 0.4, "no answer within");
     check_failure("read line; exec 1>&-; exec sleep 60", 20.0, "did not end");
+}
+
+TEST(who_does_not_go_is_ended_when_patience_is_over)
+{
+    const char *const command[] = {"/bin/sh", "-c", "exec sleep 60", NULL};
+    kk_child child;
+    CHECK_INT(kk_child_start(&child, command, false, NULL), KOKORO_OK);
+    const double begin_s = kk_now_s();
+    kk_child_end_within(&child, 0.05);
+    CHECK(kk_now_s() - begin_s < 1.0); /* by default it would take two seconds */
+    CHECK_INT(child.pid, 0);
 }
 
 TEST(babble_is_no_answer)
@@ -291,8 +303,8 @@ TEST(who_asks_for_providers_can_be_stopped)
 TEST_MAIN(T(a_question_to_a_child_that_is_gone), T(an_answer_comes_back),
           T(an_answer_in_parts_is_one), T(a_refusal_leaves_the_child_alive),
           T(a_crash_is_named_with_its_last_words), T(a_child_that_hangs_is_ended),
-          T(babble_is_no_answer), T(a_program_that_is_not_there), T(who_waits_can_be_stopped),
-          T(a_lane_opens_and_speaks), T(nonsense_in_an_answer_is_a_failure),
-          T(time_in_which_we_were_stopped_does_not_count),
+          T(who_does_not_go_is_ended_when_patience_is_over), T(babble_is_no_answer),
+          T(a_program_that_is_not_there), T(who_waits_can_be_stopped), T(a_lane_opens_and_speaks),
+          T(nonsense_in_an_answer_is_a_failure), T(time_in_which_we_were_stopped_does_not_count),
           T(a_library_that_crashes_costs_its_provider_alone),
           T(who_asks_for_providers_can_be_stopped))

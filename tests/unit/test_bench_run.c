@@ -3,8 +3,10 @@
  * happens when time or memory is out. The child is a shell script that speaks 0.1 s of silence.
  */
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/file.h"
 #include "bench/run.h"
+#include "bench/run_state.h"
 #include "check.h"
 
 #include <stdlib.h>
@@ -198,6 +200,37 @@ TEST(what_outlives_the_run_is_left_out)
     end(&s);
 }
 
+/* A way may take what is left when the more important ones have had what they need; the first one
+ * has no limit until it has its sample. */
+TEST(a_step_is_cut_where_the_more_important_ways_need_the_time)
+{
+    kk_bench_result result;
+    bool is_cut;
+    kk_bench_result_init(&result);
+    result.n_texts = 1;
+    result.texts[0] = (kk_bench_text){"medium", "Hello.", 6};
+    const kk_bench_request request = {.watch = NULL};
+    kk_run_state r = {.result = &result, .request = &request, .start_s = kk_now_s(), .n_lanes = 3};
+    kk_plan_init(&r.plan, KK_BENCH_QUICK, 1, KK_PLAN_UNSET, 0);
+    r.plan.end_s = 20.0;
+    for (size_t i = 0; i < r.n_lanes; i++)
+        r.lanes[i] = (kk_lane){.way = &result.ways[i], .is_open = i < 2, .expected_s = {5.0}};
+    r.lanes[0].n_spoken[0] = 1;
+    CHECK_NEAR(kk_bench_cut_limit_s(&r, &r.lanes[0], 90.0, &is_cut), 90.0, 1e-9);
+    CHECK(!is_cut);
+    /* 5 s of a sample and 1 s of a first sound are the first one's. */
+    CHECK_NEAR(kk_bench_cut_limit_s(&r, &r.lanes[1], 90.0, &is_cut), 20.0 - 6.0, 0.5);
+    CHECK(is_cut);
+    /* The second one has not been warmed up yet: 11 s more. */
+    CHECK_NEAR(kk_bench_cut_limit_s(&r, &r.lanes[2], 90.0, &is_cut), 20.0 - 17.0, 0.5);
+    CHECK(is_cut);
+    result.ways[0].timings[0].inference_s.n = 1;
+    CHECK_NEAR(kk_bench_cut_limit_s(&r, &r.lanes[1], 90.0, &is_cut), 20.0, 0.5);
+    CHECK_NEAR(kk_bench_cut_limit_s(&r, &r.lanes[1], 3.0, &is_cut), 3.0, 1e-9);
+    CHECK(!is_cut);
+    kk_bench_result_fini(&result);
+}
+
 TEST(each_failed_allocation_is_told)
 {
     setting s;
@@ -230,4 +263,5 @@ TEST(each_failed_allocation_is_told)
 TEST_MAIN(T(all_ways_take_their_turns), T(a_full_run_tells_where_the_runtime_puts_the_nodes),
           T(the_way_in_use_comes_right_behind_native),
           T(what_there_is_no_time_for_is_left_out_and_told), T(what_outlives_the_run_is_left_out),
+          T(a_step_is_cut_where_the_more_important_ways_need_the_time),
           T(each_failed_allocation_is_told))
