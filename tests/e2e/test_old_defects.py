@@ -45,11 +45,12 @@ def kokoro(place):
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory, needs_data):
-    """What one whole quick run left: its record, and its results."""
+    """What one whole quick run left: its record, and its results. A number of runs that is asked for is made
+    whatever time it takes: on a busy machine a quick run by itself leaves ways out."""
     work, home = make_place(tmp_path_factory.mktemp("measured"))
     variables = {k: v for k, v in os.environ.items() if not k.startswith("KOKORO_")}
     subprocess.run(
-        [os.environ["KOKORO_PROGRAM"], "benchmark", "--quick", "--continue-on-error"],
+        [os.environ["KOKORO_PROGRAM"], "benchmark", "--quick", "--continue-on-error", "--runs", "3"],
         cwd=work,
         env={**variables, "KOKORO_HOME": str(home)},
         stdin=subprocess.DEVNULL,
@@ -121,7 +122,7 @@ def test_m3_forcing_measures(kokoro, place, measured):
 def test_m4_the_faster_one_is_chosen(measured):
     """The rule's sign and threshold are in unit_bench_choice; here it holds on real figures."""
     result = measured[1]
-    assert len(result["ways"]) > 1
+    assert len(result["ways"]) > 1 and not result["left_out"]
     times = {}
     for way in result["ways"]:
         timing = next(t for t in way["timings"] if t["text"] == result["deciding_text"])
