@@ -63,7 +63,9 @@ def measure(url, n_requests, n_rounds):
     times = {"without": [], "with": []}
     pauses = random.Random(1)
     number = 0
-    for _ in range(n_rounds):
+    for round_number in range(n_rounds):
+        while round_number > 0 and json.load(call(url + "/benchmark"))["status"] != "idle":
+            time.sleep(1)
         for way, samples in times.items():
             for _ in range(n_requests):
                 if way == "with":
@@ -71,8 +73,6 @@ def measure(url, n_requests, n_rounds):
                 time.sleep(pauses.choice([0.2, 0.7, 1.5, 3.0]))
                 samples.append(first_sound_ms(url, number))
                 number += 1
-        while json.load(call(url + "/benchmark"))["status"] not in ("idle",):
-            time.sleep(1)
     return {
         way: {"median_ms": statistics.median(t), "p95_ms": percentile_95(t), "n": len(t)}
         for way, t in times.items()
