@@ -19,8 +19,10 @@ enum {
     ROWS = 9,
     WIDTH = 3,
     N_IN = 16,
-    N_OUT = 64, /* one or four panels */
-    N_PRODUCTS = 6,
+    N_OUT = 64,     /* one or four panels */
+    N_PRODUCTS = 6, /* of WIDTH taps in 6 points */
+    WIDE = 7,
+    N_WIDE = 14, /* of WIDE taps in 7 points, two groups */
     HIDDEN = 64,
     OUT_SIZE = 64, /* of a convolution's outputs: 0.5 (2.5 WIDTH N_IN + 2) + 1, rounded up */
     N_VALUES = 37, /* two vectors and an odd rest at any instruction set */
@@ -125,72 +127,85 @@ static size_t run_conv_singles(const kk_kernels *t, bench *b, float *out)
     return run_conv(t->conv_singles, b, out, b->x, pack(b, t->panel, false, N_OUT, WIDTH, N_IN));
 }
 
-/* Planes of WIDTH taps in 6 points: (ROWS + 3) / 4 rows of N_IN. Floats where `is_float`. */
-static size_t make_planes(const kk_kernels *t, bench *b, bool is_float)
+/* Rows of the outputs' planes. */
+static const size_t N_BLOCKS = (ROWS + 3) / 4;
+
+/* As the model has them: few taps in 6 points, more in 7. */
+static kk_toom_shape cut(size_t K)
 {
-    const size_t n_rows = (ROWS + 3) / 4;
+    return kk_toom_cut(K, K == WIDTH ? 6 : 7);
+}
+
+/* Rows of N_IN of a plane of K taps: with those that only later groups read. */
+static size_t n_plane_rows(size_t K)
+{
+    return N_BLOCKS + cut(K).n_groups - 1;
+}
+
+/* Floats where `is_float`. */
+static size_t make_planes(const kk_kernels *t, bench *b, size_t K, bool is_float)
+{
+    const size_t n_rows = n_plane_rows(K);
     t->toom_input(&(kk_toom_input){.planes = &b->planes,
                                    .is_float = is_float,
                                    .plane_stride = n_rows * N_IN,
                                    .src = b->x,
                                    .src_stride = N_IN,
-                                   .n_before = 1,
+                                   .n_before = (K - 1) / 2,
                                    .n_inside = ROWS,
                                    .n_rows = n_rows,
                                    .C = N_IN,
                                    .dilation = 1,
-                                   .shape = kk_toom_cut(WIDTH, 6)});
-    return N_PRODUCTS * n_rows * N_IN;
+                                   .shape = cut(K)});
+    return cut(K).n_points * n_rows * N_IN;
 }
 
-static size_t run_toom_input(const kk_kernels *t, bench *b, float *out)
+static size_t run_toom_input(const kk_kernels *t, bench *b, float *out, size_t K, bool is_float)
 {
-    const size_t n = make_planes(t, b, true);
-    memcpy(out, b->planes.floats, n * sizeof(float));
-    return n;
-}
-
-static size_t run_toom_input_bf16(const kk_kernels *t, bench *b, float *out)
-{
-    const size_t n = make_planes(t, b, false);
+    const size_t n = make_planes(t, b, K, is_float);
     for (size_t i = 0; i < n; i++)
-        out[i] = kk_float_from_bf16(b->planes.bf16[i]);
+        out[i] = is_float ? b->planes.floats[i] : kk_float_from_bf16(b->planes.bf16[i]);
     return n;
 }
 
 /* On planes of plain C, so that a rounding of the transform is not counted twice. */
-static size_t run_toom(const kk_kernels *t, bench *b, float *out, bool is_float)
+static size_t run_toom(const kk_kernels *t, bench *b, float *out, size_t K, bool is_float)
 {
-    const size_t n_rows = (ROWS + 3) / 4;
-    (void)make_planes(&kk_kernels_ref, b, is_float);
+    const kk_toom_shape shape = cut(K);
+    const size_t n_products = kk_toom_products(&shape);
+    (void)make_planes(&kk_kernels_ref, b, K, is_float);
     t->conv_toom(&(kk_toom_args){.planes = &b->planes,
-                                 .plane_stride = n_rows * N_IN,
-                                 .weights = pack(b, t->panel, !is_float, N_OUT, N_PRODUCTS, N_IN),
+                                 .plane_stride = n_plane_rows(K) * N_IN,
+                                 .weights = pack(b, t->panel, !is_float, N_OUT, n_products, N_IN),
                                  .is_float = is_float,
                                  .scale = b->scale,
                                  .bias = b->bias,
                                  .dst = out,
                                  .dst_stride = N_OUT,
                                  .gain = 1.0f,
-                                 .n_rows = n_rows,
+                                 .n_rows = N_BLOCKS,
                                  .T = ROWS,
                                  .C_in = N_IN,
                                  .C_out = N_OUT,
                                  .dilation = 1,
                                  .panel = t->panel,
-                                 .shape = kk_toom_cut(WIDTH, 6)});
+                                 .shape = shape});
     return (size_t)ROWS * N_OUT;
 }
 
-static size_t run_toom_float(const kk_kernels *t, bench *b, float *out)
-{
-    return run_toom(t, b, out, true);
-}
-
-static size_t run_toom_bf16(const kk_kernels *t, bench *b, float *out)
-{
-    return run_toom(t, b, out, false);
-}
+#define TOOM(name, K, is_float)                                                                    \
+    static size_t run_toom_input_##name(const kk_kernels *t, bench *b, float *out)                 \
+    {                                                                                              \
+        return run_toom_input(t, b, out, K, is_float);                                             \
+    }                                                                                              \
+    static size_t run_toom_##name(const kk_kernels *t, bench *b, float *out)                       \
+    {                                                                                              \
+        return run_toom(t, b, out, K, is_float);                                                   \
+    }
+TOOM(float, WIDTH, true)
+TOOM(bf16, WIDTH, false)
+TOOM(float_wide, WIDE, true)
+TOOM(bf16_wide, WIDE, false)
 
 static kk_activation snake(const bench *b)
 {
@@ -301,16 +316,23 @@ typedef struct check {
     int toom; /* run only where the table has it in this type; KK_TOOM_NONE: always */
 } check;
 
-/* Sizes: a transform adds up to 10 times a sample, the way back 33 products; layer_norm's results
- * are below the root of 64 times 2.5, and its variance's rounding counts as a sum; exp to e. */
+enum { TERMS = N_PRODUCTS * N_IN, WIDE_TERMS = N_WIDE * N_IN };
+
+/* Sizes: a transform adds up to 10 times a sample in 6 points and 18 in 7, the way back 33 products
+ * and 102 (51 of each group); layer_norm's results are below the root of 64 times 2.5, and its
+ * variance's rounding counts as a sum; exp to e. */
 static const check checks[] = {
     {"conv_bf16", run_conv_bf16, (WIDTH * N_IN + ROWS), OUT_SIZE, false, KK_TOOM_NONE},
     {"conv_pairs", run_conv_pairs, (WIDTH * N_IN + ROWS), OUT_SIZE, false, KK_TOOM_NONE},
     {"conv_singles", run_conv_singles, (WIDTH * N_IN + ROWS), OUT_SIZE, false, KK_TOOM_NONE},
-    {"toom_input", run_toom_input, 6, 10.0, false, KK_TOOM_FLOAT},
-    {"conv_toom", run_toom_float, (N_PRODUCTS * N_IN), 33.0 * 10.0 * N_IN, false, KK_TOOM_FLOAT},
+    {"toom_input", run_toom_input_float, 6, 10.0, false, KK_TOOM_FLOAT},
+    {"toom_input", run_toom_input_float_wide, 7, 18.0, false, KK_TOOM_FLOAT},
+    {"conv_toom", run_toom_float, TERMS, 33.0 * 10.0 * N_IN, false, KK_TOOM_FLOAT},
+    {"conv_toom", run_toom_float_wide, WIDE_TERMS, 102.0 * 18.0 * N_IN, false, KK_TOOM_FLOAT},
     {"toom_input", run_toom_input_bf16, 6, 10.0, true, KK_TOOM_BF16},
-    {"conv_toom", run_toom_bf16, (N_PRODUCTS * N_IN), 33.0 * 10.0 * N_IN, false, KK_TOOM_BF16},
+    {"toom_input", run_toom_input_bf16_wide, 7, 18.0, true, KK_TOOM_BF16},
+    {"conv_toom", run_toom_bf16, TERMS, 33.0 * 10.0 * N_IN, false, KK_TOOM_BF16},
+    {"conv_toom", run_toom_bf16_wide, WIDE_TERMS, 102.0 * 18.0 * N_IN, false, KK_TOOM_BF16},
     {"activate", run_activate, 8, 6.0, false, KK_TOOM_NONE},
     {"activate_bf16", run_activate_bf16, 8, 6.0, true, KK_TOOM_NONE},
     {"column_sums", run_column_sums, ROWS, ROWS + 1.0, false, KK_TOOM_NONE},
