@@ -270,6 +270,11 @@ class Models(Native):
         self.check_refused("/decoder/decoder/generator/resblocks.0/convs1.0/Conv",
                            "has the shape [128, 128, 3], not [256, 256, 3]")
 
+    def test_another_dilation_is_shown_beside_the_right_one(self):
+        self.write_model((b"/decoder/decoder/generator/resblocks.4/convs1.0/Conv",
+                          b"/decoder/decoder/generator/resblocks.4/convs1.1/Conv"))
+        self.check_refused("node /decoder/decoder/generator/resblocks.4/convs1.0/Conv has dilations 3, not 1")
+
     def test_a_wrong_size_is_shown_beside_the_right_one(self):
         self.write_model((b"decoder.decoder.generator.resblocks.0.alpha1.0",
                           b"decoder.decoder.generator.resblocks.3.alpha1.0"))

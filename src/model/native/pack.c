@@ -232,6 +232,38 @@ static int find_weight(const kk_onnx *onnx, const kk_weight_row *row, size_t inp
     return KOKORO_OK;
 }
 
+/* The convolution steps over its input as the network does: its nodes' attributes, in one
+ * dimension, with the defaults of the ONNX operators. */
+static int check_steps(const kk_onnx *onnx, const kk_weight_row *row, kokoro_error *err)
+{
+    const kk_onnx_node *node = find_node(onnx, row->name);
+    const int is_depthwise = row->kind == KK_W_DEPTHWISE;
+    const size_t pad = row->k % 2 == 1 ? row->k / 2 * row->dilation : (row->k - row->stride) / 2;
+    const struct {
+        const char *name;
+        size_t n;
+        int64_t by_default, want;
+    } attributes[] = {{"strides", 1, 1, (int64_t)row->stride},
+                      {"dilations", 1, 1, (int64_t)row->dilation},
+                      {"pads", 2, 0, (int64_t)pad},
+                      {"output_padding", 1, 0, is_depthwise},
+                      {"group", 1, 1, is_depthwise ? (int64_t)row->out : 1}};
+    for (size_t i = 0; i < sizeof(attributes) / sizeof(attributes[0]); i++) {
+        const int64_t by_default = attributes[i].by_default, want = attributes[i].want;
+        int64_t values[2] = {by_default, by_default};
+        const size_t n = kk_onnx_attribute_ints(node, attributes[i].name, values, 2);
+        if (n != 0 && n != attributes[i].n)
+            return kk_fail(err, KOKORO_BAD_MODEL, "node %s has %zu %s, not %zu", row->name, n,
+                           attributes[i].name, attributes[i].n);
+        for (size_t k = 0; k < attributes[i].n; k++) {
+            if (values[k] != want)
+                return kk_fail(err, KOKORO_BAD_MODEL, "node %s has %s %lld, not %lld", row->name,
+                               attributes[i].name, (long long)values[k], (long long)want);
+        }
+    }
+    return KOKORO_OK;
+}
+
 static int find_vector(const kk_onnx *onnx, const char *name, size_t n, source *src,
                        kokoro_error *err)
 {
@@ -280,12 +312,23 @@ static int inspect_lstm(const kk_onnx *onnx, const kk_weight_row *row, int *is_p
     return KOKORO_OK;
 }
 
+/* The shape of a table; of a vector only how many values it has, which may stand in any dimension.
+ */
+static int inspect_vector(const kk_onnx *onnx, const kk_weight_row *row, kokoro_error *err)
+{
+    source src;
+    const size_t table[2] = {row->out, row->in};
+    const int status = find_vector(onnx, row->name, row->out * row->in, &src, err);
+    return status == KOKORO_OK && row->in > 1 ? check_shape(src.values, row->name, table, 2, err)
+                                              : status;
+}
+
 int kk_pack_inspect(const kk_onnx *onnx, const kk_weight_row *row, int *is_pairs, kokoro_error *err)
 {
     source src;
     *is_pairs = 0;
     if (row->kind == KK_W_VECTOR)
-        return find_vector(onnx, row->name, row->out * row->in * row->k, &src, err);
+        return inspect_vector(onnx, row, err);
     if (row->kind == KK_W_LSTM)
         return inspect_lstm(onnx, row, is_pairs, err);
     int status = find_weight(onnx, row, 1, &src, err);
@@ -301,6 +344,8 @@ int kk_pack_inspect(const kk_onnx *onnx, const kk_weight_row *row, int *is_pairs
         status = check_shape(src.values, row->name, transposed, 3, err);
     else
         status = check_shape(src.values, row->name, conv, 3, err);
+    if (status == KOKORO_OK && row->stride > 0)
+        status = check_steps(onnx, row, err);
     if (status != KOKORO_OK)
         return status;
     if (row->bias != NULL) {

@@ -1,5 +1,6 @@
 /*
- * weight_table.c - where each weight comes from: {kind, field, name in the export, bias, shape}.
+ * weight_table.c - where each weight comes from: {kind, field, name in the export, bias, shape,
+ * steps}.
  *
  * Matrix products have anonymous weights in the export and are bound through the node that reads
  * them; convolutions too, since a quantised and an expanded file name the tensors differently.
@@ -10,21 +11,26 @@
 
 #define VECTOR(field, name, n)                                                                     \
     {                                                                                              \
-        KK_W_VECTOR, AT(field), name, NULL, n, 1, 1                                                \
+        KK_W_VECTOR, AT(field), name, NULL, n, 1, 1, 0, 0                                          \
     }
 #define CONV(field, node, bias, out, in, k)                                                        \
     {                                                                                              \
-        KK_W_CONV, AT(field), node, bias, out, in, k                                               \
+        KK_W_CONV, AT(field), node, bias, out, in, k, 1, 1                                         \
+    }
+/* A matrix of the export that is no product. */
+#define TABLE(field, name, n_rows, n_columns)                                                      \
+    {                                                                                              \
+        KK_W_VECTOR, AT(field), name, NULL, n_rows, n_columns, 1, 0, 0                             \
     }
 #define MATRIX(field, node, bias, out, in)                                                         \
     {                                                                                              \
-        KK_W_MATRIX, AT(field), node, bias, out, in, 1                                             \
+        KK_W_MATRIX, AT(field), node, bias, out, in, 1, 0, 0                                       \
     }
 #define STYLE(field, node, bias, C)                                                                \
     MATRIX(field, node "/fc/Gemm_MatMul", bias ".fc.bias", 2 * (C), 128)
 #define LSTM(field, node, in)                                                                      \
     {                                                                                              \
-        KK_W_LSTM, AT(field), node "/LSTM", NULL, 256, in, 1                                       \
+        KK_W_LSTM, AT(field), node "/LSTM", NULL, 256, in, 1, 0, 0                                 \
     }
 #define NORM(field, gain_name, shift_name, n)                                                      \
     VECTOR(field.gain, gain_name, n), VECTOR(field.shift, shift_name, n)
@@ -39,7 +45,7 @@
         CONV(field.conv2, node "/conv2/Conv", bias ".conv2.bias", out, out, 3)
 #define SHORTCUT(field, node, in, out) CONV(field.shortcut, node "/conv1x1/Conv", NULL, out, in, 1)
 #define POOL(field, node, bias_name, C)                                                            \
-    {KK_W_DEPTHWISE, AT(field.pool), node "/pool/ConvTranspose", NULL, C, 1, 3},                   \
+    {KK_W_DEPTHWISE, AT(field.pool), node "/pool/ConvTranspose", NULL, C, 1, 3, 2, 1},             \
         VECTOR(field.pool_bias, bias_name ".pool.bias", C)
 
 #define F0N(field, node, bias)                                                                     \
@@ -59,8 +65,15 @@
     STYLE(field.style1[j], GENERATOR name "/adain1." #j, GENERATOR_BIAS name ".adain1." #j, C),    \
         STYLE(field.style2[j], GENERATOR name "/adain2." #j, GENERATOR_BIAS name ".adain2." #j,    \
               C),                                                                                  \
-        CONV(field.conv1[j], GENERATOR name "/convs1." #j "/Conv",                                 \
-             GENERATOR_BIAS name ".convs1." #j ".bias", C, C, K),                                  \
+        {KK_W_CONV,                                                                                \
+         AT(field.conv1[j]),                                                                       \
+         GENERATOR name "/convs1." #j "/Conv",                                                     \
+         GENERATOR_BIAS name ".convs1." #j ".bias",                                                \
+         C,                                                                                        \
+         C,                                                                                        \
+         K,                                                                                        \
+         1,                                                                                        \
+         2 * (j) + 1},                                                                             \
         CONV(field.conv2[j], GENERATOR name "/convs2." #j "/Conv",                                 \
              GENERATOR_BIAS name ".convs2." #j ".bias", C, C, K),                                  \
         {KK_W_TOOM,                                                                                \
@@ -69,14 +82,18 @@
          GENERATOR_BIAS name ".convs1." #j ".bias",                                                \
          C,                                                                                        \
          C,                                                                                        \
-         K},                                                                                       \
+         K,                                                                                        \
+         1,                                                                                        \
+         2 * (j) + 1},                                                                             \
         {KK_W_TOOM,                                                                                \
          AT(field.toom2[j]),                                                                       \
          GENERATOR name "/convs2." #j "/Conv",                                                     \
          GENERATOR_BIAS name ".convs2." #j ".bias",                                                \
          C,                                                                                        \
          C,                                                                                        \
-         K},                                                                                       \
+         K,                                                                                        \
+         1,                                                                                        \
+         1},                                                                                       \
         VECTOR(field.alpha1[j], GENERATOR_BIAS name ".alpha1." #j, C),                             \
         VECTOR(field.inv_alpha1[j], GENERATOR name "/" reciprocal1 "_output_0", C),                \
         VECTOR(field.alpha2[j], GENERATOR_BIAS name ".alpha2." #j, C),                             \
@@ -93,17 +110,19 @@
      GENERATOR_BIAS name ".bias",                                                                  \
      out,                                                                                          \
      in,                                                                                           \
-     k},                                                                                           \
+     k,                                                                                            \
+     (k) / 2,                                                                                      \
+     1},                                                                                           \
     {                                                                                              \
         KK_W_LATE, AT(field.late), GENERATOR name "/ConvTranspose", GENERATOR_BIAS name ".bias",   \
-            out, in, k                                                                             \
+            out, in, k, (k) / 2, 1                                                                 \
     }
 
 /* clang-format off */
 const kk_weight_row kk_weight_table[] = {
-    VECTOR(albert.word, "encoder.bert.embeddings.word_embeddings.weight", 178 * 128),
-    VECTOR(albert.position, "encoder.bert.embeddings.position_embeddings.weight", 512 * 128),
-    VECTOR(albert.type, "encoder.bert.embeddings.token_type_embeddings.weight", 2 * 128),
+    TABLE(albert.word, "encoder.bert.embeddings.word_embeddings.weight", 178, 128),
+    TABLE(albert.position, "encoder.bert.embeddings.position_embeddings.weight", 512, 128),
+    TABLE(albert.type, "encoder.bert.embeddings.token_type_embeddings.weight", 2, 128),
     NORM(albert.embedding_norm, "encoder.bert.embeddings.LayerNorm.weight", "encoder.bert.embeddings.LayerNorm.bias", 128),
     MATRIX(albert.mapping, "/encoder/bert/encoder/embedding_hidden_mapping_in/MatMul", "encoder.bert.encoder.embedding_hidden_mapping_in.bias", 768, 128),
     MATRIX(albert.query, ALBERT "attention/query/MatMul", ALBERT_BIAS "attention.query.bias", 768, 768),
@@ -115,7 +134,7 @@ const kk_weight_row kk_weight_table[] = {
     MATRIX(albert.ffn_output, ALBERT "ffn_output/MatMul", ALBERT_BIAS "ffn_output.bias", 768, 2048),
     NORM(albert.full_norm, ALBERT_BIAS "full_layer_layer_norm.weight", ALBERT_BIAS "full_layer_layer_norm.bias", 768),
 
-    VECTOR(text_encoder.embedding, "encoder.text_encoder.embedding.weight", 178 * 512),
+    TABLE(text_encoder.embedding, "encoder.text_encoder.embedding.weight", 178, 512),
     CONV(text_encoder.cnn[0], "/encoder/text_encoder/cnn.0/cnn.0.0/Conv", "encoder.text_encoder.cnn.0.0.bias", 512, 512, 5),
     NORM(text_encoder.norm[0], "encoder.text_encoder.cnn.0.1.gamma", "encoder.text_encoder.cnn.0.1.beta", 512),
     CONV(text_encoder.cnn[1], "/encoder/text_encoder/cnn.1/cnn.1.0/Conv", "encoder.text_encoder.cnn.1.0.bias", 512, 512, 5),
@@ -139,9 +158,9 @@ const kk_weight_row kk_weight_table[] = {
     CONV(prosody.f0_projection, "/encoder/F0_proj/Conv", "encoder.predictor.F0_proj.bias", 1, 256, 1),
     CONV(prosody.energy_projection, "/encoder/N_proj/Conv", "encoder.predictor.N_proj.bias", 1, 256, 1),
 
-    {KK_W_FLAT, AT(decoder.f0_conv), DECODER "F0_conv/Conv", NULL, 1, 1, 3},
+    {KK_W_FLAT, AT(decoder.f0_conv), DECODER "F0_conv/Conv", NULL, 1, 1, 3, 2, 1},
     VECTOR(decoder.f0_conv_bias, DECODER_BIAS "F0_conv.bias", 1),
-    {KK_W_FLAT, AT(decoder.energy_conv), DECODER "N_conv/Conv", NULL, 1, 1, 3},
+    {KK_W_FLAT, AT(decoder.energy_conv), DECODER "N_conv/Conv", NULL, 1, 1, 3, 2, 1},
     VECTOR(decoder.energy_conv_bias, DECODER_BIAS "N_conv.bias", 1),
     CONV(decoder.text_residual, DECODER "asr_res/asr_res.0/Conv", DECODER_BIAS "asr_res.0.bias", 64, 512, 1),
     ADAIN_BLOCK(decoder.encode, DECODER "encode", DECODER_BIAS "encode", 514, 1024),
@@ -156,10 +175,10 @@ const kk_weight_row kk_weight_table[] = {
     SHORTCUT(decoder.decode[3], DECODER "decode.3", 1090, 512),
     POOL(decoder.decode[3], DECODER "decode.3", DECODER_BIAS "decode.3", 1090),
 
-    {KK_W_FLAT, AT(generator.source), GENERATOR "m_source/l_linear/MatMul", NULL, 1, 9, 1},
+    {KK_W_FLAT, AT(generator.source), GENERATOR "m_source/l_linear/MatMul", NULL, 1, 9, 1, 0, 0},
     VECTOR(generator.source_bias, GENERATOR_BIAS "m_source.l_linear.bias", 1),
     VECTOR(generator.stft_window, GENERATOR "Constant_17_output_0", 20),
-    {KK_W_WIDE, AT(generator.noise_conv[0]), GENERATOR "noise_convs.0/Conv", GENERATOR_BIAS "noise_convs.0.bias", 256, 22, 12},
+    {KK_W_WIDE, AT(generator.noise_conv[0]), GENERATOR "noise_convs.0/Conv", GENERATOR_BIAS "noise_convs.0.bias", 256, 22, 12, 6, 1},
     CONV(generator.noise_conv[1], GENERATOR "noise_convs.1/Conv", GENERATOR_BIAS "noise_convs.1.bias", 128, 22, 1),
     RESBLOCK(generator.noise_block[0], "noise_res.0", 256, 7),
     RESBLOCK(generator.noise_block[1], "noise_res.1", 128, 11),

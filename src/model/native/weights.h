@@ -131,6 +131,7 @@ typedef struct kk_weight_row {
     const char *name; /* of the tensor or the node; nodes also under name + "_quant" */
     const char *bias; /* tensor of the bias; NULL: zeros */
     size_t out, in, k;
+    size_t stride, dilation; /* of a convolution; 0: it is none */
 } kk_weight_row;
 
 extern const kk_weight_row kk_weight_table[];
