@@ -25,7 +25,8 @@
 
 typedef struct kk_jobs kk_jobs;
 typedef void kk_job_fn(void *job);
-/* Nobody wants what it would do any more. */
+/* Nobody wants what it would do any more. Asked often, of jobs under the queue's own lock: it must
+ * answer at once and call nothing of this header. */
 typedef bool kk_job_over_fn(void *user);
 
 /* NO_MEMORY, also when a thread cannot be made. */
@@ -40,8 +41,9 @@ void kk_jobs_set_patience(kk_jobs *jobs, double patience_s);
 
 /*
  * From here on a job that waits and is over gives its place in the queue up within some 20 ms: its
- * fn runs at once, beside all others, and is expected to find that there is nothing left to do.
- * A thread of its own asks, while anybody waits. NO_MEMORY when it cannot be made. Once at most.
+ * fn runs at once, beside those that have places, and has to find that there is nothing left to do:
+ * one runs after the other. A thread of its own asks, while anybody waits. NO_MEMORY when it cannot
+ * be made. Once at most.
  */
 int kk_jobs_watch(kk_jobs *jobs, kokoro_error *err);
 

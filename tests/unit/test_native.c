@@ -167,8 +167,10 @@ static void test_model(const char *golden, const char *model, const char *only)
     kokoro_error err;
     const kk_kernels *kernels = kk_kernels_choose(getenv("KOKORO_CPU_MASK"));
     const kk_model_options options = {.model_path = model, .n_threads = 2};
-    if (kk_packed_open(&packed, &options, kernels, &err) != KOKORO_OK)
-        printf("%s\n", err.message);
+    const int status = kk_packed_open(&packed, &options, kernels, &err);
+    CHECK_STR(status == KOKORO_OK ? "" : err.message, "");
+    if (status != KOKORO_OK)
+        return;
     printf("%s, packed in %.0f ms\n", kernels->name, packed.pack_ms);
     CHECK(kk_workspace_reserve(&ws, (size_t)2 << 30, &err) == KOKORO_OK);
     ops.kernels = kernels;

@@ -87,7 +87,7 @@ static double weigh_sums(kk_norms *norms, const kk_tiles *tiles, const kk_sums *
         }
         for (size_t k = 0; k < KK_MAX_SLOTS; k++) {
             const double *slot = slots + (k * 2 + half) * C1, weight = norms->slot_weights[k];
-            for (size_t c = 0; c < C && weight > 0.0; c++)
+            for (size_t c = 0; c < C && weight != 0.0; c++)
                 total[c] += weight * slot[c];
         }
         for (size_t i = 0; i < tiles->n; i++) {

@@ -40,6 +40,7 @@ struct kk_scheduler {
     kk_file_id record_id; /* of the record in the view */
     bool has_record;
     char results_file[512];                               /* of the run */
+    kk_fingerprint tried;                                 /* of the run too */
     double ran_s, ticked_at_s, judged_at_s, unnoted_at_s; /* kk_now_s; the last: of an attempt that
                                                             could not be written down, or 0 */
     bool is_lock_free;
@@ -229,8 +230,7 @@ void kk_scheduler_destroy(kk_scheduler **scheduler_ptr)
     kk_bench_child_end(&scheduler->child);
     /* What the server's own end interrupts has not failed: the next server may try at once. */
     if (is_cut) {
-        kk_attempt_forget(cache_of(kk_live_config(scheduler->live)),
-                          &scheduler->fingerprint.fingerprint);
+        kk_attempt_forget(cache_of(kk_live_config(scheduler->live)), &scheduler->tried);
         kk_bench_report_drop(scheduler->results_file);
     }
     (void)pthread_mutex_destroy(&scheduler->mutex);
@@ -273,10 +273,9 @@ static void start(kk_scheduler *scheduler, const kk_config *config)
     kk_bench_child child = {.progress_fd = -1};
     const double began_at_s = view->started_at_s;
     /* Remembered, so that a failure is not tried again before its time. */
+    scheduler->tried = scheduler->fingerprint.fingerprint;
     scheduler->unnoted_at_s =
-        kk_attempt_note(cache_of(config), &scheduler->fingerprint.fingerprint, kk_wall_s())
-            ? 0.0
-            : kk_now_s();
+        kk_attempt_note(cache_of(config), &scheduler->tried, kk_wall_s()) ? 0.0 : kk_now_s();
     scheduler->ran_s = 0.0;
     judge(scheduler, config);
     int status = kk_bench_report_path(scheduler->results_file, sizeof(scheduler->results_file),

@@ -17,6 +17,7 @@ static void add_stats(kokoro_stats *sum, const kokoro_stats *part)
     for (size_t i = 0; i < KOKORO_N_SOURCES; i++)
         sum->g2p_sources[i] += part->g2p_sources[i];
     sum->unknown_symbols += part->unknown_symbols;
+    sum->pauses_s += part->pauses_s;
 }
 
 /* Sound that was made and is not over yet, for a listener who began with the first. */
