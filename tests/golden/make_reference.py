@@ -173,9 +173,6 @@ def main():
         vocabulary = read_vocabulary()
         path = expanded_model(args.model, args.cache or args.out / "cache")
         session = open_session(path, args.threads)
-        link = args.out / "float.onnx"
-        link.unlink(missing_ok=True)
-        link.symlink_to(path.resolve())
         facts = {"model_sha256": file_hash(args.model), "onnxruntime": onnxruntime.__version__}
         for case in cases:
             if args.only and case["name"] not in args.only:

@@ -322,6 +322,7 @@ TEST(a_placement_that_is_not_known)
               strstr(strstr(md, "not found out") + 1, "not found out") == NULL);
         CHECK_INT(count_and_remove(), 8);
         kk_buf_fini(&text);
+        kk_bench_result_fini(&result);
     }
 }
 
