@@ -46,7 +46,7 @@ make_venv() {
 }
 
 # The tensors that the blocks of the native engine are compared with, in build/golden: made anew when the model or what
-# makes them changes. The expanded model (330 MB) is not kept.
+# makes them changes. The expanded model (330 MB) stays beside them, as float.onnx.
 make_reference() {
     local model=$home/model/kokoro-v1.0.int8.onnx want have
     want=$(sha256sum "$model" tests/golden/*.py tests/golden/cases.json tests/golden/requirements.txt src/token/vocabulary.c)
