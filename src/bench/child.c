@@ -20,7 +20,6 @@
 #include <unistd.h>
 
 enum { LINE_LIMIT = 1 << 18, SLICE_MS = 100 };
-static const double PATIENCE_S = 2.0; /* for an end by itself */
 
 bool kk_watch_stopped(const kk_bench_watch *watch)
 {
@@ -150,7 +149,7 @@ static int fail_ended(kk_child *child, kokoro_error *err)
 {
     kk_buf text = KK_BUF_INIT;
     int state = 0;
-    const bool ended = child->pid == 0 || reap(child, PATIENCE_S, &state);
+    const bool ended = child->pid == 0 || reap(child, KK_CHILD_PATIENCE_S, &state);
     drain_talk(child);
     if (ended)
         append_end(state, &text);
@@ -287,7 +286,7 @@ int kk_child_ask(kk_child *child, const json_t *question, double limit_s,
 
 void kk_child_end(kk_child *child)
 {
-    kk_child_end_within(child, PATIENCE_S);
+    kk_child_end_within(child, KK_CHILD_PATIENCE_S);
 }
 
 void kk_child_end_within(kk_child *child, double patience_s)

@@ -59,7 +59,9 @@ int kk_child_start(kk_child *child, const char *const *command, bool needs_file,
 int kk_child_ask(kk_child *child, const json_t *question, double limit_s,
                  const kk_bench_watch *watch, json_t **answer, kokoro_error *err);
 
-/* Let it end by itself for so long, by default two seconds, then end it. Any number of times. */
+/* Let it end by itself for so long, or for KK_CHILD_PATIENCE_S, then end it. Any number of times.
+ */
+#define KK_CHILD_PATIENCE_S 2.0
 void kk_child_end_within(kk_child *child, double patience_s);
 void kk_child_end(kk_child *child);
 

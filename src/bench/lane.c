@@ -137,8 +137,7 @@ int kk_lane_open(kk_lane *lane, const kk_lane_context *context, double limit_s, 
 
 void kk_lane_close(kk_lane *lane)
 {
-    kk_child_end(&lane->child);
-    lane->is_open = false;
+    kk_lane_close_within(lane, KK_CHILD_PATIENCE_S);
 }
 
 void kk_lane_close_within(kk_lane *lane, double patience_s)

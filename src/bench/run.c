@@ -256,9 +256,9 @@ static int run_lanes(kk_run_state *r, bool adds_half, kokoro_error *err)
  * left to tell, and is ended when the run's time is over. */
 static void close_lanes(kk_run_state *r)
 {
-    static const double longest_s = 2.0, behind_the_end_s = 0.5;
+    static const double behind_the_end_s = 0.5;
     const double left_s = r->plan.end_s + behind_the_end_s - kk_bench_elapsed_s(r);
-    const double until_s = kk_now_s() + fmax(0.0, fmin(longest_s, left_s));
+    const double until_s = kk_now_s() + fmax(0.0, fmin(KK_CHILD_PATIENCE_S, left_s));
     for (size_t i = 0; i < r->n_lanes; i++)
         kk_spawn_close(&r->lanes[i].child.to);
     for (size_t i = 0; i < r->n_lanes; i++) {

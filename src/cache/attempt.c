@@ -32,16 +32,12 @@ static char *path_of(const char *cache_dir, const kk_fingerprint *fingerprint)
     return kk_path_join(cache_dir, name);
 }
 
-static bool date(int fd, double now_s)
+/* O_CREAT among the flags makes a file that is not there. */
+static bool date(const char *path, int flags, double now_s)
 {
     const struct timespec now = {.tv_sec = (time_t)now_s}, both[2] = {now, now};
-    return futimens(fd, both) == 0;
-}
-
-static bool redate(const char *path, double now_s)
-{
-    const int fd = open(path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
-    const bool is_dated = fd >= 0 && date(fd, now_s);
+    const int fd = open(path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC | flags, 0644);
+    const bool is_dated = fd >= 0 && futimens(fd, both) == 0;
     if (fd >= 0)
         (void)close(fd);
     return is_dated;
@@ -55,7 +51,7 @@ double kk_attempt_read(const char *cache_dir, const kk_fingerprint *fingerprint,
     char *path = path_of(cache_dir, fingerprint);
     if (path != NULL && lstat(path, &st) == 0 && S_ISREG(st.st_mode)) {
         tried_s = fmin((double)st.st_mtim.tv_sec, now_s);
-        if ((double)st.st_mtim.tv_sec > now_s + slack_s && !redate(path, now_s))
+        if ((double)st.st_mtim.tv_sec > now_s + slack_s && !date(path, 0, now_s))
             tried_s = 0.0;
     }
     kk_free(path);
@@ -94,16 +90,13 @@ bool kk_attempt_note(const char *cache_dir, const kk_fingerprint *fingerprint, d
 {
     char *path = path_of(cache_dir, fingerprint);
     char *slash = path != NULL ? strrchr(path, '/') : NULL;
-    int fd = -1;
+    bool is_noted = false;
     if (slash != NULL) {
         *slash = '\0';
         (void)kk_make_dirs(path, NULL);
         *slash = '/';
-        fd = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644);
+        is_noted = date(path, O_CREAT, now_s);
     }
-    const bool is_noted = fd >= 0 && date(fd, now_s);
-    if (fd >= 0)
-        (void)close(fd);
     kk_free(path);
     (void)sweep(cache_dir, now_s - longest_s);
     return is_noted;

@@ -271,31 +271,30 @@ static bool add_thread(kk_jobs *jobs)
     return true;
 }
 
+/* All or none. */
+static bool init_locks(kk_jobs *jobs)
+{
+    pthread_cond_t *const conds[] = {&jobs->has_work, &jobs->has_admitted, &jobs->has_waiting};
+    size_t n = 0;
+    if (pthread_mutex_init(&jobs->mutex, NULL) != 0)
+        return false;
+    while (n < 3 && pthread_cond_init(conds[n], NULL) == 0)
+        n++;
+    if (n == 3)
+        return true;
+    while (n-- > 0)
+        (void)pthread_cond_destroy(conds[n]);
+    (void)pthread_mutex_destroy(&jobs->mutex);
+    return false;
+}
+
 int kk_jobs_start(kk_jobs **out, size_t n_workers, size_t max_waiting, kokoro_error *err)
 {
     *out = NULL;
     kk_jobs *jobs = kk_calloc(1, sizeof(*jobs));
     if (jobs == NULL)
         return kk_fail_memory(err);
-    if (pthread_mutex_init(&jobs->mutex, NULL) != 0) {
-        kk_free(jobs);
-        return kk_fail_memory(err);
-    }
-    if (pthread_cond_init(&jobs->has_work, NULL) != 0) {
-        (void)pthread_mutex_destroy(&jobs->mutex);
-        kk_free(jobs);
-        return kk_fail_memory(err);
-    }
-    if (pthread_cond_init(&jobs->has_admitted, NULL) != 0) {
-        (void)pthread_cond_destroy(&jobs->has_work);
-        (void)pthread_mutex_destroy(&jobs->mutex);
-        kk_free(jobs);
-        return kk_fail_memory(err);
-    }
-    if (pthread_cond_init(&jobs->has_waiting, NULL) != 0) {
-        (void)pthread_cond_destroy(&jobs->has_admitted);
-        (void)pthread_cond_destroy(&jobs->has_work);
-        (void)pthread_mutex_destroy(&jobs->mutex);
+    if (!init_locks(jobs)) {
         kk_free(jobs);
         return kk_fail_memory(err);
     }

@@ -59,41 +59,23 @@
 #define GENERATOR "/decoder/decoder/generator/"
 #define GENERATOR_BIAS "decoder.decoder.generator."
 
+#define RES_CONV(kind, field, node, bias, C, K, dilation)                                          \
+    {                                                                                              \
+        kind, AT(field), GENERATOR node "/Conv", GENERATOR_BIAS bias ".bias", C, C, K, 1, dilation \
+    }
+
 /* The reciprocals of alpha are constants of the export: Reciprocal, Reciprocal_1, ... in the order
  * of use, that is alpha1.0, alpha2.0, alpha1.1, ... */
 #define RESBLOCK_PAIR(field, name, j, C, K, reciprocal1, reciprocal2)                              \
     STYLE(field.style1[j], GENERATOR name "/adain1." #j, GENERATOR_BIAS name ".adain1." #j, C),    \
         STYLE(field.style2[j], GENERATOR name "/adain2." #j, GENERATOR_BIAS name ".adain2." #j,    \
               C),                                                                                  \
-        {KK_W_CONV,                                                                                \
-         AT(field.conv1[j]),                                                                       \
-         GENERATOR name "/convs1." #j "/Conv",                                                     \
-         GENERATOR_BIAS name ".convs1." #j ".bias",                                                \
-         C,                                                                                        \
-         C,                                                                                        \
-         K,                                                                                        \
-         1,                                                                                        \
-         2 * (j) + 1},                                                                             \
-        CONV(field.conv2[j], GENERATOR name "/convs2." #j "/Conv",                                 \
-             GENERATOR_BIAS name ".convs2." #j ".bias", C, C, K),                                  \
-        {KK_W_TOOM,                                                                                \
-         AT(field.toom1[j]),                                                                       \
-         GENERATOR name "/convs1." #j "/Conv",                                                     \
-         GENERATOR_BIAS name ".convs1." #j ".bias",                                                \
-         C,                                                                                        \
-         C,                                                                                        \
-         K,                                                                                        \
-         1,                                                                                        \
-         2 * (j) + 1},                                                                             \
-        {KK_W_TOOM,                                                                                \
-         AT(field.toom2[j]),                                                                       \
-         GENERATOR name "/convs2." #j "/Conv",                                                     \
-         GENERATOR_BIAS name ".convs2." #j ".bias",                                                \
-         C,                                                                                        \
-         C,                                                                                        \
-         K,                                                                                        \
-         1,                                                                                        \
-         1},                                                                                       \
+        RES_CONV(KK_W_CONV, field.conv1[j], name "/convs1." #j, name ".convs1." #j, C, K,          \
+                 2 * (j) + 1),                                                                     \
+        RES_CONV(KK_W_CONV, field.conv2[j], name "/convs2." #j, name ".convs2." #j, C, K, 1),      \
+        RES_CONV(KK_W_TOOM, field.toom1[j], name "/convs1." #j, name ".convs1." #j, C, K,          \
+                 2 * (j) + 1),                                                                     \
+        RES_CONV(KK_W_TOOM, field.toom2[j], name "/convs2." #j, name ".convs2." #j, C, K, 1),      \
         VECTOR(field.alpha1[j], GENERATOR_BIAS name ".alpha1." #j, C),                             \
         VECTOR(field.inv_alpha1[j], GENERATOR name "/" reciprocal1 "_output_0", C),                \
         VECTOR(field.alpha2[j], GENERATOR_BIAS name ".alpha2." #j, C),                             \
