@@ -3,6 +3,7 @@
 
 #include "apps.h"
 #include "base/alloc.h"
+#include "base/file.h"
 #include "base/status.h"
 
 #include <errno.h>
@@ -26,8 +27,22 @@ static void go_up(char *path)
     }
 }
 
-/* The directory in which the first missing name of the path is to be made. */
-static int check_directory(char *path)
+/* A file can be made in the directory and taken away again: what permissions alone do not tell
+ * where the user is root or the file system has files of its own only, as /proc. */
+static int try_directory(const char *dir, kokoro_error *err)
+{
+    kk_writer writer;
+    char *path = kk_path_join(dir, "report");
+    int status = path != NULL ? kk_writer_open(&writer, path, err) : kk_fail_memory(err);
+    if (status == KOKORO_OK)
+        kk_writer_abort(&writer);
+    kk_free(path);
+    return status;
+}
+
+/* Leave in `path` the directory in which the first missing name of the path is to be made; 0 or an
+ * errno. */
+static int find_directory(char *path)
 {
     struct stat st;
     go_up(path);
@@ -50,12 +65,17 @@ int kk_check_report_path(const char *path, kokoro_error *err)
     char *copy = kk_strdup(path);
     if (copy == NULL)
         return kk_fail_memory(err);
-    const int number = check_directory(copy);
-    kk_free(copy);
+    const int number = find_directory(copy);
+    kokoro_error tried = {0};
+    int status = KOKORO_OK;
     if (number != 0)
-        return kk_fail(err, KOKORO_IO, "the report %.200s cannot be written: %s", path,
-                       strerror(number));
-    return KOKORO_OK;
+        status = kk_fail(err, KOKORO_IO, "the report %.200s cannot be written: %s", path,
+                         strerror(number));
+    else if (try_directory(copy, &tried) != KOKORO_OK)
+        status = kk_fail(err, KOKORO_IO, "the report %.200s cannot be written: %.200s", path,
+                         tried.message);
+    kk_free(copy);
+    return status;
 }
 
 /* ---- --validate-only ----------------------------------------------------------------------- */

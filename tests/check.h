@@ -14,6 +14,7 @@
 #define KK_TESTS_CHECK_H
 
 #include <math.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -22,8 +23,8 @@ typedef struct check_test {
     void (*run)(void);
 } check_test;
 
-static int check_failures;
-static int check_count;
+/* Also counted by threads that a test starts. */
+static atomic_int check_failures, check_count;
 static int check_skips;
 
 /* Leave a test whose means are missing; a program that ran nothing else ends with 77, which ctest
@@ -42,21 +43,21 @@ static int check_skips;
     }
 
 #define CHECK_FAIL_(...)                                                                           \
-    (check_failures++, printf("%s:%d: ", __FILE__, __LINE__), printf(__VA_ARGS__), puts(""))
+    ((void)check_failures++, printf("%s:%d: ", __FILE__, __LINE__), printf(__VA_ARGS__), puts(""))
 
 #define CHECK(condition)                                                                           \
-    (check_count++, (condition) ? (void)0 : (void)CHECK_FAIL_("failed: %s", #condition))
+    ((void)check_count++, (condition) ? (void)0 : (void)CHECK_FAIL_("failed: %s", #condition))
 #define CHECK_INT(got, want)                                                                       \
     do {                                                                                           \
         long long check_got = (long long)(got), check_want = (long long)(want);                    \
-        check_count++;                                                                             \
+        (void)check_count++;                                                                       \
         if (check_got != check_want)                                                               \
             CHECK_FAIL_("%s is %lld, not %lld", #got, check_got, check_want);                      \
     } while (0)
 #define CHECK_STR(got, want)                                                                       \
     do {                                                                                           \
         const char *check_got = (got), *check_want = (want);                                       \
-        check_count++;                                                                             \
+        (void)check_count++;                                                                       \
         if (check_got == NULL || strcmp(check_got, check_want) != 0)                               \
             CHECK_FAIL_("%s is \"%s\", not \"%s\"", #got, check_got ? check_got : "(null)",        \
                         check_want);                                                               \
@@ -65,7 +66,7 @@ static int check_skips;
 #define CHECK_HAS(got, want)                                                                       \
     do {                                                                                           \
         const char *check_got = (got), *check_want = (want);                                       \
-        check_count++;                                                                             \
+        (void)check_count++;                                                                       \
         if (check_got == NULL || strstr(check_got, check_want) == NULL)                            \
             CHECK_FAIL_("%s is \"%s\", without \"%s\"", #got, check_got ? check_got : "(null)",    \
                         check_want);                                                               \
@@ -73,7 +74,7 @@ static int check_skips;
 #define CHECK_NEAR(got, want, tolerance)                                                           \
     do {                                                                                           \
         double check_got = (double)(got), check_want = (double)(want);                             \
-        check_count++;                                                                             \
+        (void)check_count++;                                                                       \
         if (!(fabs(check_got - check_want) <= (tolerance)))                                        \
             CHECK_FAIL_("%s is %.9g, not %.9g", #got, check_got, check_want);                      \
     } while (0)

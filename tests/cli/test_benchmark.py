@@ -214,7 +214,7 @@ class Failures(Benchmark):
         self.assertEqual(self.names(), [])
         self.assertFalse(self.record().exists() or (self.home / "history.db").exists())
         (self.work / "file").write_text("")
-        for path in (".", "file/report.md", "file/er/report.md"):
+        for path in (".", "file/report.md", "file/er/report.md", "/proc/report.md", "/sys/er/report.md"):
             done = self.benchmark("--validate-only", "--output-file", path)
             self.assertEqual(done.returncode, 1)
             self.assertTrue(done.stderr.startswith("kokoro: "), done.stderr)
