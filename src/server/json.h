@@ -8,7 +8,12 @@
 
 #define KK_JSON_TYPE "application/json"
 
-enum { KK_JSON_MAX_DEPTH = 32 };
+enum {
+    KK_JSON_MAX_DEPTH = 32,
+    /* How a request's JSON is read: whole numbers of any size, as a random seed of 64 bits in a
+     * field that nobody here knows. */
+    KK_JSON_REQUEST = JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL
+};
 
 /* Make jansson allocate by base/alloc.h. Once, before any other use of it in the program. */
 void kk_json_use_kk_alloc(void);

@@ -247,11 +247,16 @@ static int check_key(kk_server *server, const kk_route_row *route, kk_http_reque
         return kk_api_fail(error, 401, NULL, "invalid_api_key",
                            "this needs a valid key in the header Authorization: Bearer KEY");
     }
-    unsigned wait_s = is_post ? kk_access_begin(server->access, request) : 0;
+    bool has_all_streams = false;
+    unsigned wait_s = is_post ? kk_access_begin(server->access, request, &has_all_streams) : 0;
     if (wait_s == 0)
         return 0;
-    (void)kk_api_fail(error, 429, NULL, "rate_limit_exceeded",
-                      "the key has used up its requests; there is one again in %u s", wait_s);
+    if (has_all_streams)
+        (void)kk_api_fail(error, 429, NULL, "rate_limit_exceeded",
+                          "the key has as many answers in the making as it may have at once");
+    else
+        (void)kk_api_fail(error, 429, NULL, "rate_limit_exceeded",
+                          "the key has used up its requests; there is one again in %u s", wait_s);
     error->retry_after_s = (int)wait_s;
     return error->http_status;
 }

@@ -27,6 +27,9 @@ static const char cut_short_body[] =
 static const char too_long_body[] =
     "{\"error\":{\"message\":\"the body has more than 1048576 bytes; send long texts in parts\","
     "\"type\":\"invalid_request_error\",\"param\":null,\"code\":\"body_too_large\"}}";
+static const char stopping_body[] =
+    "{\"error\":{\"message\":\"the server is stopping\",\"type\":\"server_error\","
+    "\"param\":null,\"code\":\"shutting_down\"}}";
 
 bool kk_server_is_draining(kk_server *server)
 {
@@ -351,7 +354,8 @@ static int start_http(kk_server *server, kokoro_error *err)
                                      .done = kk_route_done,
                                      .too_slow_body = too_slow_body,
                                      .cut_short_body = cut_short_body,
-                                     .too_long_body = too_long_body};
+                                     .too_long_body = too_long_body,
+                                     .stopping_body = stopping_body};
     server->origin.host = kk_config_text(config, KK_SET_HOST);
     return kk_http_start(&server->http, server->origin.host,
                          (int)kk_config_int(config, KK_SET_PORT), &limits, &handler,

@@ -34,7 +34,17 @@ def read_events(answer):
     assert usage["total_tokens"] == usage["input_tokens"] + usage["output_tokens"]
     sound = b"".join(base64.b64decode(event["audio"], validate=True) for event in deltas)
     words = [word for event in deltas for word in event.get("timestamps", [])]
+    for event, heard in zip(deltas, heard_until(deltas)):
+        assert all(word["end"] <= heard + 0.05 for word in event.get("timestamps", []))
     return sound, words, usage
+
+
+def heard_until(deltas):
+    """Seconds of sound up to the end of each event, as of pcm."""
+    n = 0
+    for event in deltas:
+        n += len(base64.b64decode(event["audio"]))
+        yield n / 48000
 
 
 def check_words(words, seconds):
@@ -97,6 +107,12 @@ def test_timestamps(server):
         if name == "wav":
             assert base64.b64decode(other["audio"])[24:28] == told.to_bytes(4, "little")
             assert abs(len(base64.b64decode(other["audio"])) / len(base64.b64decode(body["audio"])) - told / 24000) < 0.01
+
+
+def test_timestamps_of_a_whole_answer_in_events(server):
+    sound, words, _ = read_events(server.post({"input": TEXT, "timestamps": True, "stream": False,
+                                               "stream_format": "sse", "response_format": "pcm"}))
+    check_words(words, len(sound) / 48000)
 
 
 def test_timestamps_in_events(server):

@@ -163,6 +163,21 @@ def test_while_it_stops(needs_data, start):
     assert results[0].status_code == 200
 
 
+def test_who_sends_half_a_body_does_not_hold_up_the_end(needs_data, start):
+    server = start("--port", "0", environment={"KOKORO_DRAIN_S": "2"}).wait_ready()
+    with socket.create_connection((server.host, server.port), timeout=20) as half:
+        half.sendall(b"POST /v1/audio/speech HTTP/1.1\r\nHost: localhost\r\n"
+                     b"Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
+        time.sleep(0.3)
+        begun = time.monotonic()
+        server.process.send_signal(signal.SIGTERM)
+        head, _, body = half.makefile("rb").read().partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 503 ")
+        assert json.loads(body)["error"]["code"] == "shutting_down"
+        assert server.process.wait(20) == 0
+        assert time.monotonic() - begun < 15  # not the 30 s in which a request must come
+
+
 def ask_without_end(server, failures):
     """/status over one connection, kept open for as long as the server keeps it."""
     try:

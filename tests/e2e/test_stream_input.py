@@ -268,7 +268,7 @@ def test_an_error_after_the_first_sound_cuts(server):
         request.end()
         answer.read()
     request.close()
-    server.wait_log(rf"POST {PATH} 500 ")
+    server.wait_log(rf"POST {PATH} 400 ")  # the client's fault, also where its status was 200
 
 
 def test_a_client_that_leaves(server):
@@ -311,8 +311,13 @@ def test_drain(start, needs_data):
     request = Duplex(running).send(PCM, {"text": "The first sentence is said. The"})
     answer = request.answer()
     answer.read(4800)
-    running.process.terminate()
+    waiting = [Duplex(running).send(PCM, {"text": "Nothing is"}), Duplex(running).send(b"{")]
     time.sleep(0.3)
+    running.process.terminate()
+    for other in waiting:  # nothing is lost with them, and who is told can go to another server
+        refused = other.answer()
+        assert refused.status == 503 and json.load(refused)["error"]["code"] == "shutting_down"
+        other.close()
     request.send({"text": " second one too."}).end()
     assert loudness(answer.read()) > 1000
     request.close()

@@ -274,6 +274,8 @@ def test_bad_streams_leave_the_connection_usable(server):
                 await stream(client, SynthesizeStart().event(),
                              Event("synthesize-chunk", {"text": 7}), chunk),
                 await stream(client, SynthesizeStart().event(),
+                             Event("synthesize-chunk", {"text": 7})),
+                await stream(client, SynthesizeStart().event(),
                              SynthesizeChunk(text="a" * 100001).event(), chunk),
                 (await say(client, "Hello there."))[0]]
 
@@ -283,6 +285,7 @@ def test_bad_streams_leave_the_connection_usable(server):
         ["error nothing_to_speak", "synthesize-stopped"],
         ["error invalid_event"] + SPOKEN + ["synthesize-stopped"],
         ["error invalid_type"] + SPOKEN + ["synthesize-stopped"],
+        ["error invalid_type", "synthesize-stopped"],
         ["error string_above_max_length", "synthesize-stopped"],
         SPOKEN]
 

@@ -130,8 +130,10 @@ TEST(a_key_has_its_limits)
 {
     static const kk_http_field good = {"authorization", "bearer  bc "}, bad = {"X-API-Key", "x"},
                                plain = {"X-API-Key", "abc"}, empty = {"Authorization", "Bearer "};
+    static const kk_http_field both[] = {{"Authorization", "Bearer "}, {"X-API-Key", "abc"}};
     kk_config config;
     kk_access *access = NULL;
+    bool has_all = true;
     const kk_log log = {NULL, NULL};
     int fd = mkstemp(keys_path);
     CHECK(fd >= 0 && close(fd) == 0);
@@ -142,24 +144,30 @@ TEST(a_key_has_its_limits)
     kk_http_request request = ask(access, &bad);
     CHECK(request.needs_key && request.key == NULL && request.group == 0);
     CHECK(ask(access, &empty).key == NULL);
+    request = (kk_http_request){.headers = both, .n_headers = 2, .client = "127.0.0.1"};
+    kk_access_identify(access, &request);
+    CHECK_STR(request.key_name, "plain");
     request = ask(access, &plain);
     CHECK_STR(request.key_name, "plain");
     for (int i = 0; i < 100; i++)
-        CHECK_INT(kk_access_begin(access, &request), 0);
+        CHECK_INT(kk_access_begin(access, &request, &has_all), 0);
     uint64_t other = request.group;
     request = ask(access, &good);
     CHECK_STR(request.key_name, "salted");
     CHECK(request.group != 0 && request.group != other);
-    CHECK_INT(kk_access_begin(access, &request), 0);
-    CHECK_INT(kk_access_begin(access, &request), 0);
-    CHECK_INT(kk_access_begin(access, &request), 1); /* a third stream */
+    CHECK_INT(kk_access_begin(access, &request, &has_all), 0);
+    CHECK_INT(kk_access_begin(access, &request, &has_all), 0);
+    CHECK(!has_all);
+    CHECK_INT(kk_access_begin(access, &request, &has_all), 1); /* a third stream */
+    CHECK(has_all);
     kk_access_end(access, &request);
     for (int i = 0; i < 3; i++) {
-        CHECK_INT(kk_access_begin(access, &request), 0);
+        CHECK_INT(kk_access_begin(access, &request, &has_all), 0);
         kk_access_end(access, &request);
     }
-    unsigned wait_s = kk_access_begin(access, &request); /* the sixth of five a minute */
+    unsigned wait_s = kk_access_begin(access, &request, &has_all); /* the sixth of five a minute */
     CHECK(wait_s >= 10 && wait_s <= 12);
+    CHECK(!has_all);
     CHECK_INT(kk_access_take_chars(access, &request, 60), 0);
     wait_s = kk_access_take_chars(access, &request, 35); /* 25 more at 70 a minute */
     CHECK(wait_s >= 20 && wait_s <= 22);
@@ -172,7 +180,7 @@ TEST(a_key_has_its_limits)
     write_keys("salted:sha256:61:" ABC "\n");
     kk_access_reload(access, &config, &log);
     CHECK(ask(access, &plain).key == NULL);
-    CHECK_INT(kk_access_begin(access, &request), 0); /* no limits any more */
+    CHECK_INT(kk_access_begin(access, &request, &has_all), 0); /* no limits any more */
     write_keys("nonsense\n");
     kk_access_reload(access, &config, &log);
     CHECK(ask(access, &good).key != NULL);

@@ -158,6 +158,7 @@ static void start(void)
                                      .done = done,
                                      .too_slow_body = "",
                                      .cut_short_body = "",
+                                     .stopping_body = "",
                                      .too_long_body = ""};
     last_status = 0;
     (void)pthread_mutex_init(&the_echo.mutex, NULL);

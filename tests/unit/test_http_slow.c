@@ -14,12 +14,12 @@
 
 /* The least is 500 bytes a second over IDLE_S. A socket tells of room in steps of some 2 KB, which
  * at this speed come within IDLE_S, so that it is not silence that is cut. */
-enum { IDLE_S = 10, STEP_BYTES = 420 };
+enum { IDLE_S = 10, STEP_BYTES = 420, REQUEST_S = 3 };
 
 /* All of a short one is with the library at once, which would wait for ever. */
 enum { SHORT_LEN = 24 * 1000, LONG_LEN = 1000 * 1000 };
 
-static atomic_int n_sent, n_cut;
+static atomic_int n_sent, n_cut, last_status;
 static kk_http *http;
 
 static enum kk_http_verdict check(void *user, kk_http_request *request, kk_http_response *response)
@@ -46,7 +46,8 @@ static void done(void *user, const kk_http_request *request, int status, double 
     (void)user;
     (void)request;
     (void)audio_s;
-    CHECK(status == 200 || status == 499);
+    CHECK(status == 200 || status == 499 || status == 408 || status == 503);
+    last_status = status;
     *(status == 200 ? &n_sent : &n_cut) += 1;
 }
 
@@ -56,14 +57,15 @@ static void start(void)
     const kk_http_limits limits = {.max_body_len = 1000,
                                    .max_connections = 10,
                                    .idle_s = IDLE_S,
-                                   .request_s = 10,
+                                   .request_s = REQUEST_S,
                                    .stream_s = 10,
                                    .buffer_len = 4096};
     const kk_http_handler handler = {.check = check,
                                      .handle = handle,
                                      .done = done,
-                                     .too_slow_body = "",
+                                     .too_slow_body = "too slow",
                                      .cut_short_body = "",
+                                     .stopping_body = "stopping",
                                      .too_long_body = ""};
     n_sent = n_cut = 0;
     CHECK_INT(kk_http_start(&http, "127.0.0.1", 0, &limits, &handler, &is_loopback, NULL),
@@ -155,5 +157,50 @@ TEST(who_has_nothing_more_to_say_gets_it_whole)
     CHECK_INT(n_sent, 1);
 }
 
+/* What a request gets whose body does not come, told to the client and to the log alike. */
+static void check_half_body(bool must_cut, const char *head, const char *body, int status)
+{
+    static const char text[] = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{";
+    char answer[1000];
+    const struct timeval patience = {.tv_sec = 20};
+    size_t len = 0;
+    ssize_t n;
+    start();
+    int fd = dial();
+    CHECK_INT(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), 0);
+    CHECK_INT(send(fd, text, sizeof(text) - 1, MSG_NOSIGNAL), sizeof(text) - 1);
+    while (kk_http_active(http) == 0)
+        (void)usleep(1000);
+    for (int i = 0; n_cut == 0 && i < 100; i++) {
+        if (must_cut)
+            kk_http_cut(http);
+        else
+            kk_http_tick(http);
+        (void)usleep(100 * 1000);
+    }
+    while ((n = recv(fd, answer + len, sizeof(answer) - 1 - len, 0)) > 0)
+        len += (size_t)n;
+    CHECK_INT(n, 0);
+    answer[len] = '\0';
+    CHECK(strncmp(answer, head, strlen(head)) == 0);
+    CHECK(strstr(answer, body) != NULL);
+    (void)close(fd);
+    CHECK_INT(n_cut, 1);
+    CHECK_INT(last_status, status);
+    kk_http_stop(&http);
+}
+
+TEST(a_body_that_does_not_come_is_told_and_counted)
+{
+    check_half_body(false, "HTTP/1.1 408 Request Timeout\r\n", "too slow", 408);
+}
+
+TEST(a_body_that_has_not_come_when_all_is_cut_is_told)
+{
+    check_half_body(true, "HTTP/1.1 503 Service Unavailable\r\n", "stopping", 503);
+}
+
 TEST_MAIN(T(who_takes_a_whole_answer_too_slowly_is_cut),
-          T(who_has_nothing_more_to_say_gets_it_whole))
+          T(who_has_nothing_more_to_say_gets_it_whole),
+          T(a_body_that_does_not_come_is_told_and_counted),
+          T(a_body_that_has_not_come_when_all_is_cut_is_told))

@@ -62,7 +62,8 @@ TEST(every_field)
                     "{\"input\":\"caf\\u00e9 \\ud83d\\ude00\",\"model\":\"gpt-4o-mini-tts\","
                     "\"voice\":{\"id\":\"onyx\"},\"response_format\":\"pcm\",\"speed\":2,"
                     "\"instructions\":\"softly\",\"stream_format\":\"audio\",\"stream\":false,"
-                    "\"lang\":\"en-gb\",\"no_cache\":true,\"backend\":{\"x\":[1]}}",
+                    "\"lang\":\"en-gb\",\"no_cache\":true,\"backend\":{\"x\":[1]},"
+                    "\"seed\":18446744073709551615}",
                     &error),
               0);
     CHECK_STR(r.speak.text, "caf\xC3\xA9 \xF0\x9F\x98\x80");
@@ -136,7 +137,8 @@ TEST(bad_bodies)
         {"{\"input\":\"a\nb\"}", 400, NULL, "invalid_json", "newline"},
         {"{\"input\":\"Hi.\",\"speed\":NaN}", 400, NULL, "invalid_json", "not valid JSON"},
         {"{\"input\":\"Hi.\",\"speed\":1e999}", 400, NULL, "invalid_json", "not valid JSON"},
-        {"{\"input\":\"Hi.\",\"speed\":99999999999999999999}", 400, NULL, "invalid_json", "JSON"},
+        {"{\"input\":\"Hi.\",\"speed\":99999999999999999999}", 400, "speed", "invalid_speed",
+         "1e+20"},
         {"{}", 400, "input", "missing_required_parameter", "'input'"},
         {"{\"voice\":\"af_heart\"}", 400, "input", "missing_required_parameter", "'input'"},
         {"{\"input\":\"a\",\"text\":\"b\"}", 400, "input", "ambiguous_text", "both"},

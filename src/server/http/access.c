@@ -174,16 +174,27 @@ bool kk_access_has_keys(kk_access *access)
 
 /* --- who asks --- */
 
-/* The key that the request carries; empty where it has none. */
-static kk_slice secret_of(const kk_http_request *request)
+/* What a header carries behind a scheme; empty where there is none. */
+static kk_slice secret_in(const kk_http_request *request, const char *header, kk_slice scheme)
 {
-    const char *authorization = kk_http_header(request, "Authorization");
-    const char *plain = kk_http_header(request, "X-API-Key");
-    kk_slice value = authorization != NULL ? kk_slice_of(authorization) : (kk_slice){"", 0};
-    kk_slice scheme = {value.data, value.len < 7 ? 0 : 7};
-    if (kk_slice_equal_nocase(scheme, KK_SLICE("Bearer ")))
-        return kk_slice_trim((kk_slice){value.data + 7, value.len - 7});
-    return plain != NULL ? kk_slice_trim(kk_slice_of(plain)) : (kk_slice){"", 0};
+    const char *text = kk_http_header(request, header);
+    const kk_slice value = text != NULL ? kk_slice_of(text) : (kk_slice){"", 0};
+    const kk_slice front = {value.data, value.len < scheme.len ? 0 : scheme.len};
+    if (!kk_slice_equal_nocase(front, scheme))
+        return (kk_slice){"", 0};
+    return kk_slice_trim((kk_slice){value.data + scheme.len, value.len - scheme.len});
+}
+
+/* The key of the request, NULL for none that is valid. OpenAI's clients always send a Bearer, if
+ * only an empty one, also where the key stands in the other header. */
+static const kk_key *find_key(const rules *r, const kk_http_request *request)
+{
+    if (!r->has_keys)
+        return NULL;
+    const kk_key *key =
+        kk_keys_find(&r->keys, secret_in(request, "Authorization", KK_SLICE("Bearer ")));
+    return key != NULL ? key
+                       : kk_keys_find(&r->keys, secret_in(request, "X-API-Key", KK_SLICE("")));
 }
 
 /* All values of a header that may come several times, joined by commas; NULL where there is none.
@@ -224,7 +235,7 @@ void kk_access_identify(kk_access *access, kk_http_request *request)
     if (origin != NULL && kk_origins_have(r->origins, origin))
         request->allowed_origin = origin;
     request->needs_key = r->has_keys;
-    const kk_key *key = r->has_keys ? kk_keys_find(&r->keys, secret_of(request)) : NULL;
+    const kk_key *key = find_key(r, request);
     kk_key_use *use = key != NULL ? find_use(access, key->name) : NULL;
     if (use != NULL) {
         request->key = use;
@@ -259,8 +270,9 @@ static unsigned wait_for(double level, double wanted, double limit)
     return (unsigned)ceil((least - level) * 60.0 / limit);
 }
 
-unsigned kk_access_begin(kk_access *access, kk_http_request *request)
+unsigned kk_access_begin(kk_access *access, kk_http_request *request, bool *has_all_streams)
 {
+    *has_all_streams = false;
     kk_key_use *use = request->key;
     if (use == NULL)
         return 0;
@@ -268,7 +280,9 @@ unsigned kk_access_begin(kk_access *access, kk_http_request *request)
     fill(use, kk_now_s());
     unsigned wait_s = wait_for(use->requests, 1.0, use->limits.requests_per_min);
     /* When one of its answers ends nobody knows. */
-    if (wait_s == 0 && use->limits.streams > 0 && use->n_streams >= use->limits.streams)
+    *has_all_streams =
+        wait_s == 0 && use->limits.streams > 0 && use->n_streams >= use->limits.streams;
+    if (*has_all_streams)
         wait_s = 1;
     if (wait_s == 0) {
         use->requests -= 1.0;

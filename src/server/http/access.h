@@ -25,9 +25,10 @@ bool kk_access_has_keys(kk_access *access);
 void kk_access_identify(kk_access *access, kk_http_request *request);
 
 /* May the request's key begin one more piece of work, or have so many characters spoken? 0, or the
- * seconds after which it may. Without a key always. One that may begin is ended by
- * kk_access_end. */
-unsigned kk_access_begin(kk_access *access, kk_http_request *request);
+ * seconds after which it may; *has_all_streams: because as many answers are in the making as may be
+ * at once, and when one of them ends nobody knows. Without a key always. One that may begin is
+ * ended by kk_access_end. */
+unsigned kk_access_begin(kk_access *access, kk_http_request *request, bool *has_all_streams);
 unsigned kk_access_take_chars(kk_access *access, const kk_http_request *request, size_t n_chars);
 /* Of a text that arrives while it is spoken: they count, however many are left. */
 void kk_access_add_chars(kk_access *access, const kk_http_request *request, size_t n_chars);

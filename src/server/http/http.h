@@ -102,8 +102,9 @@ typedef struct kk_http_handler {
     /* The answer is over or was cut: `status` 499 when the client went away before its end. */
     void (*done)(void *user, const kk_http_request *request, int status, double audio_s);
     /* Bodies of the answers this side must make itself: to a request that came too slowly, one
-     * whose end is missing, one whose body is longer than it may be. Static JSON. */
-    const char *too_slow_body, *cut_short_body, *too_long_body;
+     * whose end is missing, one whose body is longer than it may be, and one that has not come
+     * whole when all is cut. Static JSON. */
+    const char *too_slow_body, *cut_short_body, *too_long_body, *stopping_body;
 } kk_http_handler;
 
 typedef struct kk_http_limits {
@@ -155,7 +156,8 @@ void kk_http_on_gone(kk_http_exchange *exchange, kk_http_gone_fn *fn, void *user
  * drops what else comes. A body over max_body_len cuts the connection. */
 typedef void kk_http_take_fn(void *user, const char *data, size_t len);
 void kk_http_take_body(kk_http_exchange *exchange, kk_http_take_fn *fn, void *user);
-/* For the log. */
+/* For the log: the status of an answer that is cut by this side; 500 where none is set. */
+void kk_http_set_failure(kk_http_exchange *exchange, int status);
 void kk_http_set_audio(kk_http_exchange *exchange, double audio_s);
 
 /* --- the server --- */
@@ -174,7 +176,7 @@ int kk_http_start(kk_http **out, const char *host, int port, const kk_http_limit
 int kk_http_port(const kk_http *http);
 /* Call about every second: cuts what is too slow. */
 void kk_http_tick(kk_http *http);
-/* Cut all answers that are not over. */
+/* Cut all answers that are not over; a request that has not come whole gets a 503. */
 void kk_http_cut(kk_http *http);
 /* Accept no more connections; those that are open close with their next answer. */
 void kk_http_stop_accepting(kk_http *http);

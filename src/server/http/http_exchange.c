@@ -329,6 +329,13 @@ void kk_http_take_body(kk_http_exchange *exchange, kk_http_take_fn *fn, void *us
     (void)pthread_mutex_unlock(&exchange->mutex);
 }
 
+void kk_http_set_failure(kk_http_exchange *exchange, int status)
+{
+    (void)pthread_mutex_lock(&exchange->mutex);
+    exchange->failure = status;
+    (void)pthread_mutex_unlock(&exchange->mutex);
+}
+
 void kk_http_set_audio(kk_http_exchange *exchange, double audio_s)
 {
     (void)pthread_mutex_lock(&exchange->mutex);
@@ -445,8 +452,9 @@ int kk_exchange_close(kk_http_exchange *exchange, bool is_sent)
     bool was_cut_here = exchange->is_ended && !exchange->is_whole && !exchange->was_lost;
     if (exchange->is_own)
         is_sent = exchange->is_whole && exchange->written_s > 0.0;
+    int failure = exchange->failure != 0 ? exchange->failure : INTERNAL_ERROR;
     if (status == 0 || (!is_sent && exchange->is_begun))
-        status = was_cut_here ? INTERNAL_ERROR : CLIENT_CLOSED_REQUEST;
+        status = was_cut_here ? failure : CLIENT_CLOSED_REQUEST;
     exchange->connection = NULL;
     exchange->is_parked = false;
     exchange->fd = -1;

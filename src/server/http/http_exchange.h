@@ -53,7 +53,8 @@ struct kk_http_exchange {
     size_t counted;           /* of this exchange in there */
     unsigned idle_s;
     double audio_s;
-    int status; /* what was sent; 0: nothing yet */
+    int status;  /* what was sent; 0: nothing yet */
+    int failure; /* for the log, of an answer that is cut by this side; 0: 500 */
 
     kk_http_gone_fn *on_gone;
     void *gone_user;

@@ -50,6 +50,7 @@ typedef struct kk_link {
     enum link_state state;
     double since_s;
     bool is_cut;
+    int told; /* the status that its unfinished request got when it was cut; 0: none */
 } kk_link;
 
 struct kk_http {
@@ -168,6 +169,17 @@ static bool is_cut_short(const kk_link *l)
     return poll(&fd, 1, 0) > 0 && (fd.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
 }
 
+/* Where a request has begun to come it gets the answer. */
+static void cut_link(kk_link *l, int status, const char *reason, const char *body)
+{
+    if (l->state == LINK_READING) {
+        send_raw(l->fd, NULL, status, reason, body);
+        l->told = status;
+    }
+    (void)shutdown(l->fd, SHUT_RDWR);
+    l->is_cut = true;
+}
+
 /* A request must come in time, whole; one that waits for nothing must go where others wait to come
  * in. An idle connection may hold the beginning of a request, which the library says nothing of. */
 static void look_at(const kk_http *http, kk_link *l, double now_s, double patience)
@@ -179,12 +191,10 @@ static void look_at(const kk_http *http, kk_link *l, double now_s, double patien
         return;
     if (!is_late && !is_cut_short(l))
         return;
-    if (l->state == LINK_READING && is_late)
-        send_raw(l->fd, NULL, 408, "Request Timeout", http->handler.too_slow_body);
-    else if (l->state == LINK_READING)
-        send_raw(l->fd, NULL, 400, "Bad Request", http->handler.cut_short_body);
-    (void)shutdown(l->fd, SHUT_RDWR);
-    l->is_cut = true;
+    if (is_late)
+        cut_link(l, 408, "Request Timeout", http->handler.too_slow_body);
+    else
+        cut_link(l, 400, "Bad Request", http->handler.cut_short_body);
 }
 
 void kk_http_tick(kk_http *http)
@@ -201,6 +211,12 @@ void kk_http_tick(kk_http *http)
 void kk_http_cut(kk_http *http)
 {
     kk_watch_lose_all(http->watch);
+    (void)pthread_mutex_lock(&http->mutex);
+    for (kk_link *l = http->links; l != NULL; l = l->next) {
+        if (l->state == LINK_READING && !l->is_cut)
+            cut_link(l, 503, "Service Unavailable", http->handler.stopping_body);
+    }
+    (void)pthread_mutex_unlock(&http->mutex);
 }
 
 /* --- requests --- */
@@ -494,16 +510,29 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *connection,
     return go_on(http, exchange, connection);
 }
 
+/* The status that a request got which was cut before it was whole; 0: it was not. */
+static int end_request(kk_http *http, struct MHD_Connection *connection)
+{
+    const kk_link *l = link_of(connection);
+    set_state(http, connection, LINK_IDLE);
+    (void)pthread_mutex_lock(&http->mutex);
+    const int told = l != NULL ? l->told : 0;
+    (void)pthread_mutex_unlock(&http->mutex);
+    return told;
+}
+
 static void on_completed(void *user, struct MHD_Connection *connection, void **context,
                          enum MHD_RequestTerminationCode code)
 {
     kk_http *http = user;
     kk_http_exchange *exchange = *context;
-    set_state(http, connection, LINK_IDLE);
+    const int told = end_request(http, connection);
     if (exchange == NULL)
         return;
     *context = NULL;
     bool is_sent = code == MHD_REQUEST_TERMINATED_COMPLETED_OK;
+    if (exchange->status == 0)
+        exchange->status = told;
     kk_watch_remove(exchange);
     int status = kk_exchange_close(exchange, is_sent);
     if (exchange->is_checked) {

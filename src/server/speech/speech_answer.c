@@ -80,7 +80,9 @@ static int send_events(kk_speech_answer *answer, kokoro_error *err)
     kk_buf events = KK_BUF_INIT;
     int status = KOKORO_OK;
     kk_frame_deltas(&events, (kk_slice){answer->unframed.data, answer->unframed.len},
-                    &answer->words);
+                    (double)answer->n_framed / KOKORO_SAMPLE_RATE_HZ,
+                    (double)answer->n_samples / KOKORO_SAMPLE_RATE_HZ, &answer->words);
+    answer->n_framed = answer->n_samples;
     kk_buf_clear(&answer->unframed);
     if (events.failed)
         status = kk_fail_memory(err);
@@ -226,6 +228,8 @@ void kk_speech_answer_end(kk_speech_answer *answer, int status, const kokoro_sta
         kk_speech_entry_keep(answer->entry, NULL, stats->audio_s, identity);
     }
     if (answer->is_sending || status == KOKORO_CANCELLED) {
+        if (status != KOKORO_OK && status != KOKORO_CANCELLED)
+            kk_http_set_failure(answer->exchange, error.http_status);
         kk_http_end(answer->exchange, is_whole);
         return;
     }

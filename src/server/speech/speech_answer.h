@@ -42,6 +42,7 @@ typedef struct kk_speech_answer {
     bool is_too_long;     /* they were more */
     bool has_no_room;     /* they were more than the others' answers leave */
     uint64_t n_samples;   /* taken so far */
+    uint64_t n_framed;    /* of those, before what waits in `unframed` */
     double queue_ms;      /* waited for a worker */
     double first_s;       /* kk_now_s of the first samples; 0: none yet */
 } kk_speech_answer;

@@ -5,6 +5,8 @@
 #include "base/utf8.h"
 #include "server/json.h"
 
+#include <math.h>
+
 /* Bytes of one event: some clients read lines of no more than 64 KB. A multiple of three, so that
  * only the last event of several has padding. */
 enum { DELTA_LEN = 24 << 10 };
@@ -52,28 +54,45 @@ void kk_frame_words_add(kk_frame_words *words, const kokoro_chunk *chunk)
     }
 }
 
-/* The words that wait go out with this. */
-static void append_words(kk_buf *dst, kk_frame_words *words)
+/* The first word that waits ended by then. */
+static bool has_word_until(const kk_frame_words *words, double until_s)
 {
-    kk_json_write(dst, json_incref(words->list));
-    dst->failed = dst->failed || words->failed || json_array_clear(words->list) != 0;
+    return words->list != NULL && json_array_size(words->list) > 0 &&
+           json_number_value(json_object_get(json_array_get(words->list, 0), "end")) <= until_s;
 }
 
-void kk_frame_deltas(kk_buf *dst, kk_slice bytes, kk_frame_words *words)
+/* The words that have ended by then go out with this. */
+static void append_words(kk_buf *dst, kk_frame_words *words, double until_s)
 {
-    bool has_words = words->list != NULL && json_array_size(words->list) > 0;
-    while (bytes.len > 0 || has_words) {
+    json_t *due = json_array();
+    while (has_word_until(words, until_s)) {
+        if (json_array_append(due, json_array_get(words->list, 0)) != 0)
+            words->failed = true;
+        (void)json_array_remove(words->list, 0);
+    }
+    kk_json_write(dst, due);
+    dst->failed = dst->failed || words->failed;
+}
+
+void kk_frame_deltas(kk_buf *dst, kk_slice bytes, double from_s, double to_s, kk_frame_words *words)
+{
+    const double bytes_per_s = to_s > from_s ? (double)bytes.len / (to_s - from_s) : 0.0;
+    double until_s = from_s;
+    while (bytes.len > 0 || has_word_until(words, INFINITY)) {
         const size_t len = bytes.len < DELTA_LEN ? bytes.len : DELTA_LEN;
+        if (len == bytes.len)
+            until_s = INFINITY; /* of the last one: all that were handed over with its sound */
+        else if (bytes_per_s > 0.0)
+            until_s += (double)len / bytes_per_s;
         kk_buf_append_str(dst, "data: {\"type\":\"speech.audio.delta\",\"audio\":\"");
         kk_base64_append(dst, bytes.data, len);
         kk_buf_append_char(dst, '"');
-        if (has_words) {
+        if (has_word_until(words, until_s)) {
             kk_buf_append_str(dst, ",\"timestamps\":");
-            append_words(dst, words);
+            append_words(dst, words, until_s);
         }
         kk_buf_append_str(dst, "}\n\n");
         bytes = (kk_slice){bytes.data + len, bytes.len - len};
-        has_words = false;
     }
 }
 
@@ -103,6 +122,6 @@ void kk_frame_object(kk_buf *dst, kk_slice bytes, const kk_speech_request *reque
     kk_buf_appendf(dst,
                    "\",\"format\":\"%s\",\"sample_rate\":%d,\"timestamps\":", request->codec->name,
                    kk_codec_rate_hz(request->codec, &request->encoding));
-    append_words(dst, words);
+    append_words(dst, words, INFINITY);
     kk_buf_append_char(dst, '}');
 }

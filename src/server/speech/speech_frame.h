@@ -26,9 +26,11 @@ void kk_frame_words_init(kk_frame_words *words, const kk_speech_request *request
 void kk_frame_words_fini(kk_frame_words *words);
 void kk_frame_words_add(kk_frame_words *words, const kokoro_chunk *chunk);
 
-/* Encoded bytes as events, with the words that wait in the first of them. Nothing where there are
+/* Encoded bytes, which are the sound from from_s to to_s, as events, each with the words that have
+ * ended when its share of that sound has; the last with all that wait. Nothing where there are
  * neither. */
-void kk_frame_deltas(kk_buf *dst, kk_slice bytes, kk_frame_words *words);
+void kk_frame_deltas(kk_buf *dst, kk_slice bytes, double from_s, double to_s,
+                     kk_frame_words *words);
 
 /* The last event. Its tokens are, in, the phonemes that the model got and, out, the 25 ms frames of
  * the n_samples of sound that came of them. */

@@ -425,7 +425,7 @@ static int load(kk_slice body, json_t **out, kk_api_error *error)
         return kk_api_fail(error, 400, NULL, "invalid_json",
                            "the body is nested deeper than %d levels", KK_JSON_MAX_DEPTH);
     (void)kk_json_take_no_memory();
-    *out = json_loadb(body.data, body.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &problem);
+    *out = json_loadb(body.data, body.len, KK_JSON_REQUEST | JSON_DECODE_ANY, &problem);
     /* Also of an object that is there: jansson drops a byte of a text for which it had no room. */
     if (kk_json_take_no_memory()) {
         json_decref(*out);

@@ -78,6 +78,13 @@ static bool is_over(void *user)
     return kk_http_is_gone(st->exchange) || atomic_load(&st->all->must_end);
 }
 
+/* The server ends, and nothing is spoken yet for which its client would wait: another server may
+ * do that, if he is told. */
+static bool is_too_late(const stream *st)
+{
+    return !st->answer.is_sending && kk_server_is_draining(st->server);
+}
+
 static struct timespec time_after(double seconds)
 {
     struct timespec until;
@@ -108,6 +115,8 @@ static int take_bytes(stream *st, double wait_s, kokoro_error *err)
         return kk_fail_memory(err);
     if (is_over(st))
         return kk_fail(err, KOKORO_CANCELLED, "the client is gone");
+    if (is_too_late(st))
+        return kk_fail(err, KOKORO_CANCELLED, "the server is stopping");
     if (kk_now_s() - st->came_s > KK_SPEECH_STREAM_IDLE_S)
         return kk_fail(err, KOKORO_CANCELLED, "no text came for %d seconds",
                        KK_SPEECH_STREAM_IDLE_S);
@@ -201,6 +210,16 @@ static int take_first_line(stream *st, kk_slice *line, kokoro_error *err)
     return status;
 }
 
+/* What ended the stream before it spoke: the server's end, or text that did not come. */
+static int fail_late(const stream *st, kk_api_error *error, const kokoro_error *err)
+{
+    if (!is_too_late(st))
+        return kk_api_fail(error, 408, NULL, "request_timeout", "%s", err->message);
+    (void)kk_api_fail(error, 503, NULL, "shutting_down", "%s", err->message);
+    error->retry_after_s = 5;
+    return error->http_status;
+}
+
 /* The first line; an empty body has none and says that nothing is to be spoken. 0, or the status in
  * *error. */
 static int read_request(stream *st, kk_api_error *error)
@@ -234,7 +253,7 @@ static int read_request(stream *st, kk_api_error *error)
     if (result == KOKORO_OK)
         return status;
     if (result == KOKORO_CANCELLED)
-        return kk_api_fail(error, 408, NULL, "request_timeout", "%s", err.message);
+        return fail_late(st, error, &err);
     kk_api_from_engine(error, &err, st->request.text_param);
     return error->http_status;
 }
@@ -262,14 +281,16 @@ static void refuse(stream *st, const kk_api_error *error)
 static void end_answer(stream *st, int status, const kokoro_error *err)
 {
     kk_api_error error;
-    const bool is_late = status == KOKORO_CANCELLED && !st->answer.is_sending && !is_over(st);
+    const bool is_late = status == KOKORO_CANCELLED && !is_over(st);
     if (status == KOKORO_BUSY) {
         (void)kk_speech_queue_refuse(st->server, &error);
         refuse(st, &error);
-    } else if (is_late) {
-        (void)kk_api_fail(&error, 408, NULL, "request_timeout", "%s", err->message);
+    } else if (is_late && !st->answer.is_sending) {
+        (void)fail_late(st, &error, err);
         send_refusal(st, &error);
     } else {
+        if (is_late)
+            kk_http_set_failure(st->exchange, 408);
         kk_speech_answer_end(&st->answer, status, &st->speech.stats, 0, err);
     }
 }

@@ -84,7 +84,7 @@ int kk_text_lines_read(kk_text_lines *lines, kk_slice line, kk_buf *dst, kokoro_
     kk_buf_clear(dst);
     (void)kk_json_take_no_memory();
     if (kk_json_depth(line) <= KK_JSON_MAX_DEPTH)
-        object = json_loadb(line.data, line.len, JSON_REJECT_DUPLICATES, &problem);
+        object = json_loadb(line.data, line.len, KK_JSON_REQUEST, &problem);
     if (object == NULL && kk_json_take_no_memory())
         return kk_fail_memory(err);
     int status = json_is_object(object)

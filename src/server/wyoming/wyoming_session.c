@@ -44,6 +44,7 @@ typedef struct speech {
     kk_text_feed feed;
     bool is_streamed; /* text still comes in, by events */
     bool has_audio;   /* audio-start was sent */
+    bool has_error;   /* a part of its text was refused, which was told */
     double begun_s;   /* kk_now_s */
     const char *name; /* of the event that began it */
 } speech;
@@ -188,6 +189,7 @@ static int take_event(session *s, speech *sp, const kk_wyoming_event *event, kok
         if (kk_wyoming_take_text(event->data, &text, &error) == 0)
             return kk_text_feed_add(&sp->feed, text, kk_now_s(), err);
         send_error(s, &error);
+        sp->has_error = true;
     } else if (strcmp(event->type, "synthesize-start") == 0) {
         (void)kk_api_fail(&error, 400, NULL, "invalid_event",
                           "a text is being streamed already; end it with synthesize-stop");
@@ -300,7 +302,7 @@ static void speak(session *s, speech *sp, kokoro_engine *engine)
     }
     if (status == KOKORO_BUSY)
         refuse_full(s);
-    else if (status != KOKORO_OK)
+    else if (status != KOKORO_OK && !(status == KOKORO_NO_SPEECH && sp->has_error))
         send_problem(s, &err, NULL);
     if (sp->has_audio)
         (void)kk_wyoming_link_send(&s->link, "audio-stop", KK_SLICE(""), KK_SLICE(""));
