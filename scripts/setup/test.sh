@@ -76,11 +76,11 @@ fetch_promtool() {
 }
 
 # A D-Bus and an mDNS responder for the tests of the announcement: unpacked into build/avahi, because the packages would
-# also start services. What they need besides is in every Debian.
+# also start services and make users. What they need besides is in every Debian.
 fetch_avahi() {
     local to=build/avahi package
     local -a packages=(avahi-daemon libavahi-core7 libavahi-client3 libavahi-common3 libdaemon0 dbus-daemon libdbus-1-3
-        libapparmor1 libcap2 libexpat1)
+        libapparmor1 libcap2 libexpat1 libnss-wrapper)
     export KOKORO_AVAHI=$root/$to
     [ ! -f "$to/.made" ] || return 0
     rm -rf "$to"

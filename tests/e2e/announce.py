@@ -56,6 +56,17 @@ def _libraries():
     return {"LD_LIBRARY_PATH": ":".join(found)} if _root() != Path("/") else {}
 
 
+def _as_user(directory):
+    """What a command is prefixed with, so that there is the user whom avahi-daemon looks for: whoever runs it."""
+    wrapper = next(_root().glob("usr/lib/*-linux-gnu*/libnss_wrapper.so"), None)
+    if wrapper is None:
+        return []  # the system's daemon has made one
+    users, groups = directory / "passwd", directory / "group"
+    users.write_text("avahi:x:0:0::/:/bin/false\n")
+    groups.write_text("avahi:x:0:\n")
+    return ["env", f"LD_PRELOAD={wrapper}", f"NSS_WRAPPER_PASSWD={users}", f"NSS_WRAPPER_GROUP={groups}"]
+
+
 def _private_run():
     """What a command is prefixed with, so that it has a /run of its own: a pid file of the machine's own daemon is there."""
     ways = [["unshare", "--mount"], ["unshare", "--user", "--map-root-user", "--mount"]]
@@ -74,6 +85,7 @@ class Network:
         self.settings.write_text(RESPONDER)
         self.log = (directory / "log").open("w+")
         self.bus = self.daemon = None
+        self.prefix = [*_private_run(), *_as_user(directory)]
         # What a program needs that shall speak with this bus.
         self.environment = {**_libraries(), "DBUS_SYSTEM_BUS_ADDRESS": f"unix:path={self.socket}"}
 
@@ -99,7 +111,7 @@ class Network:
 
     def start_daemon(self):
         before = self._read().count("Server startup complete")
-        self.daemon = self._start(*_private_run(), str(_root() / "usr/sbin/avahi-daemon"), "-f", str(self.settings),
+        self.daemon = self._start(*self.prefix, str(_root() / "usr/sbin/avahi-daemon"), "-f", str(self.settings),
                                   "--no-drop-root", "--no-chroot", "--no-rlimits", "--no-proc-title")
         self._wait(self.daemon, lambda: self._read().count("Server startup complete") > before,
                    "avahi-daemon does not start")
