@@ -82,11 +82,11 @@ fetch_avahi() {
     local -a packages=(avahi-daemon libavahi-core7 libavahi-client3 libavahi-common3 libdaemon0 dbus-daemon libdbus-1-3
         libapparmor1 libcap2 libexpat1 libnss-wrapper)
     export KOKORO_AVAHI=$root/$to
-    [ ! -f "$to/.made" ] || return 0
+    [ "$(cat "$to/.made" 2>/dev/null)" != "${packages[*]}" ] || return 0
     rm -rf "$to"
     mkdir -p "$to"
     (cd "$to" && apt-get download "${packages[@]}" && for package in *.deb; do dpkg-deb -x "$package" . || exit; done &&
-        rm -f -- *.deb && touch .made) >"$to.log" 2>&1 || { tail -n 3 "$to.log"; return 1; }
+        rm -f -- *.deb && printf '%s' "${packages[*]}" >.made) >"$to.log" 2>&1 || { tail -n 3 "$to.log"; return 1; }
 }
 
 # The official Node client, in build/node, of the release that tests/e2e/node pins.

@@ -15,7 +15,8 @@ typedef struct kk_announcement kk_announcement;
  * `log`. NO_MEMORY; that nothing can be announced is a warning. */
 int kk_announcement_start(kk_announcement **out, int port, unsigned interface, const kk_log *log,
                           kokoro_error *err);
-/* Tell that it is gone. NULL is allowed, as in the next two. */
+/* Tell that it is gone. A daemon that hangs and has not answered yet can hold this up for the 25 s
+ * of a call over D-Bus. NULL is allowed, as in the next two. */
 void kk_announcement_withdraw(kk_announcement *announcement);
 /* Withdraw, and set *announcement to NULL. */
 void kk_announcement_stop(kk_announcement **announcement);
