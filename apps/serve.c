@@ -195,6 +195,12 @@ int kk_app_serve(const kk_config *config)
                                  .follow = follow_settings,
                                  .log_request = log_request,
                                  .wake = on_loaded};
+    if (kk_config_bool(config, KK_SET_WYOMING_ANNOUNCE) &&
+        kk_config_int(config, KK_SET_WYOMING_PORT) == 0) {
+        kk_complain("KOKORO_WYOMING_ANNOUNCE (--wyoming-announce) tells of a port that is not "
+                    "open; set KOKORO_WYOMING_PORT (--wyoming-port) too, usually to 10200");
+        return KK_EXIT_USAGE;
+    }
     follow_settings(&m, config);
     kk_app_engine_options(config, &options.engine);
     options.engine.log = log_line;

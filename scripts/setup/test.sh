@@ -75,6 +75,20 @@ fetch_promtool() {
     rm -f "$to"/prometheus_*.deb "$to"/*.part
 }
 
+# A D-Bus and an mDNS responder for the tests of the announcement: unpacked into build/avahi, because the packages would
+# also start services and make users. What they need besides is in every Debian.
+fetch_avahi() {
+    local to=build/avahi package
+    local -a packages=(avahi-daemon libavahi-core7 libavahi-client3 libavahi-common3 libdaemon0 dbus-daemon libdbus-1-3
+        libapparmor1 libcap2 libexpat1 libnss-wrapper)
+    export KOKORO_AVAHI=$root/$to
+    [ "$(cat "$to/.made" 2>/dev/null)" != "${packages[*]}" ] || return 0
+    rm -rf "$to"
+    mkdir -p "$to"
+    (cd "$to" && apt-get download "${packages[@]}" && for package in *.deb; do dpkg-deb -x "$package" . || exit; done &&
+        rm -f -- *.deb && printf '%s' "${packages[*]}" >.made) >"$to.log" 2>&1 || { tail -n 3 "$to.log"; return 1; }
+}
+
 # The official Node client, in build/node, of the release that tests/e2e/node pins.
 make_node() {
     local to=build/node from=tests/e2e/node/package.json
@@ -114,6 +128,7 @@ KOKORO_GOLDEN_CASE=short step "tests of release, plain C" tests_at ref '^unit_(o
 step "clang-tidy" bash tests/tidy.sh build/release
 step "environment of the end-to-end tests" make_venv venv tests/e2e
 step "Node client of the end-to-end tests" make_node
+step "D-Bus and mDNS responder of the end-to-end tests" fetch_avahi
 fetch_promtool
 # What measures for minutes runs once, with the program that users have.
 KOKORO_E2E_SLOW=1 step "end to end, release" end_to_end release

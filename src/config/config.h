@@ -46,6 +46,8 @@
       "address of that port; default: that of KOKORO_HOST")                                        \
     X(WYOMING_WITHOUT_KEYS, "KOKORO_WYOMING_WITHOUT_KEYS", "", BOOL, 0, 0, "", "false", false,     \
       "let other machines use that port, whose protocol knows no keys, though keys are set")       \
+    X(WYOMING_ANNOUNCE, "KOKORO_WYOMING_ANNOUNCE", "wyoming-announce", BOOL, 0, 0, "", "false",    \
+      true, "tell the local network of that port by mDNS, so that Home Assistant finds it")        \
     X(API_KEYS_FILE, "KOKORO_API_KEYS_FILE", "", PATH, 0, 0, "", "", false,                        \
       "file of hashed keys, one of which a client must have; kokoro keys makes them")              \
     X(ALLOW_ORIGINS, "KOKORO_ALLOW_ORIGINS", "", TEXT, 0, 0, "", "", true,                         \

@@ -118,6 +118,7 @@ static bool is_of_the_start(enum kk_setting_id id)
         KK_SET_WYOMING_HOST,
         KK_SET_WYOMING_PORT,
         KK_SET_WYOMING_WITHOUT_KEYS,
+        KK_SET_WYOMING_ANNOUNCE,
         KK_SET_MAX_CONNECTIONS,
         KK_SET_MAX_CONNECTIONS_PER_ADDRESS,
     };

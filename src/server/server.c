@@ -366,15 +366,17 @@ static int start_http(kk_server *server, kokoro_error *err)
 static int start_wyoming(kk_server *server, kokoro_error *err)
 {
     const kk_config *config = server->options.config;
-    const char *host = kk_config_text(config, KK_SET_WYOMING_HOST);
-    const int port = (int)kk_config_int(config, KK_SET_WYOMING_PORT);
     const bool has_keys = kk_config_text(config, KK_SET_API_KEYS_FILE)[0] != '\0';
-    const bool loopback_only = has_keys && !kk_config_bool(config, KK_SET_WYOMING_WITHOUT_KEYS);
-    if (port == 0)
+    kk_wyoming_options options = {
+        .host = kk_config_text(config, KK_SET_WYOMING_HOST),
+        .port = (int)kk_config_int(config, KK_SET_WYOMING_PORT),
+        .loopback_only = has_keys && !kk_config_bool(config, KK_SET_WYOMING_WITHOUT_KEYS),
+        .announces = kk_config_bool(config, KK_SET_WYOMING_ANNOUNCE)};
+    if (options.port == 0)
         return KOKORO_OK;
-    if (host[0] == '\0')
-        host = kk_config_text(config, KK_SET_HOST);
-    int status = kk_wyoming_start(&server->wyoming, server, host, port, loopback_only, err);
+    if (options.host[0] == '\0')
+        options.host = kk_config_text(config, KK_SET_HOST);
+    int status = kk_wyoming_start(&server->wyoming, server, &options, err);
     if (status == KOKORO_OK && has_keys && !kk_wyoming_is_loopback(server->wyoming))
         kk_log_write(&server->log, KOKORO_LOG_WARNING,
                      "other machines can reach the Wyoming port, whose protocol knows no keys");

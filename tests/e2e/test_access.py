@@ -192,9 +192,10 @@ def test_sighup_changes_the_log_and_the_time_to_finish(tmp_path, start, needs_da
     server.wait_log("KOKORO_LOG_JSON is now 'true'")
     wait_until(lambda: (server.get("/health"), server.log[-1])[1], lambda line: line.startswith('{"time":'), 10, "no JSON")
     assert json.loads(server.log[-1])["path"] == "/health"
-    settings("KOKORO_LOG_JSON=true", "KOKORO_DRAIN_S=1", "KOKORO_MAX_CONNECTIONS=99", "KOKORO_WYOMING_PORT=10201")
+    settings("KOKORO_LOG_JSON=true", "KOKORO_DRAIN_S=1", "KOKORO_MAX_CONNECTIONS=99", "KOKORO_WYOMING_PORT=10201",
+             "KOKORO_WYOMING_ANNOUNCE=true")
     server.wait_log("KOKORO_DRAIN_S is now '1'")
-    for name, value in (("KOKORO_MAX_CONNECTIONS", 99), ("KOKORO_WYOMING_PORT", 10201)):
+    for name, value in (("KOKORO_MAX_CONNECTIONS", 99), ("KOKORO_WYOMING_PORT", 10201), ("KOKORO_WYOMING_ANNOUNCE", "true")):
         assert json.loads(server.wait_log(f"{name} will be '{value}' from the next start on"))["level"] == "warning"
     with pytest.raises(OSError):
         socket.create_connection((server.host, 10201), timeout=5).close()

@@ -459,7 +459,8 @@ def test_off_by_default(start, needs_data):
     running = start("--port", "0").wait_bound()
     assert running.status()["wyoming"] == {"enabled": False, "port": 0, "connections": 0,
                                            "peak_connections": 0, "speaking": 0, "accepted": 0,
-                                           "refused": 0}
+                                           "refused": 0,
+                                           "announcement": {"name": "", "reason": "KOKORO_WYOMING_ANNOUNCE is false"}}
     assert running.stop() == 0
 
 

@@ -1,3 +1,4 @@
+#define _DEFAULT_SOURCE /* getifaddrs */
 /* listen.c - a listening socket, made here so that its failures can be told in plain words. */
 #include "server/http/listen.h"
 
@@ -6,6 +7,8 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ifaddrs.h>
+#include <net/if.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -117,6 +120,40 @@ int kk_listen_named(kk_listener *out, const char *host, int port, const kk_liste
         number = try_address(out, at);
     freeaddrinfo(found);
     return number == 0 ? KOKORO_OK : fail_listen(err, host, port, names, number);
+}
+
+static bool is_same_address(const struct sockaddr_storage *a, const struct sockaddr *b)
+{
+    struct sockaddr_in x4, y4;
+    struct sockaddr_in6 x6, y6;
+    if (b == NULL || b->sa_family != a->ss_family)
+        return false;
+    if (b->sa_family == AF_INET) {
+        memcpy(&x4, a, sizeof(x4));
+        memcpy(&y4, b, sizeof(y4));
+        return x4.sin_addr.s_addr == y4.sin_addr.s_addr;
+    }
+    if (b->sa_family != AF_INET6)
+        return false;
+    memcpy(&x6, a, sizeof(x6));
+    memcpy(&y6, b, sizeof(y6));
+    return memcmp(&x6.sin6_addr, &y6.sin6_addr, sizeof(x6.sin6_addr)) == 0;
+}
+
+unsigned kk_listen_interface(const kk_listener *listener)
+{
+    struct sockaddr_storage address;
+    socklen_t len = sizeof(address);
+    struct ifaddrs *all = NULL;
+    unsigned index = 0;
+    if (getsockname(listener->fd, (struct sockaddr *)&address, &len) != 0 || getifaddrs(&all) != 0)
+        return 0;
+    for (const struct ifaddrs *at = all; at != NULL && index == 0; at = at->ifa_next) {
+        if (is_same_address(&address, at->ifa_addr))
+            index = if_nametoindex(at->ifa_name);
+    }
+    freeifaddrs(all);
+    return index;
 }
 
 unsigned kk_raise_descriptors(unsigned n_connections)

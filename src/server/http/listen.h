@@ -26,6 +26,9 @@ typedef struct kk_listen_names {
 int kk_listen_named(kk_listener *out, const char *host, int port, const kk_listen_names *names,
                     kokoro_error *err);
 
+/* The network interface whose address it is bound to; 0: all of them, or it cannot be told. */
+unsigned kk_listen_interface(const kk_listener *listener);
+
 /* Raise the number of descriptors that this process may have, as far as it may, to hold
  * `n_connections` and all else; how many connections it can hold then. */
 unsigned kk_raise_descriptors(unsigned n_connections);

@@ -56,6 +56,7 @@ uint64_t kk_speech_settings(const kk_config *config)
         KK_SET_WYOMING_PORT,
         KK_SET_WYOMING_HOST,
         KK_SET_WYOMING_WITHOUT_KEYS,
+        KK_SET_WYOMING_ANNOUNCE,
         KK_SET_API_KEYS_FILE,
         KK_SET_ALLOW_ORIGINS,
         KK_SET_TRUSTED_PROXIES,

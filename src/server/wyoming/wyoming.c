@@ -8,6 +8,7 @@
 #include "base/status.h"
 #include "server/http/listen.h"
 #include "server/status/status.h"
+#include "server/wyoming/wyoming_announce.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,7 +31,8 @@ typedef struct place {
 struct kk_wyoming {
     struct kk_server *server;
     kk_listener listener;
-    int drain_pipe[2]; /* its writing end is closed to drain */
+    kk_announcement *announcement; /* NULL: not asked for */
+    int drain_pipe[2];             /* its writing end is closed to drain */
     atomic_bool must_end;
     atomic_size_t n_speaking;
     pthread_t acceptor;
@@ -163,8 +165,33 @@ static int open_pipe(kk_wyoming *w, kokoro_error *err)
     return KOKORO_OK;
 }
 
-int kk_wyoming_start(kk_wyoming **out, struct kk_server *server, const char *host, int port,
-                     bool loopback_only, kokoro_error *err)
+static int start_listening(kk_wyoming *w, const kk_wyoming_options *options, kokoro_error *err)
+{
+    const kk_listen_names names = {"--wyoming-port or KOKORO_WYOMING_PORT", "KOKORO_WYOMING_HOST"};
+    int status = kk_listen_named(&w->listener, options->host, options->port, &names, err);
+    if (status != KOKORO_OK)
+        return status;
+    if (options->loopback_only && !w->listener.is_loopback)
+        return kk_fail(err, KOKORO_INVALID,
+                       "the Wyoming protocol knows no keys, and other machines could reach its "
+                       "port on %s without one; set KOKORO_WYOMING_HOST to 127.0.0.1, or "
+                       "KOKORO_WYOMING_WITHOUT_KEYS to true to let them",
+                       options->host);
+    if (options->announces && w->listener.is_loopback)
+        return kk_fail(err, KOKORO_INVALID,
+                       "KOKORO_WYOMING_ANNOUNCE would tell the network of a port on %s, which no "
+                       "other machine can reach; set KOKORO_WYOMING_HOST to 0.0.0.0, or "
+                       "KOKORO_WYOMING_ANNOUNCE to false",
+                       options->host);
+    w->view.port = w->listener.port;
+    w->has_acceptor = pthread_create(&w->acceptor, NULL, accept_all, w) == 0;
+    if (!w->has_acceptor)
+        return kk_fail(err, KOKORO_NO_MEMORY, "the Wyoming server's thread cannot be made");
+    return KOKORO_OK;
+}
+
+int kk_wyoming_start(kk_wyoming **out, struct kk_server *server, const kk_wyoming_options *options,
+                     kokoro_error *err)
 {
     *out = NULL;
     kk_wyoming *w = kk_calloc(1, sizeof(*w));
@@ -174,21 +201,11 @@ int kk_wyoming_start(kk_wyoming **out, struct kk_server *server, const char *hos
     w->listener.fd = w->drain_pipe[0] = w->drain_pipe[1] = -1;
     w->has_mutex = pthread_mutex_init(&w->mutex, NULL) == 0;
     int status = w->has_mutex ? open_pipe(w, err) : kk_fail_memory(err);
-    const kk_listen_names names = {"--wyoming-port or KOKORO_WYOMING_PORT", "KOKORO_WYOMING_HOST"};
     if (status == KOKORO_OK)
-        status = kk_listen_named(&w->listener, host, port, &names, err);
-    if (status == KOKORO_OK && loopback_only && !w->listener.is_loopback)
-        status = kk_fail(err, KOKORO_INVALID,
-                         "the Wyoming protocol knows no keys, and other machines could reach its "
-                         "port on %s without one; set KOKORO_WYOMING_HOST to 127.0.0.1, or "
-                         "KOKORO_WYOMING_WITHOUT_KEYS to true to let them",
-                         host);
-    if (status == KOKORO_OK) {
-        w->view.port = w->listener.port;
-        w->has_acceptor = pthread_create(&w->acceptor, NULL, accept_all, w) == 0;
-        if (!w->has_acceptor)
-            status = kk_fail(err, KOKORO_NO_MEMORY, "the Wyoming server's thread cannot be made");
-    }
+        status = start_listening(w, options, err);
+    if (status == KOKORO_OK && options->announces)
+        status = kk_announcement_start(&w->announcement, w->listener.port,
+                                       kk_listen_interface(&w->listener), &server->log, err);
     if (status != KOKORO_OK)
         kk_wyoming_stop(&w);
     *out = w;
@@ -204,6 +221,7 @@ void kk_wyoming_drain(kk_wyoming *w)
 {
     if (w == NULL)
         return;
+    kk_announcement_withdraw(w->announcement);
     (void)pthread_mutex_lock(&w->mutex);
     if (w->drain_pipe[1] >= 0)
         (void)close(w->drain_pipe[1]);
@@ -247,6 +265,7 @@ void kk_wyoming_stop(kk_wyoming **wyoming)
     }
     if (w->drain_pipe[0] >= 0)
         (void)close(w->drain_pipe[0]);
+    kk_announcement_stop(&w->announcement);
     kk_free(w);
 }
 
@@ -263,11 +282,15 @@ void kk_wyoming_read(kk_wyoming *w, kk_wyoming_view *view)
 
 json_t *kk_status_wyoming(const kk_status *s)
 {
+    kk_wyoming *w = s->server->wyoming;
     kk_wyoming_view view;
-    kk_wyoming_read(s->server->wyoming, &view);
-    return json_pack("{s:b, s:i, s:o, s:o, s:o, s:o, s:o}", "enabled", view.port != 0, "port",
-                     view.port, "connections", kk_json_count(view.n_connections),
+    kk_announcement_view announced;
+    kk_wyoming_read(w, &view);
+    kk_announcement_read(w != NULL ? w->announcement : NULL, &announced);
+    return json_pack("{s:b, s:i, s:o, s:o, s:o, s:o, s:o, s:{s:s, s:s}}", "enabled", view.port != 0,
+                     "port", view.port, "connections", kk_json_count(view.n_connections),
                      "peak_connections", kk_json_count(view.peak_connections), "speaking",
                      kk_json_count(view.n_speaking), "accepted", kk_json_count(view.n_accepted),
-                     "refused", kk_json_count(view.n_refused));
+                     "refused", kk_json_count(view.n_refused), "announcement", "name",
+                     announced.name, "reason", announced.reason);
 }

@@ -22,10 +22,17 @@ enum {
     KK_WYOMING_EVENT_S = 30  /* an event must have come whole within this time */
 };
 
-/* Listen and answer. IO with a message that names the port; INVALID where other machines could
- * reach it and `loopback_only` is set; NO_MEMORY. */
-int kk_wyoming_start(kk_wyoming **out, struct kk_server *server, const char *host, int port,
-                     bool loopback_only, kokoro_error *err);
+typedef struct kk_wyoming_options {
+    const char *host;
+    int port;
+    bool loopback_only; /* refuse an address that other machines reach */
+    bool announces;     /* tell the network of the port; refuse one that no other machine reaches */
+} kk_wyoming_options;
+
+/* Listen and answer. IO with a message that names the port; INVALID where the address is refused;
+ * NO_MEMORY. */
+int kk_wyoming_start(kk_wyoming **out, struct kk_server *server, const kk_wyoming_options *options,
+                     kokoro_error *err);
 bool kk_wyoming_is_loopback(const kk_wyoming *wyoming);
 /* Accept no more; connections end as soon as they have nothing to say. NULL is allowed, as in the
  * next three. */
