@@ -12,7 +12,7 @@ enum {
 
 static const double RELEASE_S = 0.1;
 /* A sample beyond it is no sound: the whole window would be silent for an infinity. The quietest
- * voice brought to -10 LUFS at the volume 2 has a tenth of this. */
+ * voice (loudness.c) brought to -10 LUFS at the volume 2 has 14. */
 static const float LOUDEST = 64.0F;
 
 struct kk_limiter {
