@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 from audio import SHORT, loudness, lufs
-from conftest import error_of
+from conftest import error_of, wait_until
 from test_wyoming import SPOKEN, say, start_wyoming, talk
 
 TEXT = ("The museum opens at ten o'clock on weekdays and rather later on Sundays. "
@@ -149,6 +149,22 @@ def test_a_voice_that_was_never_measured(start, own_voices):
     error_of(server.post({"input": SHORT, "voice": "af_owm", "loudness": -20}), 400, "voice", "unknown_voice")
     off = server.post({"input": SHORT, "voice": "af_own", "loudness": 0, "response_format": "pcm"})
     assert off.content == plain.content
+    assert server.stop() == 0
+
+
+def test_while_the_model_is_closed(start, own_voices):
+    """The voice is looked at when the model is there again."""
+    server = start("--port", "0", environment={**own_voices, "KOKORO_UNLOAD_AFTER_S": "0.5"}).wait_ready()
+
+    def wait_closed():
+        wait_until(lambda: server.get("/health").json(), lambda body: body.get("model_loaded") is False, 60,
+                   "the model stays open")
+
+    body = {"input": SHORT, "response_format": "pcm", "sample_rate": 48000, "loudness": -35}
+    wait_closed()
+    assert lufs(server.post(body).content) == pytest.approx(-35, abs=2)
+    wait_closed()
+    error_of(server.post({**body, "voice": "af_own"}), 400, "loudness", "unknown_loudness")
     assert server.stop() == 0
 
 
