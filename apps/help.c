@@ -50,8 +50,9 @@ static const char *value_name(const kk_setting *setting)
 static void describe_setting(const kk_setting *setting, kk_buf *text)
 {
     kk_buf_append_str(text, setting->help);
-    for (const char *at = setting->choices; *at != '\0'; at += strspn(at, " ")) {
-        kk_buf_append_str(text, at == setting->choices ? ": " : ", ");
+    const char *choices = setting->type == KK_SETTING_CHOICE ? setting->choices : "";
+    for (const char *at = choices; *at != '\0'; at += strspn(at, " ")) {
+        kk_buf_append_str(text, at == choices ? ": " : ", ");
         kk_buf_append(text, at, strcspn(at, " |"));
         at += strcspn(at, " ");
     }

@@ -10,6 +10,7 @@ enum kk_say_option {
     KK_SAY_BITRATE,
     KK_SAY_SAMPLE_RATE,
     KK_SAY_VOLUME,
+    KK_SAY_LOUDNESS,
     KK_SAY_SPEED,
     KK_SAY_LANG,
     KK_SAY_SENTENCE_PAUSE,

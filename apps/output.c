@@ -116,6 +116,11 @@ int kk_output_open_player(kk_output **out, const kk_encoding *encoding, kokoro_e
     return KOKORO_OK;
 }
 
+void kk_output_set_gain(kk_output *output, double gain_db)
+{
+    output->encoding.gain_db = gain_db;
+}
+
 static int put(kk_output *output, const void *data, size_t len)
 {
     if (output->saved_errno != 0)

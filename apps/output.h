@@ -23,6 +23,9 @@ int kk_output_open(kk_output **out, const char *path, const kk_codec *codec,
  * has no place in `encoding`. */
 int kk_output_open_player(kk_output **out, const kk_encoding *encoding, kokoro_error *err);
 
+/* Before the first kk_output_write: the gain of kk_encoding, which is known late. */
+void kk_output_set_gain(kk_output *output, double gain_db);
+
 /* n_total: samples of the whole sound, so that its sizes are known; else KK_SAMPLES_UNKNOWN. */
 int kk_output_write(kk_output *output, const float *samples, size_t n, uint64_t n_total,
                     kokoro_error *err);

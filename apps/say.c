@@ -287,6 +287,26 @@ static int speak_once(say *s, size_t index)
     return KK_EXIT_OK;
 }
 
+/* From the command line it must be possible; a setting is for the voices that it can be for. */
+static int set_gain(say *s)
+{
+    const kk_config *config = &s->app->config;
+    const double lufs = kk_config_real(config, KK_SET_LOUDNESS);
+    double voice_lufs;
+    if (!(lufs < 0.0))
+        return KK_EXIT_OK;
+    int status = kokoro_voice_loudness(s->engine, s->request.voice, &voice_lufs, &s->error);
+    for (size_t i = 0; status == KOKORO_OK && i < s->n_outputs; i++)
+        kk_output_set_gain(s->outputs[i], lufs - voice_lufs);
+    if (status == KOKORO_OK)
+        return KK_EXIT_OK;
+    if (status != KOKORO_LOUDNESS || config->origin[KK_SET_LOUDNESS] == KK_FROM_OPTION)
+        return kk_complain_of(&s->error);
+    kk_complain("KOKORO_LOUDNESS is not followed by the voice %.80s, which was never measured",
+                s->request.voice);
+    return KK_EXIT_OK;
+}
+
 static int speak(say *s)
 {
     kokoro_options options;
@@ -296,7 +316,7 @@ static int speak(say *s)
         return kk_complain_of(&(kokoro_error){KOKORO_NO_MEMORY, "out of memory"});
     if (kokoro_open(&s->engine, &options, &s->error) != KOKORO_OK)
         return kk_complain_of_set_up(&s->error);
-    int status = KK_EXIT_OK;
+    int status = set_gain(s);
     for (size_t i = 0; status == KK_EXIT_OK && i < s->n_repeats; i++) {
         status = speak_once(s, i);
         /* The listener need not wait for the repeats. */

@@ -44,6 +44,7 @@ int kk_complain_of(const kokoro_error *err)
     case KOKORO_LANGUAGE:
     case KOKORO_SPEED:
     case KOKORO_PAUSES:
+    case KOKORO_LOUDNESS:
         return KK_EXIT_USAGE;
     default:
         return KK_EXIT_FAILED;

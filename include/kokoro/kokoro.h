@@ -49,6 +49,9 @@ extern "C" {
 #define KOKORO_SPEED_MIN 0.25
 #define KOKORO_SPEED_MAX 4.0
 #define KOKORO_PAUSE_MAX_S 10.0
+/* Of a loudness that speech is brought to, in LUFS. */
+#define KOKORO_LOUDNESS_MIN (-40.0)
+#define KOKORO_LOUDNESS_MAX (-10.0)
 
 #if defined(__GNUC__)
 #define KOKORO_API __attribute__((visibility("default")))
@@ -76,7 +79,8 @@ extern "C" {
     X(LANGUAGE, -13, "unknown or unsupported language")                                            \
     X(SPEED, -14, "speed out of range")                                                            \
     X(BUSY, -15, "busy")                                                                           \
-    X(PAUSES, -16, "the pauses are over a limit")
+    X(PAUSES, -16, "the pauses are over a limit")                                                  \
+    X(LOUDNESS, -17, "the loudness of the voice is not known")
 
 enum kokoro_status {
 #define KOKORO_X(name, value, text) KOKORO_##name = (value),
@@ -406,6 +410,15 @@ typedef struct kokoro_voice {
 /* Voices in alphabetical order. Strings live as long as the engine. */
 KOKORO_API size_t kokoro_voice_count(const kokoro_engine *engine);
 KOKORO_API int kokoro_get_voice(const kokoro_engine *engine, size_t index, kokoro_voice *out);
+
+/*
+ * How loud a voice or a blend (as in kokoro_request) speaks: integrated loudness of ITU-R BS.1770-4
+ * in LUFS, from a table of measured voices, so that it is known before the first sample.
+ * target - *lufs are the decibels that bring its speech to a target. VOICE: there is none of that
+ * name; LOUDNESS: it, or a part of the blend, was never measured; INVALID: no voices.
+ */
+KOKORO_API int kokoro_voice_loudness(const kokoro_engine *engine, const char *voice, double *lufs,
+                                     kokoro_error *err);
 
 /* List voices without opening a model: `fn` gets each; returns NOT_FOUND, BAD_DATA, IO. */
 KOKORO_API int kokoro_list_voices(const char *voices_path,

@@ -1,12 +1,13 @@
 /*
- * codec.c - stage 6: the table of formats, what all of them have in front (sample rate, volume),
- * and the life of an encoder.
+ * codec.c - stage 6: the table of formats, what all of them have in front (sample rate,
+ * loudness and volume), and the life of an encoder.
  */
 #include "codec/codec_impl.h"
 
 #include "base/alloc.h"
 #include "base/status.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -140,7 +141,7 @@ static int open_parts(kk_encoder *encoder, const kk_encoding *encoding, kokoro_e
         status = kk_codec_check(encoder->codec, encoding, &field, err);
     if (status != KOKORO_OK)
         return status;
-    encoder->volume = (float)encoding->volume;
+    encoder->factor = (float)(encoding->volume * pow(10.0, encoding->gain_db / 20.0));
     encoder->asked_hz = asked_hz;
     encoder->wished_hz = encoding->sample_rate_hz;
     encoder->sample_rate_hz = kk_codec_rate_hz(encoder->codec, encoding);
@@ -155,7 +156,7 @@ static int open_parts(kk_encoder *encoder, const kk_encoding *encoding, kokoro_e
         status = kk_resampler_open(&encoder->resampler, KOKORO_SAMPLE_RATE_HZ,
                                    encoder->sample_rate_hz, err);
     }
-    if (status == KOKORO_OK && encoder->volume > 1.0F)
+    if (status == KOKORO_OK && encoder->factor > 1.0F)
         status = kk_limiter_open(&encoder->limiter, encoder->sample_rate_hz, err);
     return status == KOKORO_OK ? ops->begin(encoder, err) : status;
 }
@@ -178,7 +179,7 @@ int kk_encoder_open(kk_encoder **out, const kk_codec *codec, const kk_encoding *
     return status;
 }
 
-/* At most BLOCK_SAMPLES of the format's rate, of their volume. */
+/* At most BLOCK_SAMPLES of the format's rate, as loud as they shall be. */
 static int give_block(kk_encoder *encoder, float *block, size_t n, kokoro_error *err)
 {
     for (size_t i = 0; i < n; i++) {
@@ -195,7 +196,7 @@ static int give(kk_encoder *encoder, const float *samples, size_t n, kokoro_erro
 {
     float block[BLOCK_SAMPLES];
     for (size_t i = 0; i < n; i++)
-        block[i] = samples[i] * encoder->volume;
+        block[i] = samples[i] * encoder->factor;
     if (encoder->limiter != NULL)
         n = kk_limiter_run(encoder->limiter, block, n);
     return give_block(encoder, block, n, err);

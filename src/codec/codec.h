@@ -2,7 +2,7 @@
  * codec.h - stage 6: pcm float to the bytes of a format, pushed to a sink. One encoder lives over a
  * whole answer:
  *
- *     samples 24 kHz → sample rate → volume, within [-1, 1] → format → sink
+ *     samples 24 kHz → sample rate → loudness and volume, within [-1, 1] → format → sink
  */
 #ifndef KK_CODEC_CODEC_H
 #define KK_CODEC_CODEC_H
@@ -35,13 +35,14 @@ typedef struct kk_encoding {
     int sample_rate_hz; /* of kk_sample_rates; 0: 24000. Opus is coded at 48000 always; of it this
                            says how wide the sound is, and what its head tells as the original */
     int bitrate_kbps;   /* 0: what suits the format */
-    double volume;      /* factor, 0 to KK_VOLUME_MAX; 1: as the model made it; above it peaks are
-                           turned down (limiter.h) */
+    double volume;      /* factor, 0 to KK_VOLUME_MAX; 1: as the model made it */
+    double gain_db;     /* what brings the voice to a loudness, besides the volume; 0: nothing. What
+                           both make too loud is turned down around its peaks (limiter.h) */
 } kk_encoding;
 
 #define KK_ENCODING_INIT                                                                           \
     {                                                                                              \
-        0, 0, 1.0                                                                                  \
+        0, 0, 1.0, 0.0                                                                             \
     }
 #define KK_VOLUME_MAX 2.0
 

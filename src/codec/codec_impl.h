@@ -18,8 +18,8 @@ struct kk_encoder {
     uint64_t n_announced;    /* of 24 kHz; KK_SAMPLES_UNKNOWN */
     uint64_t n_written;      /* of 24 kHz */
     kk_resampler *resampler; /* NULL: the rate stays */
-    float volume;
-    kk_limiter *limiter; /* NULL: the volume is 1 at most */
+    float factor;            /* volume and gain */
+    kk_limiter *limiter;     /* NULL: the factor is 1 at most */
 
     /* What the formats see. */
     int sample_rate_hz; /* of the samples that come */

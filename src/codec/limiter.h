@@ -1,5 +1,5 @@
 /*
- * limiter.h - keeps what a volume above 1 makes too loud within [-1, 1] without cutting tops off:
+ * limiter.h - keeps what a gain above 1 makes too loud within [-1, 1] without cutting tops off:
  * it looks 5 ms ahead and turns the sound down before a peak and slowly up again behind it.
  *
  *     need[n] = 1 / max(1, |x[n]|)

@@ -105,11 +105,14 @@ static int set(kk_config *config, enum kk_setting_id id, const char *value, cons
                            setting->min, setting->max, value);
         break;
     case KK_SETTING_REAL:
+        if (setting->choices[0] != '\0' && strcmp(value, setting->choices) == 0)
+            break;
         if (!kk_parse_real(value, &real) || real < (double)setting->min ||
             real > (double)setting->max)
             return kk_fail(err, KOKORO_INVALID,
-                           "%s must be a number from %lld to %lld, not '%.80s'", subject,
-                           setting->min, setting->max, value);
+                           "%s must be a number from %lld to %lld%s%s, not '%.80s'", subject,
+                           setting->min, setting->max, setting->choices[0] != '\0' ? " or " : "",
+                           setting->choices, value);
         break;
     case KK_SETTING_BOOL:
         if (!kk_parse_bool(value, &truth))

@@ -18,7 +18,8 @@
 /*
  * X(id, variable, option or "", type, min, max, choices, default, safe, help)
  * min and max are the range of an INT or REAL; choices are the words of a CHOICE, separated by
- * single spaces; behind a word may stand others for it, as in "manually|manual".
+ * single spaces; behind a word may stand others for it, as in "manually|manual". A REAL may have
+ * the one word that it can be besides its range.
  */
 #define KK_SETTING_MAP(X)                                                                          \
     X(HOME, "KOKORO_HOME", "home", PATH, 0, 0, "", "", false,                                      \
@@ -82,6 +83,8 @@
       "requests that may wait for their turn; more are refused with 429")                          \
     X(SKIP_SILENCE, "KOKORO_SKIP_SILENCE", "skip-silence", BOOL, 0, 0, "", "true", true,           \
       "leave out the silence before the first sound of a streamed answer")                         \
+    X(LOUDNESS, "KOKORO_LOUDNESS", "loudness", REAL, -40, -10, "0", "0", true,                     \
+      "loudness to bring every voice to, in LUFS (BS.1770), such as -16; 0: as the voice is")      \
     X(TRIM_AFTER_S, "KOKORO_TRIM_AFTER_S", "", REAL, 0, 86400, "", "10", true,                     \
       "seconds without speech after which the server gives memory back; 0: never")                 \
     X(UNLOAD_AFTER_S, "KOKORO_UNLOAD_AFTER_S", "", REAL, 0, 100000000, "", "0", true,              \
@@ -140,7 +143,7 @@ typedef struct kk_setting {
     const char *option;   /* "port" for --port; "" for none */
     enum kk_setting_type type;
     long long min, max;  /* of INT and REAL */
-    const char *choices; /* of CHOICE, "error warning info debug"; "" else */
+    const char *choices; /* of CHOICE, "error warning info debug"; of some REAL "0"; "" else */
     const char *def;
     bool safe; /* may be set by .env */
     const char *help;

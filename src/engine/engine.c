@@ -222,6 +222,18 @@ int kokoro_get_voice(const kokoro_engine *engine, size_t index, kokoro_voice *ou
     return KOKORO_OK;
 }
 
+int kokoro_voice_loudness(const kokoro_engine *engine, const char *voice, double *lufs,
+                          kokoro_error *err)
+{
+    kk_blend blend;
+    *lufs = 0.0;
+    if (engine->voices == NULL)
+        return kk_fail(err, KOKORO_INVALID, "this engine was opened for phonemes only");
+    int status = kk_blend_parse(
+        engine->voices, voice != NULL && voice[0] != '\0' ? voice : "af_heart", &blend, err);
+    return status == KOKORO_OK ? kk_blend_loudness(engine->voices, &blend, lufs, err) : status;
+}
+
 const char *kokoro_provider_name(size_t index)
 {
     return index < KK_N_PROVIDERS ? kk_providers[index]->name : NULL;

@@ -46,6 +46,7 @@ void kk_api_from_engine(kk_api_error *error, const kokoro_error *err, const char
         {KOKORO_VOICE, 400, "voice", "unknown_voice"},
         {KOKORO_LANGUAGE, 400, "lang", "unknown_language"},
         {KOKORO_SPEED, 400, "speed", "invalid_speed"},
+        {KOKORO_LOUDNESS, 400, "loudness", "unknown_loudness"},
         {KOKORO_PAUSES, 400, NULL, "invalid_pause"}, /* of which of the two is in the sentence */
         {KOKORO_NO_MEMORY, 503, NULL, "out_of_memory"},
         {KOKORO_BAD_MODEL, 503, NULL, "model_unavailable"},

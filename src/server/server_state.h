@@ -107,6 +107,7 @@ struct kk_server {
     kk_reload reload;
     struct json_t *providers; /* what is on this machine, made once; NULL until then */
     bool is_draining, must_end, must_reload;
+    bool has_told_loudness; /* that a voice is not brought to KOKORO_LOUDNESS */
     kk_watchdog watchdog;
     pthread_cond_t end; /* must_end was set */
 };

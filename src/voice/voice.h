@@ -17,7 +17,12 @@
 
 #include <stddef.h>
 
-enum { KK_STYLE_SIZE = 256, KK_VOICE_ROWS = KOKORO_MAX_PHONEMES, KK_BLEND_MAX = 16 };
+enum {
+    KK_STYLE_SIZE = 256,
+    KK_VOICE_ROWS = KOKORO_MAX_PHONEMES,
+    KK_BLEND_MAX = 16,
+    KK_N_MEASURED_VOICES = 54 /* whose loudness is known: those of Kokoro-82M 1.0 */
+};
 
 typedef struct kk_voices kk_voices;
 
@@ -43,5 +48,8 @@ int kk_blend_language(const kk_voices *voices, const kk_blend *blend, enum kk_la
 /* style[256] for a chunk of n_phonemes (1 to 510). */
 void kk_blend_style(const kk_voices *voices, const kk_blend *blend, size_t n_phonemes,
                     float style[KK_STYLE_SIZE]);
+/* Integrated loudness of its speech, in LUFS. LOUDNESS: a voice that was never measured. */
+int kk_blend_loudness(const kk_voices *voices, const kk_blend *blend, double *lufs,
+                      kokoro_error *err);
 
 #endif

@@ -84,6 +84,42 @@ class Say(cli.Case):
         flac = (self.dir / "a.flac").read_bytes()
         self.assertEqual(int.from_bytes(flac[21:26], "big") & (1 << 36) - 1, (len(data) - 44) // 2)
 
+    def test_one_gain_for_all_of_it(self):
+        def samples(*options):
+            data = self.say(PARAGRAPHS, "--format", "pcm", *options).stdout
+            return [value for (value,) in struct.iter_unpack("<h", data)]
+
+        def factor(of, plain):
+            """By which each sample was multiplied."""
+            ratio = sum(a * b for a, b in zip(plain, of)) / sum(a * a for a in plain)
+            self.assertEqual(len(of), len(plain))
+            self.assertLessEqual(max(abs(ratio * a - b) for a, b in zip(plain, of)), 1)
+            return ratio
+
+        plain = samples()
+        quiet = factor(samples("--loudness", "-36"), plain)
+        self.assertAlmostEqual(factor(samples("--loudness", "-30"), plain) / quiet, 10 ** 0.3, delta=0.01)
+        self.assertAlmostEqual(factor(samples("--loudness", "-30", "--volume", "0.5"), plain) / quiet,
+                               10 ** 0.3 / 2, delta=0.01)
+        self.assertEqual(samples("--loudness", "0"), plain)
+        self.env["KOKORO_LOUDNESS"] = "-36"
+        self.assertAlmostEqual(factor(samples(), plain), quiet, delta=1e-6)
+        self.assertEqual(samples("--loudness", "0"), plain)
+
+    def test_a_voice_that_was_never_measured(self):
+        os.mkdir(self.dir / "own")
+        source = os.path.join(self.env["KOKORO_HOME"], "sources", "voices", "af_heart.bin")
+        os.symlink(source, self.dir / "own" / "af_own.bin")
+        self.run_kokoro("pack", "voices", "own", "own.pack")
+        options = ("Hi.", "--voices", "own.pack", "--voice", "af_own")
+        self.check_fails(2, "the voice af_own was never measured", "say", *options, "-o", "a.wav", "--loudness", "-20")
+        self.check_only("own", "own.pack")
+        plain = self.say(*options).stdout
+        self.env["KOKORO_LOUDNESS"] = "-30"
+        done = self.say(*options)
+        self.assertEqual(done.stdout, plain)
+        self.assertIn("KOKORO_LOUDNESS is not followed by the voice af_own", done.stderr)
+
     def test_captions(self):
         text = "It costs $5 & more, \u201cI think\u201d. A <second> one.\n\nThere."
         for ending in ("json", "srt", "VTT"):

@@ -78,7 +78,10 @@ class Mistakes(cli.Case):
                 ("44100 or 48000 Hz, not 11025", "-o", "a.ogg", "--sample-rate", "11025"),
                 ("--sample-rate must be a whole number", "--sample-rate", "0"),
                 ("--volume: the volume must be from 0 to 2, not 3", "--volume", "3"),
-                ("--volume must be a number from 0 to 2", "--volume", "loud")):
+                ("--volume must be a number from 0 to 2", "--volume", "loud"),
+                ("--loudness must be a number from -40 to -10 or 0, not 'loud'", "--loudness", "loud"),
+                ("-10 or 0, not '-9'", "--loudness", "-9"), ("or 0, not '16'", "--loudness=16"),
+                ("or 0, not 'nan'", "--loudness", "nan"), ("needs a value", "--loudness")):
             self.check_fails(2, has, "say", "hello", *options)
         self.check_only()
 

@@ -210,6 +210,8 @@ def test_fields_of_clients(server):
     ({"text": SHORT, "bitrate": 64}, "bitrate"),
     ({"input": SHORT, "sample_rate": 11025}, "sample_rate"),
     ({"input": SHORT, "volume": 2.5}, "volume"),
+    ({"input": SHORT, "loudness": -5}, "loudness"),
+    ({"input": SHORT, "loudness": "-16"}, "loudness"),
     ({"input": SHORT, "stream_format": "ws"}, "stream_format"),
     ({"input": "word " * 25000}, "input"),
 ])

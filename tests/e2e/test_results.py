@@ -146,6 +146,7 @@ OPTIONS = [
     {"sample_rate": 16000},
     {"bitrate": 64},
     {"volume": 0.5},
+    {"loudness": -16},
     {"stream": False},
     {"stream_format": "sse"},
     {"timestamps": True},

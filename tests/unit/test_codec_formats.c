@@ -153,7 +153,7 @@ static double snr_of(const char *format, const kk_encoding *encoding)
 TEST(the_sound_comes_back)
 {
     for (const int *rate = kk_sample_rates; *rate != 0; rate++) {
-        const kk_encoding encoding = {*rate, 0, 1.0};
+        const kk_encoding encoding = {*rate, 0, 1.0, 0.0};
         CHECK(snr_of("wav", &encoding) > 80.0);
         CHECK(snr_of("flac", &encoding) > 80.0);
         CHECK(!has_mp3 || snr_of("mp3", &encoding) > 50.0);
@@ -163,7 +163,7 @@ TEST(the_sound_comes_back)
 
 TEST(more_bits_are_nearer)
 {
-    const kk_encoding low = {0, 32, 1.0}, high = {0, 160, 1.0};
+    const kk_encoding low = {0, 32, 1.0, 0.0}, high = {0, 160, 1.0, 0.0};
     CHECK(!has_mp3 || snr_of("mp3", &high) > snr_of("mp3", &low) + 3.0);
     CHECK(snr_of("opus", &high) > snr_of("opus", &low) + 3.0);
 }
@@ -199,7 +199,7 @@ TEST(flac_says_how_long_it_is)
     enum { N = 5000 };
     float *sound = make_sound(N);
     kk_buf known = KK_BUF_INIT, unknown = KK_BUF_INIT;
-    const kk_encoding at_8000 = {8000, 0, 1.0};
+    const kk_encoding at_8000 = {8000, 0, 1.0, 0.0};
     CHECK_INT(encode_whole("flac", &at_8000, N, sound, N, &known), KOKORO_OK);
     CHECK_INT(flac_total((unsigned char *)known.data), 1667);
     CHECK_INT(encode_whole("flac", &plain, KK_SAMPLES_UNKNOWN, sound, N, &unknown), KOKORO_OK);
@@ -218,7 +218,7 @@ TEST(heads_tell_the_length_afterwards)
         kk_encoder *encoder = NULL;
         kk_buf bytes = KK_BUF_INIT, known = KK_BUF_INIT;
         unsigned char head[KK_HEAD_MAX];
-        const kk_encoding encoding = {16000, 0, 1.0};
+        const kk_encoding encoding = {16000, 0, 1.0, 0.0};
         decoded d;
         if (!is_made(formats[f]))
             continue;
@@ -298,7 +298,7 @@ TEST(pieces_do_not_matter)
     float *sound = make_sound(N);
     for (size_t f = 0; f < N_FORMATS; f++) {
         for (size_t r = 0; is_made(formats[f]) && r < sizeof(rates) / sizeof(rates[0]); r++) {
-            const kk_encoding encoding = {rates[r], 0, 1.5};
+            const kk_encoding encoding = {rates[r], 0, 1.5, 0.0};
             kk_buf whole = KK_BUF_INIT;
             CHECK_INT(encode_whole(formats[f], &encoding, KK_SAMPLES_UNKNOWN, sound, N, &whole), 0);
             if (is(formats[f], "opus"))
@@ -324,7 +324,7 @@ TEST(opus_tells_the_rate_that_was_asked_for)
     enum { N = 24001 };
     float *sound = make_sound(N);
     for (const int *rate = kk_sample_rates; *rate != 0; rate++) {
-        const kk_encoding encoding = {*rate, 0, 1.0};
+        const kk_encoding encoding = {*rate, 0, 1.0, 0.0};
         kk_buf bytes = KK_BUF_INIT;
         decoded d;
         CHECK_INT(encode_whole("opus", &encoding, N, sound, N, &bytes), KOKORO_OK);
@@ -427,13 +427,35 @@ TEST(volume_is_a_factor)
                  {1.0, {0, 8192, -16384, 24575, -29490, 0, 32767}}};
     for (size_t k = 0; k < sizeof(table) / sizeof(table[0]); k++) {
         kk_buf bytes = KK_BUF_INIT;
-        const kk_encoding encoding = {0, 0, table[k].volume};
+        const kk_encoding encoding = {0, 0, table[k].volume, 0.0};
         CHECK_INT(encode_whole("pcm", &encoding, 7, samples, 7, &bytes), KOKORO_OK);
         CHECK_INT(bytes.len, 14);
         for (size_t i = 0; i < 7 && bytes.len == 14; i++) {
             const unsigned char *p = (const unsigned char *)bytes.data + 2 * i;
             /* Half a step either way where a product is rounded; 0 times infinity is no number. */
             CHECK_NEAR((int16_t)(p[0] | p[1] << 8), table[k].want[i], 1.0);
+        }
+        kk_buf_fini(&bytes);
+    }
+}
+
+/* Decibels, to a thousandth of the whole range: 20 log10 2 are twice. */
+TEST(gain_is_in_decibels_and_the_volume_on_top)
+{
+    const float samples[] = {0.0F, 0.25F, -0.5F, 0.45F};
+    static const struct {
+        double volume, gain_db, factor;
+    } table[] = {{1.0, -20.0, 0.1},     {1.0, -6.0205999, 0.5}, {1.0, 6.0205999, 2.0},
+                 {0.5, 6.0205999, 1.0}, {2.0, -6.0205999, 1.0}, {0.0, 20.0, 0.0}};
+    for (size_t k = 0; k < sizeof(table) / sizeof(table[0]); k++) {
+        kk_buf bytes = KK_BUF_INIT;
+        const kk_encoding encoding = {0, 0, table[k].volume, table[k].gain_db};
+        CHECK_INT(encode_whole("pcm", &encoding, 4, samples, 4, &bytes), KOKORO_OK);
+        CHECK_INT(bytes.len, 8);
+        for (size_t i = 0; i < 4 && bytes.len == 8; i++) {
+            const unsigned char *p = (const unsigned char *)bytes.data + 2 * i;
+            CHECK_NEAR((int16_t)(p[0] | p[1] << 8), 32767.0 * table[k].factor * (double)samples[i],
+                       1.0);
         }
         kk_buf_fini(&bytes);
     }
@@ -469,7 +491,7 @@ TEST(too_loud_is_turned_down_and_not_cut_off)
         samples[i] = (float)((i < N / 2 ? 0.4 : 0.9) *
                              sin(2.0 * 3.14159265358979323846 * 500.0 * (double)i / N));
     for (size_t k = 0; samples != NULL && k < 3; k++) {
-        const kk_encoding encoding = {rates[k], 0, 2.0};
+        const kk_encoding encoding = {rates[k], 0, 2.0, 0.0};
         const size_t n = (size_t)rates[k];
         kk_buf bytes = KK_BUF_INIT, parts = KK_BUF_INIT;
         CHECK_INT(encode_whole("pcm", &encoding, N, samples, N, &bytes), KOKORO_OK);
@@ -495,12 +517,32 @@ TEST(too_loud_is_turned_down_and_not_cut_off)
     free(samples);
 }
 
+/* The most that a loudness and a volume can ask for: still turned down, not cut off. */
+TEST(a_gain_above_one_goes_through_the_limiter)
+{
+    enum { N = 24000 };
+    float *samples = calloc(N, sizeof(*samples));
+    CHECK(samples != NULL);
+    for (size_t i = 0; samples != NULL && i < N; i++)
+        samples[i] = (float)(0.9 * sin(2.0 * 3.14159265358979323846 * 500.0 * (double)i / N));
+    for (double gain_db = 6.0; samples != NULL && gain_db < 25.0; gain_db += 18.0) {
+        const kk_encoding encoding = {0, 0, 2.0, gain_db};
+        kk_buf bytes = KK_BUF_INIT;
+        CHECK_INT(encode_whole("pcm", &encoding, N, samples, N, &bytes), KOKORO_OK);
+        CHECK_INT(bytes.len, 2 * N);
+        CHECK_NEAR(amplitude(&bytes, N / 2, N * 9 / 10, 500.0, N), 0.99, 0.02);
+        CHECK(amplitude(&bytes, N / 2, N * 9 / 10, 1500.0, N) < 0.005);
+        kk_buf_fini(&bytes);
+    }
+    free(samples);
+}
+
 /* Also shorter than what is looked ahead, and damaged. */
 TEST(a_loud_sound_of_any_length)
 {
     const float samples[] = {0.9F, -0.9F, NAN, INFINITY, 0.1F};
     for (size_t n = 0; n <= 5; n++) {
-        const kk_encoding encoding = {0, 0, 2.0};
+        const kk_encoding encoding = {0, 0, 2.0, 0.0};
         kk_buf bytes = KK_BUF_INIT;
         CHECK_INT(encode_whole("pcm", &encoding, n, samples, n, &bytes), KOKORO_OK);
         CHECK_INT(bytes.len, 2 * n);
@@ -518,26 +560,26 @@ TEST(what_can_be_chosen)
         int field; /* -1: it is fine */
         const char *has;
     } table[] = {
-        {"mp3", {0, 64, 1.0}, -1, ""},
-        {"mp3", {44100, 320, 1.0}, -1, ""},
-        {"mp3", {24000, 320, 1.0}, KK_ENCODING_BITRATE, "mp3 at 24000 Hz must be 8, 16,"},
-        {"mp3", {12000, 80, 1.0}, KK_ENCODING_BITRATE, "56 or 64 kbit/s, not 80"},
-        {"mp3", {48000, 24, 1.0}, KK_ENCODING_BITRATE, "must be 32, 40,"},
-        {"opus", {0, 6, 1.0}, -1, ""},
-        {"opus", {0, 257, 1.0}, KK_ENCODING_BITRATE, "from 6 to 256 kbit/s, not 257"},
-        {"opus", {22050, 0, 1.0}, -1, ""},
-        {"opus", {32000, 0, 1.0}, -1, ""},
-        {"opus", {44100, 0, 1.0}, -1, ""},
-        {"opus", {11025, 0, 1.0}, KK_ENCODING_SAMPLE_RATE, "44100 or 48000 Hz, not 11025"},
-        {"aac", {24000, 144, 1.0}, -1, ""},
-        {"aac", {24000, 145, 1.0}, KK_ENCODING_BITRATE, "from 16 to 144 kbit/s"},
-        {"aac", {8000, 49, 1.0}, KK_ENCODING_BITRATE, "aac at 8000 Hz must be from 16 to 48"},
-        {"flac", {0, 64, 1.0}, KK_ENCODING_BITRATE, "flac has no bitrate"},
-        {"wav", {0, 64, 1.0}, KK_ENCODING_BITRATE, "mp3, opus or aac"},
-        {"pcm", {11025, 0, 1.0}, KK_ENCODING_SAMPLE_RATE, "44100 or 48000 Hz, not 11025"},
-        {"pcm", {0, 0, -0.01}, KK_ENCODING_VOLUME, "from 0 to 2, not -0.01"},
-        {"mp3", {0, 0, NAN}, KK_ENCODING_VOLUME, "from 0 to 2"},
-        {"mp3", {-1, 0, 1.0}, KK_ENCODING_SAMPLE_RATE, "not -1"},
+        {"mp3", {0, 64, 1.0, 0.0}, -1, ""},
+        {"mp3", {44100, 320, 1.0, 0.0}, -1, ""},
+        {"mp3", {24000, 320, 1.0, 0.0}, KK_ENCODING_BITRATE, "mp3 at 24000 Hz must be 8, 16,"},
+        {"mp3", {12000, 80, 1.0, 0.0}, KK_ENCODING_BITRATE, "56 or 64 kbit/s, not 80"},
+        {"mp3", {48000, 24, 1.0, 0.0}, KK_ENCODING_BITRATE, "must be 32, 40,"},
+        {"opus", {0, 6, 1.0, 0.0}, -1, ""},
+        {"opus", {0, 257, 1.0, 0.0}, KK_ENCODING_BITRATE, "from 6 to 256 kbit/s, not 257"},
+        {"opus", {22050, 0, 1.0, 0.0}, -1, ""},
+        {"opus", {32000, 0, 1.0, 0.0}, -1, ""},
+        {"opus", {44100, 0, 1.0, 0.0}, -1, ""},
+        {"opus", {11025, 0, 1.0, 0.0}, KK_ENCODING_SAMPLE_RATE, "44100 or 48000 Hz, not 11025"},
+        {"aac", {24000, 144, 1.0, 0.0}, -1, ""},
+        {"aac", {24000, 145, 1.0, 0.0}, KK_ENCODING_BITRATE, "from 16 to 144 kbit/s"},
+        {"aac", {8000, 49, 1.0, 0.0}, KK_ENCODING_BITRATE, "aac at 8000 Hz must be from 16 to 48"},
+        {"flac", {0, 64, 1.0, 0.0}, KK_ENCODING_BITRATE, "flac has no bitrate"},
+        {"wav", {0, 64, 1.0, 0.0}, KK_ENCODING_BITRATE, "mp3, opus or aac"},
+        {"pcm", {11025, 0, 1.0, 0.0}, KK_ENCODING_SAMPLE_RATE, "44100 or 48000 Hz, not 11025"},
+        {"pcm", {0, 0, -0.01, 0.0}, KK_ENCODING_VOLUME, "from 0 to 2, not -0.01"},
+        {"mp3", {0, 0, NAN, 0.0}, KK_ENCODING_VOLUME, "from 0 to 2"},
+        {"mp3", {-1, 0, 1.0, 0.0}, KK_ENCODING_SAMPLE_RATE, "not -1"},
     };
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
         enum kk_encoding_field field;
@@ -563,7 +605,7 @@ TEST(bitrates_are_kept)
     enum { N = 48000 };
     float *sound = make_sound(N);
     for (size_t i = 0; i < sizeof(mp3) / sizeof(mp3[0]); i++) {
-        const kk_encoding encoding = {mp3[i][0], mp3[i][1], 1.0};
+        const kk_encoding encoding = {mp3[i][0], mp3[i][1], 1.0, 0.0};
         kk_buf bytes = KK_BUF_INIT;
         decoded d;
         CHECK_INT(encode_whole("mp3", &encoding, N, sound, N, &bytes), KOKORO_OK);
@@ -574,7 +616,7 @@ TEST(bitrates_are_kept)
         kk_buf_fini(&bytes);
     }
     for (int kbps = 6; kbps <= 256; kbps += 50) {
-        const kk_encoding encoding = {0, kbps, 1.0};
+        const kk_encoding encoding = {0, kbps, 1.0, 0.0};
         kk_buf bytes = KK_BUF_INIT;
         CHECK_INT(encode_whole("opus", &encoding, N, sound, N, &bytes), KOKORO_OK);
         /* It varies with the sound; pages and the head come on top. */
@@ -602,7 +644,7 @@ static int refuse(void *user, const void *data, size_t len)
 static int encode_into(const char *format, const float *sound, size_t n, kk_sink_fn *sink,
                        void *user)
 {
-    const kk_encoding encoding = {16000, 0, 1.0};
+    const kk_encoding encoding = {16000, 0, 1.0, 0.0};
     kk_encoder *encoder = NULL;
     int status = kk_encoder_open(&encoder, kk_codec_find(format), &encoding, KK_SAMPLES_UNKNOWN,
                                  sink, user, NULL);
@@ -698,7 +740,8 @@ TEST_MAIN(T(lengths), T(two_minutes), T(the_sound_comes_back), T(more_bits_are_n
           T(pieces_do_not_matter), T(opus_tells_the_rate_that_was_asked_for),
           T(opus_streams_have_numbers_of_their_own), T(sound_goes_out_early),
           T(a_beginning_is_the_beginning), T(volume_is_a_factor),
-          T(too_loud_is_turned_down_and_not_cut_off), T(a_loud_sound_of_any_length),
-          T(what_can_be_chosen), T(bitrates_are_kept), T(a_sink_can_stop_anywhere),
-          T(an_encoder_may_be_closed_at_any_time), T(memory_may_be_out_anywhere),
-          T(a_missing_library_is_named))
+          T(gain_is_in_decibels_and_the_volume_on_top),
+          T(a_gain_above_one_goes_through_the_limiter), T(too_loud_is_turned_down_and_not_cut_off),
+          T(a_loud_sound_of_any_length), T(what_can_be_chosen), T(bitrates_are_kept),
+          T(a_sink_can_stop_anywhere), T(an_encoder_may_be_closed_at_any_time),
+          T(memory_may_be_out_anywhere), T(a_missing_library_is_named))

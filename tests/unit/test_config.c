@@ -73,7 +73,8 @@ TEST(every_setting_is_whole)
         CHECK(setting->type != KK_SETTING_PATH || !setting->safe);
         bool is_number = setting->type == KK_SETTING_INT || setting->type == KK_SETTING_REAL;
         CHECK(is_number == (setting->min < setting->max));
-        CHECK((setting->type == KK_SETTING_CHOICE) == (setting->choices[0] != '\0'));
+        CHECK(setting->type == KK_SETTING_REAL ||
+              (setting->type == KK_SETTING_CHOICE) == (setting->choices[0] != '\0'));
         for (size_t k = 0; k < i; k++) {
             CHECK(strcmp(setting->variable, kk_settings[k].variable) != 0);
             CHECK(setting->option[0] == '\0' || strcmp(setting->option, kk_settings[k].option));
@@ -145,6 +146,15 @@ TEST(words_and_numbers_of_the_benchmark)
         {"KOKORO_MIN_IMPROVEMENT_PERCENT=2.5", "2.5", NULL, KK_SET_MIN_IMPROVEMENT_PERCENT},
         {"KOKORO_MAX_QUALITY_DB=-0.5", NULL, "must be a number from 0 to 100, not '-0.5'",
          KK_SET_MAX_QUALITY_DB},
+        {"KOKORO_LOUDNESS=-16.5", "-16.5", NULL, KK_SET_LOUDNESS},
+        {"KOKORO_LOUDNESS=0", "0", NULL, KK_SET_LOUDNESS},
+        {"KOKORO_LOUDNESS=", "0", NULL, KK_SET_LOUDNESS},
+        {"KOKORO_LOUDNESS=-5", NULL, "must be a number from -40 to -10 or 0, not '-5'",
+         KK_SET_LOUDNESS},
+        {"KOKORO_LOUDNESS=16", NULL, "must be a number from -40 to -10 or 0, not '16'",
+         KK_SET_LOUDNESS},
+        {"KOKORO_LOUDNESS=loud", NULL, "must be a number from -40 to -10 or 0, not 'loud'",
+         KK_SET_LOUDNESS},
         {"KOKORO_MAX_QUALITY_DB=nan", NULL, "must be a number from 0 to 100, not 'nan'",
          KK_SET_MAX_QUALITY_DB},
     };

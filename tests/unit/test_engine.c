@@ -93,6 +93,27 @@ TEST(an_engine_opens)
     CHECK_INT(kokoro_voice_count(engine), 54);
 }
 
+TEST(how_loud_a_voice_is_can_be_asked)
+{
+    NEED_DATA();
+    double first = 1.0, second = 1.0, both = 1.0, none = 1.0;
+    kokoro_error err = {0, ""};
+    CHECK_INT(kokoro_voice_loudness(engine, "bf_isabella", &first, &err), KOKORO_OK);
+    CHECK_INT(kokoro_voice_loudness(engine, "af_nova", &second, &err), KOKORO_OK);
+    CHECK_INT(kokoro_voice_loudness(engine, "af_nova(3)+bf_isabella(1)", &both, &err), KOKORO_OK);
+    CHECK(first - second > 8.0 && second > -30.0);
+    CHECK_NEAR(both, (first + 3.0 * second) / 4.0, 1e-5);
+    CHECK_INT(kokoro_voice_loudness(engine, "af_novo", &none, &err), KOKORO_VOICE);
+    CHECK_HAS(err.message, "did you mean af_nova?");
+    CHECK_NEAR(none, 0.0, 0.0);
+    kokoro_engine *phonemizer = NULL;
+    kokoro_options options;
+    kokoro_options_init(&options);
+    CHECK_INT(kokoro_open_phonemizer(&phonemizer, &options, NULL), KOKORO_OK);
+    CHECK_INT(kokoro_voice_loudness(phonemizer, "af_nova", &none, NULL), KOKORO_INVALID);
+    kokoro_close(&phonemizer);
+}
+
 static int speak_with(kokoro_engine *with, const char *text, sum *s)
 {
     kokoro_request request;
@@ -537,10 +558,10 @@ TEST(cached_files_are_named)
     }
 }
 
-TEST_MAIN(T(an_engine_opens), T(the_runtime_speaks_when_it_is_asked_for),
-          T(equal_requests_give_equal_samples), T(memory_is_given_back_and_measures_are_told),
-          T(a_sentence_is_spoken), T(sentences_join_without_a_click),
-          T(a_part_of_a_sentence_has_no_full_stop_at_its_seams),
+TEST_MAIN(T(an_engine_opens), T(how_loud_a_voice_is_can_be_asked),
+          T(the_runtime_speaks_when_it_is_asked_for), T(equal_requests_give_equal_samples),
+          T(memory_is_given_back_and_measures_are_told), T(a_sentence_is_spoken),
+          T(sentences_join_without_a_click), T(a_part_of_a_sentence_has_no_full_stop_at_its_seams),
           T(what_cannot_be_spoken_is_refused_before_any_sound),
           T(pauses_over_their_limit_are_refused_before_any_sound), T(the_caller_can_stop),
           T(threads_share_an_engine), T(every_failed_allocation_of_a_request_is_reported),

@@ -98,6 +98,33 @@ TEST(how_a_format_is_made)
     kk_speech_request_fini(&r);
 }
 
+TEST(loudness_is_asked_for_or_the_default)
+{
+    static const struct {
+        const char *body;
+        double lufs;
+        bool is_asked;
+    } table[] = {{"{\"input\":\"a\"}", -20.5, false},
+                 {"{\"text\":\"a\",\"loudness\":null}", -20.5, false},
+                 {"{\"input\":\"a\",\"loudness\":-16}", -16.0, true},
+                 {"{\"text\":\"a\",\"loudness\":-23.5}", -23.5, true},
+                 {"{\"input\":\"a\",\"loudness\":-40}", -40.0, true},
+                 {"{\"input\":\"a\",\"loudness\":-10.0}", -10.0, true},
+                 {"{\"input\":\"a\",\"loudness\":0}", 0.0, true}};
+    const kk_speech_limits loud = {
+        .max_chars = 40, .default_voice = "af_heart", .loudness_lufs = -20.5};
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        kk_speech_request r;
+        kk_api_error error;
+        CHECK_INT(kk_speech_request_parse(&r, kk_slice_of(table[i].body), &loud, &error), 0);
+        CHECK_NEAR(r.loudness_lufs, table[i].lufs, 0.0);
+        CHECK_INT(r.asks_loudness, table[i].is_asked);
+        CHECK_NEAR(r.encoding.gain_db, 0.0, 0.0); /* not before the voice is looked at */
+        CHECK_STR(r.others, "");
+        kk_speech_request_fini(&r);
+    }
+}
+
 TEST(null_is_absent)
 {
     kk_speech_request r;
@@ -189,6 +216,13 @@ TEST(bad_bodies)
         {"{\"input\":\"a\",\"volume\":\"loud\"}", 400, "volume", "invalid_type", "a number"},
         {"{\"input\":\"a\",\"volume\":-0.1}", 400, "volume", "invalid_value", "from 0 to 2"},
         {"{\"input\":\"a\",\"volume\":2.01}", 400, "volume", "invalid_value", "2.01"},
+        {"{\"input\":\"a\",\"loudness\":\"-16\"}", 400, "loudness", "invalid_type",
+         "a number, not a string"},
+        {"{\"input\":\"a\",\"loudness\":true}", 400, "loudness", "invalid_type", "a boolean"},
+        {"{\"input\":\"a\",\"loudness\":-9.9}", 400, "loudness", "invalid_loudness",
+         "from -40 to -10 LUFS, or 0 for the voice as it is, not -9.9"},
+        {"{\"text\":\"a\",\"loudness\":-40.5}", 400, "loudness", "invalid_loudness", "-40.5"},
+        {"{\"input\":\"a\",\"loudness\":16}", 400, "loudness", "invalid_loudness", "not 16"},
         {"{\"input\":\"a\",\"stream\":\"yes\"}", 400, "stream", "invalid_type", "true or false"},
         {"{\"input\":\"a\",\"stream_format\":\"ws\"}", 400, "stream_format",
          "unsupported_stream_format", "audio or sse"},
@@ -322,12 +356,13 @@ TEST(statuses_of_the_engine)
         int status, http_status;
         const char *param;
     } table[] = {
-        {KOKORO_BAD_TEXT, 400, "text"},  {KOKORO_NO_SPEECH, 400, "text"},
-        {KOKORO_VOICE, 400, "voice"},    {KOKORO_LANGUAGE, 400, "lang"},
-        {KOKORO_SPEED, 400, "speed"},    {KOKORO_NO_MEMORY, 503, "none"},
-        {KOKORO_PROVIDER, 500, "none"},  {KOKORO_INVALID, 500, "none"},
-        {KOKORO_BAD_MODEL, 503, "none"}, {KOKORO_BUSY, 429, "none"},
-        {KOKORO_TOO_LONG, 400, "text"},  {KOKORO_PAUSES, 400, "none"},
+        {KOKORO_BAD_TEXT, 400, "text"},     {KOKORO_NO_SPEECH, 400, "text"},
+        {KOKORO_VOICE, 400, "voice"},       {KOKORO_LANGUAGE, 400, "lang"},
+        {KOKORO_SPEED, 400, "speed"},       {KOKORO_NO_MEMORY, 503, "none"},
+        {KOKORO_PROVIDER, 500, "none"},     {KOKORO_INVALID, 500, "none"},
+        {KOKORO_BAD_MODEL, 503, "none"},    {KOKORO_BUSY, 429, "none"},
+        {KOKORO_TOO_LONG, 400, "text"},     {KOKORO_PAUSES, 400, "none"},
+        {KOKORO_LOUDNESS, 400, "loudness"},
     };
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
         kk_api_error error;
@@ -417,7 +452,7 @@ TEST(origins)
 }
 
 TEST_MAIN(T(openai_defaults), T(guide_defaults), T(every_field), T(how_a_format_is_made),
-          T(null_is_absent), T(bad_bodies), T(characters_are_counted_not_bytes),
-          T(deep_nesting_is_refused), T(names_of_openai), T(memory_may_be_out_anywhere),
-          T(errors_have_four_keys), T(statuses_of_the_engine),
+          T(loudness_is_asked_for_or_the_default), T(null_is_absent), T(bad_bodies),
+          T(characters_are_counted_not_bytes), T(deep_nesting_is_refused), T(names_of_openai),
+          T(memory_may_be_out_anywhere), T(errors_have_four_keys), T(statuses_of_the_engine),
           T(shown_text_is_cut_between_characters), T(hosts), T(origins))

@@ -61,6 +61,8 @@ TEST(what_changes_the_answer_changes_the_key)
         "{\"input\":\"Hello there.\",\"sample_rate\":16000}",
         "{\"input\":\"Hello there.\",\"bitrate\":64}",
         "{\"input\":\"Hello there.\",\"volume\":0.5}",
+        "{\"input\":\"Hello there.\",\"loudness\":-16}",
+        "{\"input\":\"Hello there.\",\"loudness\":-16.5}",
         "{\"input\":\"Hello there.\",\"stream\":false}",
         "{\"input\":\"Hello there.\",\"stream_format\":\"sse\"}",
         "{\"input\":\"Hello there.\",\"stream_format\":\"sse\",\"timestamps\":true}",
@@ -104,6 +106,32 @@ TEST(what_does_not_leaves_it)
     };
     for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++)
         check_same(same[i][0], same[i][1], true);
+}
+
+/* An answer at the server's loudness may be of a voice that has none, which whoever asks for one is
+ * refused. */
+TEST(the_default_loudness_is_told_from_one_asked_for)
+{
+    static const char plain[] = "{\"input\":\"Hi.\"}";
+    static const char asked[] = "{\"input\":\"Hi.\",\"loudness\":-16}";
+    const kk_speech_limits loud = {.max_chars = 1000,
+                                   .default_voice = "af_heart",
+                                   .skips_silence = true,
+                                   .loudness_lufs = -16};
+    const char *const bodies[] = {plain, plain, asked};
+    const kk_speech_limits *const all[] = {&limits, &loud, &loud};
+    kk_buf keys[3] = {KK_BUF_INIT, KK_BUF_INIT, KK_BUF_INIT};
+    for (size_t i = 0; i < 3; i++) {
+        kk_speech_request r;
+        kk_api_error error;
+        CHECK_INT(kk_speech_request_parse(&r, kk_slice_of(bodies[i]), all[i], &error), 0);
+        kk_speech_key(&keys[i], &r, 1, 1);
+        kk_speech_request_fini(&r);
+        for (size_t k = 0; k < i; k++)
+            CHECK(strcmp(kk_buf_str(&keys[i]), kk_buf_str(&keys[k])) != 0);
+    }
+    for (size_t i = 0; i < 3; i++)
+        kk_buf_fini(&keys[i]);
 }
 
 /* No part of a key can be made to look like two. */
@@ -173,6 +201,7 @@ TEST(settings_without_bearing_cost_no_hits)
                 {KK_SET_LOG_LEVEL, "debug"},
                 {KK_SET_THREADS, "3"},
                 {KK_SET_VOICE, "af_sky"},
+                {KK_SET_LOUDNESS, "-16"}, /* told by the request */
                 {KK_SET_TRIM_AFTER_S, "7"},
                 {KK_SET_UNLOAD_AFTER_S, "7"},
                 {KK_SET_CACHE_MAX_MB, "7"},
@@ -259,6 +288,6 @@ TEST(set_up)
 }
 
 TEST_MAIN(T(set_up), T(what_changes_the_answer_changes_the_key), T(what_does_not_leaves_it),
-          T(parts_cannot_be_smuggled), T(voices_as_they_are_heard),
-          T(settings_without_bearing_cost_no_hits), T(another_engine_or_file_is_another_identity),
-          T(every_allocation_may_fail))
+          T(the_default_loudness_is_told_from_one_asked_for), T(parts_cannot_be_smuggled),
+          T(voices_as_they_are_heard), T(settings_without_bearing_cost_no_hits),
+          T(another_engine_or_file_is_another_identity), T(every_allocation_may_fail))

@@ -1,10 +1,12 @@
 /* Voices: packing, mapping, blends; and every way a voices file can be damaged. */
 #include "check.h"
+#include "data.h"
 
 #include "base/alloc.h"
 #include "base/file.h"
 #include "voice/voice.h"
 
+#include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -91,6 +93,62 @@ TEST(a_blend_is_the_weighted_mean)
     enum kk_language language;
     CHECK_INT(kk_blend_language(voices, &blend, &language, NULL), KOKORO_OK);
     CHECK_INT(language, KK_LANG_EN_US);
+    kk_voices_close(&voices);
+}
+
+static double loudness_of(const kk_voices *voices, const char *expression)
+{
+    kk_blend blend;
+    double lufs = 1.0;
+    CHECK_INT(kk_blend_parse(voices, expression, &blend, NULL), KOKORO_OK);
+    CHECK_INT(kk_blend_loudness(voices, &blend, &lufs, NULL), KOKORO_OK);
+    return lufs;
+}
+
+TEST(a_blend_is_as_loud_as_the_weighted_mean)
+{
+    kk_voices *voices = open_three();
+    const double a = loudness_of(voices, "af_bella"), b = loudness_of(voices, "jf_alpha");
+    CHECK(fabs(a - b) > 0.2); /* or the rest shows nothing */
+    CHECK_NEAR(loudness_of(voices, "af_bella(3)"), a, 1e-9);
+    CHECK_NEAR(loudness_of(voices, "af_bella+jf_alpha"), (a + b) / 2.0, 1e-5);
+    CHECK_NEAR(loudness_of(voices, "af_bella(3)+jf_alpha"), (3.0 * a + b) / 4.0, 1e-5);
+    kk_voices_close(&voices);
+}
+
+TEST(a_voice_that_was_never_measured_is_named)
+{
+    kk_voices *voices = NULL;
+    kk_blend blend;
+    kokoro_error err = {KOKORO_OK, ""};
+    double lufs = 1.0;
+    write_voice("xf_own.bin", 1.0f, TABLE);
+    write_voice("af_bella.bin", 1.0f, TABLE);
+    CHECK_INT(kokoro_pack_voices(pack_path, dir, &err), KOKORO_OK);
+    remove_voice("xf_own.bin");
+    remove_voice("af_bella.bin");
+    CHECK_INT(kk_voices_open(&voices, pack_path, &err), KOKORO_OK);
+    CHECK_INT(kk_blend_parse(voices, "af_bella+xf_own", &blend, NULL), KOKORO_OK);
+    CHECK_INT(kk_blend_loudness(voices, &blend, &lufs, &err), KOKORO_LOUDNESS);
+    CHECK_HAS(err.message, "the voice xf_own was never measured");
+    CHECK_HAS(err.message, "leave the loudness out, or choose a volume");
+    CHECK_NEAR(lufs, 0.0, 0.0);
+    kk_voices_close(&voices);
+}
+
+/* Names differ, and none is missing: so there are no others either. */
+TEST(every_voice_that_set_up_installs_was_measured)
+{
+    char path[512];
+    kk_voices *voices = NULL;
+    kokoro_error err;
+    NEED(path, "voices/voices.pack");
+    CHECK_INT(kk_voices_open(&voices, path, &err), KOKORO_OK);
+    CHECK_INT(kk_voices_count(voices), KK_N_MEASURED_VOICES);
+    for (size_t i = 0; i < kk_voices_count(voices); i++) {
+        const double lufs = loudness_of(voices, kk_voices_get(voices, i).id);
+        CHECK(lufs > -35.0 && lufs < -10.0);
+    }
     kk_voices_close(&voices);
 }
 
@@ -210,5 +268,7 @@ TEST(set_up)
 
 TEST_MAIN(T(set_up), T(voices_are_packed_in_order),
           T(the_style_row_is_the_number_of_phonemes_less_one), T(a_blend_is_the_weighted_mean),
-          T(bad_expressions_are_named), T(a_voice_of_a_wrong_size_is_refused),
-          T(a_damaged_file_is_refused), T(every_failed_allocation_is_reported))
+          T(a_blend_is_as_loud_as_the_weighted_mean), T(a_voice_that_was_never_measured_is_named),
+          T(every_voice_that_set_up_installs_was_measured), T(bad_expressions_are_named),
+          T(a_voice_of_a_wrong_size_is_refused), T(a_damaged_file_is_refused),
+          T(every_failed_allocation_is_reported))

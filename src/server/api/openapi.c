@@ -117,6 +117,9 @@ static bool add_range(json_t *api, const char *field, double min, double max)
 {
     const json_t *fields = value_at(api, "components/schemas/SpeechFields/properties");
     json_t *schema = json_object_get(fields, field);
+    json_t *choices = json_object_get(schema, "anyOf");
+    if (choices != NULL) /* of which the first is the range */
+        schema = json_array_get(choices, 0);
     return json_object_set_new(schema, "minimum", json_real(min)) == 0 &&
            json_object_set_new(schema, "maximum", json_real(max)) == 0;
 }
@@ -173,6 +176,7 @@ static bool add_names(json_t *api, const kk_config *config)
            add_range(api, "sentence_pause", 0.0, KOKORO_PAUSE_MAX_S) &&
            add_range(api, "paragraph_pause", 0.0, KOKORO_PAUSE_MAX_S) &&
            add_range(api, "volume", 0.0, KK_VOLUME_MAX) &&
+           add_range(api, "loudness", KOKORO_LOUDNESS_MIN, KOKORO_LOUDNESS_MAX) &&
            put(json_array_get(value_at(api, "components/schemas/SpeechRequest/allOf"), 1),
                "properties/input", "maxLength", json_integer(max_chars)) &&
            put(json_array_get(value_at(api, "components/schemas/TextSpeechRequest/allOf"), 1),

@@ -12,6 +12,7 @@
 #include "base/utf8.h"
 #include "server/speech/speech_answer.h"
 #include "server/speech/speech_count.h"
+#include "server/speech/speech_loudness.h"
 #include "server/speech/speech_queue.h"
 
 typedef struct job {
@@ -66,6 +67,8 @@ static int speak(job *j, kokoro_stats *stats, kokoro_error *err)
     if (j->engine == NULL)
         j->engine = kk_server_need_engine(j->server, err);
     if (j->engine == NULL)
+        return err->status;
+    if (kk_speech_set_gain(j->server, j->engine, &j->request, err) != KOKORO_OK)
         return err->status;
     j->count.engine = j->engine;
     j->request.speak.cancelled = is_gone;
@@ -141,11 +144,13 @@ static int read_request(job *j, const kk_call *call, kk_api_error *error)
     const kk_speech_limits limits = {.max_chars =
                                          (size_t)kk_config_int(config, KK_SET_MAX_INPUT_CHARS),
                                      .default_voice = kk_config_text(config, KK_SET_VOICE),
-                                     .skips_silence = kk_config_bool(config, KK_SET_SKIP_SILENCE)};
+                                     .skips_silence = kk_config_bool(config, KK_SET_SKIP_SILENCE),
+                                     .loudness_lufs = kk_config_real(config, KK_SET_LOUDNESS)};
     kokoro_error err;
     int status = kk_speech_request_parse(&j->request, call->request->body, &limits, error);
     if (status == 0 && j->engine != NULL &&
-        kokoro_check_request(j->engine, &j->request.speak, &err) != KOKORO_OK) {
+        (kokoro_check_request(j->engine, &j->request.speak, &err) != KOKORO_OK ||
+         kk_speech_set_gain(j->server, j->engine, &j->request, &err) != KOKORO_OK)) {
         kk_api_from_engine(error, &err, j->request.text_param);
         status = error->http_status;
     }

@@ -74,6 +74,7 @@ uint64_t kk_speech_settings(const kk_config *config)
         KK_SET_TTFA_TARGET_MS,
         KK_SET_MAX_QUEUE,
         KK_SET_SKIP_SILENCE,
+        KK_SET_LOUDNESS,
         KK_SET_TRIM_AFTER_S,
         KK_SET_UNLOAD_AFTER_S,
         KK_SET_BENCHMARK_FREQUENCY,
@@ -186,6 +187,9 @@ void kk_speech_key(kk_buf *dst, const kk_speech_request *request, uint64_t ident
     add_text(dst, "type", request->content_type);
     kk_buf_appendf(dst, "rate %d\nbitrate %d\nvolume %.17g\n", request->encoding.sample_rate_hz,
                    request->encoding.bitrate_kbps, request->encoding.volume);
+    /* The gain follows from it, the voice and this program's table. A voice that has none in that
+     * is refused where it was asked for, and else as it is. */
+    kk_buf_appendf(dst, "loudness %.17g %d\n", request->loudness_lufs, request->asks_loudness);
     /* A streamed answer is made in pieces, a little different from the whole, and by default leaves
      * out the silence before the first sound: neither is served for the other. */
     kk_buf_appendf(dst, "streamed %d\nsilence %d\n", request->is_streamed, request->skips_silence);

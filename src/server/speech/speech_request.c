@@ -234,6 +234,26 @@ static int take_volume(const parse *p)
     return 0;
 }
 
+static int take_loudness(const parse *p)
+{
+    const json_t *value = field(p, "loudness");
+    p->out->loudness_lufs = p->limits->loudness_lufs;
+    if (value == NULL)
+        return 0;
+    if (!json_is_number(value))
+        return wrong_type(p, "loudness", "a number", value);
+    const double lufs = json_number_value(value);
+    if (!(lufs >= KOKORO_LOUDNESS_MIN && lufs <= KOKORO_LOUDNESS_MAX) &&
+        fpclassify(lufs) != FP_ZERO)
+        return kk_api_fail(p->error, 400, "loudness", "invalid_loudness",
+                           "'loudness' must be from %g to %g LUFS, or 0 for the voice as it is, "
+                           "not %g",
+                           KOKORO_LOUDNESS_MIN, KOKORO_LOUDNESS_MAX, lufs);
+    p->out->loudness_lufs = lufs;
+    p->out->asks_loudness = true;
+    return 0;
+}
+
 /* Raw samples say nothing of themselves, so that the type must. A type outlives its request: see
  * kk_http_response. */
 static int set_content_type(const parse *p)
@@ -363,6 +383,8 @@ static int take_fields(parse *p)
     if (status == 0)
         status = take_format(p);
     if (status == 0)
+        status = take_loudness(p);
+    if (status == 0)
         status = take_stream(p);
     if (status == 0)
         status = take_timestamps(p);
@@ -392,7 +414,7 @@ static int take_others(const parse *p)
         "lang",          "speed",        "response_format", "format",
         "sample_rate",   "bitrate",      "volume",          "stream",
         "stream_format", "timestamps",   "sentence_pause",  "paragraph_pause",
-        "skip_silence",  "instructions", "no_cache"};
+        "skip_silence",  "instructions", "no_cache",        "loudness"};
     json_t *rest = json_copy((json_t *)(uintptr_t)p->body);
     for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++)
         (void)json_object_del(rest, told[i]);

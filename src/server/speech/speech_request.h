@@ -17,12 +17,15 @@ enum kk_speech_frame { KK_FRAME_NONE, KK_FRAME_EVENTS, KK_FRAME_OBJECT };
 typedef struct kk_speech_request {
     kokoro_request speak;     /* its strings lie in the arena */
     const kk_codec *codec;    /* mp3 unless asked for ("input"); pcm ("text") */
-    kk_encoding encoding;     /* sample rate, bitrate, volume */
+    kk_encoding encoding;     /* sample rate, bitrate, volume; its gain once the voice is looked at
+                                 (speech_loudness.h) */
     const char *content_type; /* of the answer */
     enum kk_speech_frame frame;
     bool is_streamed;        /* true unless asked for ("input"); false ("text", one object) */
     bool has_instructions;   /* which the model cannot follow */
     size_t n_chars_in_front; /* white space that the client's text had before speak.text */
+    double loudness_lufs;    /* to bring the voice to; 0: as it is. The default unless asked for */
+    bool asks_loudness;      /* it was asked for, so that the voice must have one */
     bool no_cache;           /* the sound must be made anew */
     bool skips_silence;      /* before the first sound; the default unless asked for */
     const char *others;      /* the fields that nothing above tells, as JSON; "" for none */
@@ -34,6 +37,7 @@ typedef struct kk_speech_limits {
     size_t max_chars;          /* code points of the text */
     const char *default_voice; /* where the body names none */
     bool skips_silence;        /* of streamed answers, where the body does not say */
+    double loudness_lufs;      /* where the body does not say; 0: as the voice is */
     bool text_follows;         /* in OpenAI's form, without its text; the answer is a stream */
 } kk_speech_limits;
 

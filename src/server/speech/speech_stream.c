@@ -14,6 +14,7 @@
 #include "base/utf8.h"
 #include "server/speech/feed_speech.h"
 #include "server/speech/speech_answer.h"
+#include "server/speech/speech_loudness.h"
 #include "server/speech/speech_queue.h"
 #include "server/speech/text_lines.h"
 
@@ -229,6 +230,7 @@ static int read_request(stream *st, kk_api_error *error)
                                          (size_t)kk_config_int(config, KK_SET_MAX_INPUT_CHARS),
                                      .default_voice = kk_config_text(config, KK_SET_VOICE),
                                      .skips_silence = kk_config_bool(config, KK_SET_SKIP_SILENCE),
+                                     .loudness_lufs = kk_config_real(config, KK_SET_LOUDNESS),
                                      .text_follows = true};
     kokoro_error err = {.status = KOKORO_OK};
     kk_slice line = KK_SLICE("{}");
@@ -250,6 +252,8 @@ static int read_request(stream *st, kk_api_error *error)
         result = st->engine != NULL ? kokoro_check_request(st->engine, &st->request.speak, &err)
                                     : err.status;
     }
+    if (result == KOKORO_OK && status == 0)
+        result = kk_speech_set_gain(st->server, st->engine, &st->request, &err);
     if (result == KOKORO_OK)
         return status;
     if (result == KOKORO_CANCELLED)

@@ -24,6 +24,7 @@
 #include "base/status.h"
 #include "codec/codec.h"
 #include "server/speech/feed_speech.h"
+#include "server/speech/speech_loudness.h"
 #include "server/speech/speech_queue.h"
 #include "server/wyoming/wyoming_event.h"
 
@@ -138,6 +139,9 @@ static bool next_event(session *s, kk_wyoming_event *event)
 typedef struct speaker {
     session *session;
     speech *speech;
+    kk_encoder *encoder; /* of the loudness; gives bytes as an audio-chunk has them */
+    unsigned char bytes[2 * CHUNK];
+    size_t len;
 } speaker;
 
 static bool is_over(void *user)
@@ -147,31 +151,55 @@ static bool is_over(void *user)
     return kk_wyoming_link_is_over(&sp->session->link);
 }
 
-static bool send_samples(kk_wyoming_link *link, const float *samples, size_t n)
+static bool send_bytes(speaker *sp)
 {
-    unsigned char bytes[2 * CHUNK];
-    for (size_t i = 0; i < n; i++) {
-        unsigned value = (uint16_t)kk_sample_s16(samples[i]);
-        bytes[2 * i] = (unsigned char)(value & 0xFF);
-        bytes[2 * i + 1] = (unsigned char)(value >> 8);
+    const kk_slice bytes = {(const char *)sp->bytes, sp->len};
+    sp->len = 0;
+    return bytes.len == 0 ||
+           kk_wyoming_link_send(&sp->session->link, "audio-chunk", KK_SLICE(audio_format), bytes);
+}
+
+static int take_bytes(void *user, const void *data, size_t len)
+{
+    speaker *sp = user;
+    const unsigned char *at = data;
+    while (len > 0) {
+        const size_t room = sizeof(sp->bytes) - sp->len, now = len < room ? len : room;
+        memcpy(sp->bytes + sp->len, at, now);
+        sp->len += now;
+        at += now;
+        len -= now;
+        if (sp->len == sizeof(sp->bytes) && !send_bytes(sp))
+            return -1;
     }
-    return kk_wyoming_link_send(link, "audio-chunk", KK_SLICE(audio_format),
-                                (kk_slice){(const char *)bytes, 2 * n});
+    return 0;
 }
 
 static int on_chunk(void *user, const kokoro_chunk *chunk)
 {
-    const speaker *sp = user;
-    kk_wyoming_link *link = &sp->session->link;
+    speaker *sp = user;
     bool is_sent = true;
     if (!sp->speech->has_audio)
-        is_sent = kk_wyoming_link_send(link, "audio-start", KK_SLICE(audio_format), KK_SLICE(""));
+        is_sent = kk_wyoming_link_send(&sp->session->link, "audio-start", KK_SLICE(audio_format),
+                                       KK_SLICE(""));
     sp->speech->has_audio = true;
-    for (size_t i = 0; i < chunk->n_samples && is_sent; i += CHUNK) {
-        size_t n = chunk->n_samples - i < CHUNK ? chunk->n_samples - i : CHUNK;
-        is_sent = send_samples(link, chunk->samples + i, n);
-    }
-    return is_sent ? 0 : -1;
+    is_sent = is_sent &&
+              kk_encoder_write(sp->encoder, chunk->samples, chunk->n_samples, NULL) == KOKORO_OK;
+    return is_sent && send_bytes(sp) ? 0 : -1;
+}
+
+/* KOKORO_LOUDNESS holds for whoever asks. */
+static int open_encoder(speaker *sp, const kokoro_engine *engine, const kk_config *config,
+                        kokoro_error *err)
+{
+    kk_encoding encoding = KK_ENCODING_INIT;
+    int status =
+        kk_speech_gain(sp->session->server, engine, sp->speech->voice,
+                       kk_config_real(config, KK_SET_LOUDNESS), false, &encoding.gain_db, err);
+    if (status == KOKORO_OK)
+        status = kk_encoder_open(&sp->encoder, kk_codec_find("pcm"), &encoding, KK_SAMPLES_UNKNOWN,
+                                 take_bytes, sp, err);
+    return status;
 }
 
 /* --- text --- */
@@ -265,20 +293,19 @@ static void refuse_full(session *s)
     send_error(s, &error);
 }
 
-/* Speak what is there and what comes; `engine` is held. */
-static void speak(session *s, speech *sp, kokoro_engine *engine)
+/* Speak what is there and what comes; `engine` is held, and the encoder is open. */
+static void speak(session *s, speech *sp, kokoro_engine *engine, speaker *user)
 {
     const kk_config *config = kk_server_config(s->server);
     kokoro_error err = {.status = KOKORO_OK};
-    speaker user = {s, sp};
-    kk_feed_speech run = {.next = next_text, .chunk = on_chunk, .user = &user};
+    kk_feed_speech run = {.next = next_text, .chunk = on_chunk, .user = user};
     kokoro_request_init(&run.speak);
     run.speak.voice = sp->voice;
     run.speak.pieces = true;
     run.skips_silence = kk_config_bool(config, KK_SET_SKIP_SILENCE);
     run.speak.group = group_of(s);
     run.speak.cancelled = is_over;
-    run.speak.cancelled_user = &user;
+    run.speak.cancelled_user = user;
     run.count = (kk_speech_count){.server = s->server,
                                   .engine = engine,
                                   .arrived_s = sp->begun_s,
@@ -289,6 +316,10 @@ static void speak(session *s, speech *sp, kokoro_engine *engine)
     (void)atomic_fetch_add(s->link.peer->n_speaking, 1);
     kk_scheduler_speech_begins(s->server->scheduler);
     int status = kk_feed_speech_run(&run, &err);
+    if (status == KOKORO_OK) /* what the limiter holds back */
+        status = kk_encoder_finish(user->encoder, &err);
+    if (status == KOKORO_OK && !send_bytes(user))
+        status = KOKORO_CANCELLED;
     kk_scheduler_speech_ends(s->server->scheduler);
     (void)atomic_fetch_sub(s->link.peer->n_speaking, 1);
     s->link.on_block = NULL;
@@ -357,13 +388,16 @@ static int prepare(session *s, speech *sp, const kokoro_engine *engine,
 }
 
 /* The voice must be there before its text is waited for. */
-static int check_voice(const speech *sp, kokoro_engine *engine, kk_api_error *error)
+static int check_voice(speaker *user, kokoro_engine *engine, kk_api_error *error)
 {
     kokoro_request request;
     kokoro_error err;
     kokoro_request_init(&request);
-    request.voice = sp->voice;
-    if (kokoro_check_request(engine, &request, &err) == KOKORO_OK)
+    request.voice = user->speech->voice;
+    int status = kokoro_check_request(engine, &request, &err);
+    if (status == KOKORO_OK)
+        status = open_encoder(user, engine, kk_server_config(user->session->server), &err);
+    if (status == KOKORO_OK)
         return 0;
     kk_api_from_engine(error, &err, NULL);
     return error->http_status;
@@ -376,6 +410,7 @@ static void begin_speech(session *s, const kk_wyoming_event *event, bool is_stre
     speech sp = {.is_streamed = is_streamed,
                  .begun_s = kk_now_s(),
                  .name = is_streamed ? "synthesize-start" : "synthesize"};
+    speaker user = {.session = s, .speech = &sp};
     kokoro_engine *engine = NULL;
     int status = check_state(s, &error);
     if (status == 0)
@@ -385,9 +420,9 @@ static void begin_speech(session *s, const kk_wyoming_event *event, bool is_stre
     if (status == 0)
         status = prepare(s, &sp, engine, event, &error);
     if (status == 0)
-        status = check_voice(&sp, engine, &error);
+        status = check_voice(&user, engine, &error);
     if (status == 0) {
-        speak(s, &sp, engine);
+        speak(s, &sp, engine, &user);
         /* Text that comes after a failure belongs to it still. */
         s->is_refused = sp.is_streamed;
         if (is_streamed && !sp.is_streamed)
@@ -398,6 +433,7 @@ static void begin_speech(session *s, const kk_wyoming_event *event, bool is_stre
         s->is_refused = is_streamed;
         s->must_end = !is_streamed;
     }
+    kk_encoder_close(&user.encoder);
     kk_text_feed_fini(&sp.feed);
     kk_server_give_engine(s->server, engine);
 }
