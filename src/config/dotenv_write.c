@@ -73,7 +73,7 @@ static int judge_line(line *l, bool is_first, const char *name, kokoro_error *er
         return kk_fail_memory(err);
     }
     if (copy.len > 0)
-        (void)kk_dotenv_read(copy.data, copy.len, take_assignment, &a);
+        (void)kk_dotenv_read(copy.data, copy.len, take_assignment, &a, NULL);
     kk_buf_fini(&copy);
     return KOKORO_OK;
 }

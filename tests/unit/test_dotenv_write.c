@@ -123,7 +123,7 @@ TEST(values_that_need_quotes)
         CHECK_INT(set(values[i]), KOKORO_OK);
         CHECK_INT(kk_file_read(&text, file, 1000, &error), KOKORO_OK);
         if (text.len > 0)
-            (void)kk_dotenv_read(text.data, text.len, take, value);
+            (void)kk_dotenv_read(text.data, text.len, take, value, NULL);
         CHECK_STR(value, values[i]);
         kk_buf_fini(&text);
     }
