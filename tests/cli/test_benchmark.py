@@ -92,6 +92,8 @@ class Runs(Benchmark):
         done = self.short("--runs", "2", "--precision", "f32", "--json")
         self.assertEqual(done.returncode, 0, done.stderr)
         report = json.loads(done.stdout)  # one document and nothing else
+        self.assertIs(report["success"], True)
+        self.assertNotIn("error", report)
         self.assertEqual(done.stderr, "")
         (way,) = report["ways"]
         self.assertEqual((way["provider"], way["precision"]), ("native", "f32"))
@@ -368,6 +370,29 @@ class Failures(Benchmark):
         history = json.loads(self.benchmark("--history", "--json").stdout)
         self.assertEqual(len(history["runs"]), 1)
         self.assertFalse([name for name in self.names() if "tmp" in name])
+
+    def test_what_could_not_be_kept_is_in_the_document(self):
+        """A whole result, and before it what failed; a run that is not in the history failed too."""
+        for name in ("KOKORO_ORT_LIBRARY", "KOKORO_OPENVINO_LIBRARY"):  # native alone is quicker
+            self.env[name] = str(self.dir / "none.so")
+        (self.home / "history.db").mkdir()
+        (self.record() / "full").mkdir(parents=True)  # no record can take its place
+        run = self.start("--quick", "--runs", "1", "--warmup-runs", "0", "--text-file",
+                         str(self.dir / "text"), "--output-file", "late.md", "--json")
+        wait_until(lambda: self.children(run.pid))
+        (self.work / "late.md").mkdir()  # the path was looked at before
+        shown, words = run.communicate(timeout=120)
+        self.assertEqual(run.returncode, 1, words)
+        document = json.loads(shown)
+        self.assertEqual(list(document)[:3], ["success", "error", "format"])
+        self.assertIs(document["success"], False)
+        for name in ("the history does not have this run", "late.md", "record.json"):
+            self.assertIn(name, document["error"])
+        self.assertEqual(document["choice"]["recommended"]["provider"], "native")
+        done = self.short("--runs", "1", "--warmup-runs", "0")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("the history does not have this run", done.stderr)
+        self.assertIn(b"Report: ", done.stdout)
 
     def test_a_second_benchmark_is_refused(self):
         first = self.start("--quick", "--provider", "native", "--runs", "1000", "--json")

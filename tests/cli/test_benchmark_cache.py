@@ -154,7 +154,9 @@ class Cache(cli.Case):
         done = self.run_kokoro("benchmark-cache", "--force-benchmark", "--json")
         self.assertEqual(done.returncode, 1)
         self.assertEqual(json.loads(done.stdout), {"force_benchmark": {
-            "success": False, "error": "the benchmark failed", "failed": []}})
+            "success": False, "failed": [],
+            "error": f"the benchmark failed: there is no model {self.dir}/none/model/kokoro-v1.0.int8.onnx; "
+                     "kokoro doctor tells what is missing, and ./run setup fetches it"}})
         self.assertIn("there is no model", done.stderr)
         self.assertEqual(path.read_bytes(), before)
 
@@ -232,6 +234,17 @@ class RealCache(cli.Case):
         self.assertEqual(failed["provider"], "onnxruntime")
         self.assertIn("signal 6", failed["error"])
         self.assertIn("onnxruntime", done.stderr)
+
+    def test_a_record_that_cannot_be_stored_is_the_cause(self):
+        self.env["KOKORO_CACHE"] = str(self.dir / "cache")
+        for name in ("KOKORO_ORT_LIBRARY", "KOKORO_OPENVINO_LIBRARY"):  # native alone is quicker
+            self.env[name] = str(self.dir / "none.so")
+        (self.dir / "cache" / "benchmark" / "record.json" / "full").mkdir(parents=True)
+        done = self.run_kokoro("benchmark-cache", "--force-benchmark", "--json")
+        self.assertEqual(done.returncode, 1, done.stderr)
+        forced = json.loads(done.stdout)["force_benchmark"]
+        self.assertIs(forced["success"], False)
+        self.assertRegex(forced["error"], "^the benchmark failed: .*record.json")
 
     def test_a_benchmark_and_its_use(self):
         self.env["KOKORO_CACHE"] = str(self.dir / "cache")
