@@ -80,11 +80,21 @@ static void sync_folder(const char *folder)
     (void)close(fd);
 }
 
+/* Make the folder where it is not there. A link would lead out of the cache. */
+static int make_folder(const char *folder, kokoro_error *err)
+{
+    struct stat st;
+    if (lstat(folder, &st) == 0 && S_ISLNK(st.st_mode))
+        return kk_fail(err, KOKORO_IO, "the benchmark record cannot be in %s: it is a link",
+                       folder);
+    return kk_make_dirs(folder, err);
+}
+
 static int take_write_lock(int *fd, const char *cache_dir, kokoro_error *err)
 {
     *fd = -1;
     char *folder = path_of(cache_dir, FOLDER), *lock = path_of(cache_dir, FOLDER "/write.lock");
-    int status = folder == NULL || lock == NULL ? kk_fail_memory(err) : kk_make_dirs(folder, err);
+    int status = folder == NULL || lock == NULL ? kk_fail_memory(err) : make_folder(folder, err);
     if (status == KOKORO_OK)
         status = kk_file_lock_take(fd, lock, write_patience_s, err);
     kk_free(folder);
@@ -274,7 +284,7 @@ int kk_record_lock_take(kk_record_lock *lock, const char *cache_dir, kokoro_erro
 {
     lock->fd = -1;
     char *folder = path_of(cache_dir, FOLDER), *path = path_of(cache_dir, FOLDER "/lock");
-    int status = folder == NULL || path == NULL ? kk_fail_memory(err) : kk_make_dirs(folder, err);
+    int status = folder == NULL || path == NULL ? kk_fail_memory(err) : make_folder(folder, err);
     if (status == KOKORO_OK)
         status = kk_file_lock_take(&lock->fd, path, 0.0, err);
     if (status == KOKORO_BUSY)
