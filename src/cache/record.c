@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/status.h"
+#include "base/utf8.h"
 #include "cache/attempt.h"
 #include "cache/file_lock.h"
 #include "cache/record_json.h"
@@ -54,8 +55,11 @@ static int load(kk_record *out, const char *path, kokoro_error *err)
     kk_buf_fini(&text);
     if (status == KOKORO_TOO_LONG)
         status = KOKORO_BAD_DATA;
-    if (status == KOKORO_BAD_DATA)
-        return kk_fail(err, status, "benchmark record %s is damaged: %s", path, reason.message);
+    if (status == KOKORO_BAD_DATA) { /* its own words may be in the reason */
+        char shown[sizeof(reason.message)];
+        return kk_fail(err, status, "benchmark record %s is damaged: %s", path,
+                       kk_text_shown(shown, sizeof(shown), reason.message));
+    }
     return status == KOKORO_OK ? status : kk_fail(err, status, "%s", reason.message);
 }
 

@@ -136,6 +136,19 @@ class Cache(cli.Case):
             self.assertIn(words, text)
         self.assertRegex(text, r"benchmark_date: \d+\.\d+ \(20\d\d-")
 
+    def test_nothing_in_a_record_steers_the_terminal(self):
+        bell = "\x1b]0;title\x07\x9b31m\x7f\r"
+        good = record.record()
+        for contents in ({**good, "reason": bell}, {**good, "mode": bell[:4]}, {**good, bell: [{bell: bell}]},
+                         {**good, "recommended_provider": bell[:6]}, {**good, "format": bell}):
+            record.write(self.cache, contents)
+            text = self.text("--inspect", "--status") + \
+                self.run_kokoro("benchmark-frequency", "--show-current").stdout.decode()
+            self.assertFalse([c for c in text if c != "\n" and (c < " " or "\x7f" <= c < "\xa0")], text)
+        self.assertIn("?]0;title", text)
+        record.write(self.cache, b'{"format": \x1b[31m}')
+        self.assertNotIn("\x1b", self.text("--inspect", "--status"))
+
     def test_who_measures_now(self):
         path = record.write(self.cache, record.record())
         lock = path.parent / "lock"
