@@ -81,6 +81,11 @@ TEST(lines)
         {"MYFREQ=1\nFREQ2=2\nFREQ\nfreq=3\n", "MYFREQ=1\nFREQ2=2\nFREQ\nfreq=3\nFREQ=daily\n"},
         {"A=1\r\nFREQ=b\r\nC=2\r\n", "A=1\r\nFREQ=daily\r\nC=2\r\n"},
         {"A=1\r\nB=2", "A=1\r\nB=2\r\nFREQ=daily\r\n"},
+        {"A=1\r\nB=2\nC=3", "A=1\r\nB=2\nC=3\nFREQ=daily\n"},
+        {"A=1\nB=2\r\nC=3", "A=1\nB=2\r\nC=3\r\nFREQ=daily\r\n"},
+        {"FREQ=x\nA=1\r\nB=2\nC=3", "FREQ=daily\nA=1\r\nB=2\nC=3\n"},
+        {"A=1\r\nFREQ=x\nB=2", "A=1\r\nFREQ=daily\nB=2\n"},
+        {"A=1\r\nB=2\r", "A=1\r\nB=2\r\nFREQ=daily\r\n"},
         {"\xef\xbb\xbf"
          "FREQ=b\n",
          "\xef\xbb\xbf"
