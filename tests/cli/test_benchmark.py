@@ -265,6 +265,11 @@ class Failures(Benchmark):
         self.assertIn("nobody", done.stderr)
         (self.dir / "text").write_text("\n")
         self.assertIn("no line with text", self.short().stderr)
+        (self.dir / "text").unlink()  # which the set-up does not bring
+        done = self.short()
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(done.stderr, f"kokoro: the texts: cannot open file {self.dir}/text: "
+                         "No such file or directory\n")
 
     def library(self, text, *flags):
         """A shared library of that C, in ONNX Runtime's place."""
