@@ -353,6 +353,11 @@ class Failures(Benchmark):
         self.assertIn("on the moon", done.stderr)
         self.assertIn("benchmark_results.md", self.names())
         self.assertFalse(self.record().exists())
+        # Alone: then no text was measured because of that, and not for want of time.
+        alone = self.short("--runs", "1", provider="onnxruntime")
+        self.assertEqual(alone.returncode, 1, alone.stderr)
+        self.assertRegex(alone.stdout.decode(), r"\nnot measured: onnxruntime file.* failed: .*signal 6")
+        self.assertNotIn(b"the time was over", alone.stdout)
         done = self.short("--runs", "1", "--continue-on-error", provider="auto")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("signal 6", done.stderr)
