@@ -13,13 +13,11 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -620,51 +618,6 @@ TEST(a_name_that_leads_elsewhere_meanwhile_is_not_followed_twice)
     tear_down();
 }
 
-/* Cleans with the directory outside mounted at two places of the cache, which only this process
- * sees. Its exit status: 0 when that was told, 77 when it may not mount. */
-static int clean_with_mounts(const kk_cleanup_rules *rules)
-{
-    if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
-        mount(at("outside"), at("cache/mnt"), NULL, MS_BIND, NULL) != 0 ||
-        mount(at("outside"), at("cache/tmpmnt"), NULL, MS_BIND, NULL) != 0)
-        return 77;
-    if (clean(rules) != KOKORO_OK || result.age.problems.n != 2)
-        return 1;
-    for (size_t i = 0; i < 2; i++) {
-        if (strstr(result.age.problems.text[i], "mnt: another directory is mounted") == NULL)
-            return 1;
-    }
-    return 0;
-}
-
-/* A bind mount is of the same file system: st_dev does not tell it. */
-TEST(what_is_mounted_from_outside_is_left_alone)
-{
-    set_up();
-    kk_cleanup_rules rules = rules_of_guide();
-    rules.max_temp_dirs = 0;
-    rules.patterns = "*";
-    make_file(at("outside/dir/old"), 1, 900 * HOUR);
-    make_file(at("outside/old"), 1, 900 * HOUR);
-    make_file(at("cache/old"), 1, 900 * HOUR);
-    make_dirs(at("cache/mnt"));
-    make_dirs(at("cache/tmpmnt"));
-    int status = 0;
-    const pid_t child = fork();
-    if (child == 0)
-        _exit(clean_with_mounts(&rules));
-    CHECK_INT(waitpid(child, &status, 0), child);
-    const bool may_not = WIFEXITED(status) && WEXITSTATUS(status) == 77;
-    if (!may_not) {
-        CHECK_INT(status, 0);
-        CHECK(exists(at("outside/dir/old")) && exists(at("outside/old")));
-        CHECK(exists(at("cache/mnt")) && exists(at("cache/tmpmnt")) && !exists(at("cache/old")));
-    }
-    tear_down();
-    if (may_not)
-        SKIP("nothing can be mounted here");
-}
-
 TEST(what_changed_since_it_was_seen_is_left_alone)
 {
     set_up();
@@ -995,7 +948,6 @@ TEST_MAIN(T(age_takes_what_is_older_than_a_day), T(temporary_directories_leave_t
           T(a_directory_that_is_only_looked_into_goes),
           T(links_are_removed_themselves_and_never_followed),
           T(a_directory_swapped_for_a_link_is_left_alone),
-          T(what_is_mounted_from_outside_is_left_alone),
           T(what_changed_since_it_was_seen_is_left_alone),
           T(directories_that_are_no_cache_are_refused), T(a_second_one_is_told_so),
           T(it_stops_when_asked), T(odd_files_do_no_harm),
