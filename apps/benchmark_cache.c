@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/utf8.h"
 
 #include <math.h>
 #include <string.h>
@@ -392,6 +393,45 @@ static void print_inspect(const json_t *i)
 
 /* ---- the whole ---------------------------------------------------------------------------- */
 
+static char *shown_text(const char *text)
+{
+    const size_t size = strlen(text) + 1;
+    char *shown = kk_alloc(size);
+    if (shown != NULL)
+        (void)kk_text_shown(shown, size, text);
+    return shown;
+}
+
+/* The same with all text as a terminal may have it: a record may be anybody's. What memory is out
+ * for is null. */
+static json_t *shown_value(const json_t *value)
+{
+    const char *key;
+    const json_t *member;
+    size_t i;
+    json_t *copy = NULL;
+    if (json_is_object(value)) {
+        copy = json_object();
+        json_object_foreach((json_t *)(uintptr_t)value, key, member)
+        {
+            char *name = shown_text(key);
+            if (name != NULL)
+                (void)json_object_set_new(copy, name, shown_value(member));
+            kk_free(name);
+        }
+    } else if (json_is_array(value)) {
+        copy = json_array();
+        json_array_foreach(value, i, member)(void) json_array_append_new(copy, shown_value(member));
+    } else if (json_is_string(value)) {
+        char *text = shown_text(json_string_value(value));
+        copy = text != NULL ? json_string(text) : NULL;
+        kk_free(text);
+    } else {
+        copy = json_copy((json_t *)(uintptr_t)value);
+    }
+    return copy != NULL ? copy : json_null();
+}
+
 /* A finished part: into the document, or onto standard output at once. */
 static void put_part(const kk_app *app, json_t *document, const char *name, json_t *part,
                      void (*print)(const json_t *part))
@@ -399,7 +439,9 @@ static void put_part(const kk_app *app, json_t *document, const char *name, json
     if (app->values[KK_CACHE_JSON] == NULL) {
         if (json_object_size(document) > 0)
             (void)puts("");
-        print(part);
+        json_t *shown = shown_value(part);
+        print(shown);
+        json_decref(shown);
     }
     (void)json_object_set_new(document, name, part);
 }

@@ -25,9 +25,11 @@
 #include "cache/record.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -48,6 +50,7 @@ typedef struct session {
     kk_comparison comparison;
     bool has_comparison;
     bool streams_failed; /* no server could be listened to */
+    kk_buf failures;     /* what went wrong, for the document */
     kk_way_before before;
     kk_record_lock lock;
     kokoro_error error;
@@ -215,9 +218,25 @@ static bool is_for_record(const session *s)
            (!has_failures(&s->result) || s->request->continues_on_error);
 }
 
-/* Add the run to the history, and look at it beside the earlier ones. A history that cannot be used
- * costs no result: it is told, and the rest is kept. */
-static void enter_history(session *s)
+/* Keep what was told last for the document. */
+static void note_failure(session *s)
+{
+    kk_buf_append_str(&s->failures, s->failures.len > 0 ? "; " : "");
+    kk_buf_append_str(&s->failures, kk_app_last_complaint());
+}
+
+static bool is_told(session *s, int status)
+{
+    if (status == KOKORO_OK)
+        return true;
+    kk_complain("%s", s->error.message);
+    note_failure(s);
+    return false;
+}
+
+/* Add the run to the history, and look at it beside the earlier ones; false where it is not in it.
+ */
+static bool enter_history(session *s)
 {
     kk_history *history = NULL;
     const char *home = kk_config_text(&s->app->config, KK_SET_HOME);
@@ -229,32 +248,30 @@ static void enter_history(session *s)
         kk_complain("%s", kk_history_note(history));
     if (status == KOKORO_OK)
         status = kk_history_add(history, &s->result, NULL, &s->error);
-    if (status == KOKORO_OK)
-        status = kk_history_look(history, MAX_HISTORY, &s->result, &s->view, &s->error);
-    if (status != KOKORO_OK)
+    const bool is_entered = status == KOKORO_OK;
+    if (!is_entered) {
         kk_complain("the history does not have this run: %s", s->error.message);
+        note_failure(s);
+    } else if (kk_history_look(history, MAX_HISTORY, &s->result, &s->view, &s->error) !=
+               KOKORO_OK) {
+        kk_complain("warning: this run is held against none of the earlier ones: %s",
+                    s->error.message);
+    }
     kk_history_close(&history);
     kk_free(path);
-}
-
-static bool is_told(const session *s, int status)
-{
-    if (status != KOKORO_OK)
-        kk_complain("%s", s->error.message);
-    return status == KOKORO_OK;
+    return is_entered;
 }
 
 /* Each for itself: a full disk in one place costs nothing in another, and the figures are shown in
  * any case. What went wrong is told. */
 static kept keep(session *s)
 {
-    kept k = {.is_reported = false};
+    kept k = {.has_failed = !enter_history(s)};
     int status = KOKORO_OK;
-    enter_history(s);
     if (s->request->baseline != NULL) {
         status = kk_compare(&s->comparison, &s->baseline, &s->result, &s->error);
         s->has_comparison = is_told(s, status);
-        k.has_failed = !s->has_comparison;
+        k.has_failed = k.has_failed || !s->has_comparison;
     }
     status = kk_report_write(&s->result, &s->view, s->request->output_file, &s->error);
     k.is_reported = is_told(s, status);
@@ -284,22 +301,8 @@ static void say_why_unrecorded(const session *s)
             "failures and with the way in use, changes what it uses.");
 }
 
-static int print_result(session *s, const kept *k)
+static void print_result(const session *s, const kept *k)
 {
-    int status = KOKORO_OK;
-    if (s->request->json) {
-        kk_buf text = KK_BUF_INIT;
-        status = kk_result_to_json(&text, &s->result, &s->view,
-                                   s->has_comparison ? &s->comparison : NULL, &s->error);
-        if (status == KOKORO_OK)
-            kk_app_put_document(kk_buf_str(&text));
-        kk_buf_fini(&text);
-        if (own_condition(s) != NULL)
-            kk_complain("warning: the benchmark record stays as it is: --%s holds for this run "
-                        "alone",
-                        own_condition(s));
-        return status;
-    }
     kk_benchmark_print(&s->result);
     if (s->has_comparison)
         kk_print_comparison(&s->comparison, s->request->baseline);
@@ -308,17 +311,55 @@ static int print_result(session *s, const kept *k)
         (void)printf("\nReport: %s\n", s->request->output_file);
     if (!k->is_recorded && !is_for_record(s))
         say_why_unrecorded(s);
-    return status;
 }
 
-static int exit_status(const session *s)
+/* Before the fields of the result, which as text keep all their digits. */
+static void put_success(kk_buf *text, bool is_success, const char *failures)
+{
+    json_t *message = json_string(failures);
+    char *quoted = json_dumps(message, JSON_ENCODE_ANY);
+    kk_buf_appendf(text, "{\n  \"success\": %s,\n", is_success ? "true" : "false");
+    if (!is_success) /* what is no UTF-8, of a path perhaps, cannot stand in JSON */
+        kk_buf_appendf(text, "  \"error\": %s,\n",
+                       quoted != NULL ? quoted : "\"see standard error\"");
+    free(quoted);
+    json_decref(message);
+}
+
+static int print_document(session *s, int ended)
+{
+    static const char begin[] = "{\n";
+    kk_buf result = KK_BUF_INIT, text = KK_BUF_INIT;
+    int status = kk_result_to_json(&result, &s->result, &s->view,
+                                   s->has_comparison ? &s->comparison : NULL, &s->error);
+    if (status == KOKORO_OK) {
+        put_success(&text, ended == KK_EXIT_OK, kk_buf_str(&s->failures));
+        kk_buf_append_str(&text, result.data + sizeof(begin) - 1);
+        status = text.failed ? kk_fail_memory(&s->error) : KOKORO_OK;
+    }
+    if (status == KOKORO_OK)
+        kk_app_put_document(kk_buf_str(&text));
+    kk_buf_fini(&result);
+    kk_buf_fini(&text);
+    if (own_condition(s) != NULL)
+        kk_complain("warning: the benchmark record stays as it is: --%s holds for this run alone",
+                    own_condition(s));
+    return status == KOKORO_OK ? ended : kk_complain_of(&s->error);
+}
+
+/* What failed is told. */
+static int exit_status(session *s, const kept *k)
 {
     for (size_t i = 0; i < s->result.n_ways; i++) {
         char name[KK_WAY_TEXT];
         kk_way_text(&s->result.ways[i].way, name);
-        if (s->result.ways[i].failure != NULL)
-            kk_complain("%s failed: %s", name, s->result.ways[i].failure);
+        if (s->result.ways[i].failure == NULL)
+            continue;
+        kk_complain("%s failed: %s", name, s->result.ways[i].failure);
+        note_failure(s);
     }
+    if (k->has_failed)
+        return KK_EXIT_FAILED;
     if (!has_failures(&s->result) && !s->streams_failed)
         return KK_EXIT_OK;
     return s->request->continues_on_error && s->result.choice.recommended >= 0 ? KK_EXIT_OK
@@ -346,9 +387,7 @@ static int measure_streams(session *s)
     s->result.duration_s += kk_now_s() - start_s;
     if (status == KOKORO_NO_MEMORY)
         return status;
-    if (status != KOKORO_OK)
-        kk_complain("%s", s->error.message);
-    s->streams_failed = status != KOKORO_OK;
+    s->streams_failed = !is_told(s, status);
     return KOKORO_OK;
 }
 
@@ -372,10 +411,11 @@ static int measure(session *s)
     if (status != KOKORO_OK)
         return kk_complain_of_set_up(&s->error);
     const kept k = keep(s);
-    status = print_result(s, &k);
-    if (status != KOKORO_OK)
-        return kk_complain_of(&s->error);
-    const int ended = k.has_failed ? KK_EXIT_FAILED : exit_status(s);
+    if (!s->request->json)
+        print_result(s, &k);
+    int ended = exit_status(s, &k);
+    if (s->request->json)
+        ended = print_document(s, ended);
     return kk_app_flush() != KK_EXIT_OK ? KK_EXIT_FAILED : ended;
 }
 
@@ -421,5 +461,6 @@ int kk_run_benchmark(kk_app *app, const kk_benchmark_request *request)
     kk_history_view_fini(&s.view);
     kk_bench_result_fini(&s.result);
     kk_bench_result_fini(&s.baseline);
+    kk_buf_fini(&s.failures);
     return status;
 }

@@ -117,6 +117,27 @@ static void print_quality(const kk_bench_quality *quality)
                      quality->n_tokens);
 }
 
+/* Of a text that no way has a sample of. */
+static void print_why_unmeasured(const kk_bench_result *result)
+{
+    const kk_bench_way *failed = NULL;
+    bool has_failed = result->n_ways > 0;
+    for (size_t i = 0; i < result->n_ways; i++) {
+        const kk_bench_way *way = &result->ways[i];
+        has_failed = has_failed && way->failure != NULL;
+        if (failed == NULL && way->failure != NULL &&
+            strcmp(way->failure, KK_BENCH_NOT_REACHED) != 0)
+            failed = way;
+    }
+    if (has_failed && failed != NULL) {
+        char name[KK_WAY_TEXT];
+        kk_way_text(&failed->way, name);
+        (void)printf("not measured: %s failed: %s\n", name, failed->failure);
+    } else {
+        (void)puts("not measured: the time was over");
+    }
+}
+
 static void print_text(const kk_bench_result *result, size_t text)
 {
     (void)printf("\n%s text, %zu characters%s\n", result->texts[text].name,
@@ -125,7 +146,7 @@ static void print_text(const kk_bench_result *result, size_t text)
     for (size_t i = 0; i < result->n_ways; i++)
         n_measured += result->ways[i].timings[text].inference_s.n;
     if (n_measured == 0) {
-        (void)puts("not measured: the time was over");
+        print_why_unmeasured(result);
         return;
     }
     (void)printf("%-28s %8s %8s %8s %7s %7s %11s %4s\n", "", "first", "median", "p95", "spread",

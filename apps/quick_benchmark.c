@@ -14,7 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static int wait_for(pid_t pid)
+/* `why` is what its document says; NULL: it has none. */
+static int wait_for(pid_t pid, const char *why)
 {
     int status;
     while (waitpid(pid, &status, 0) < 0) {
@@ -26,7 +27,7 @@ static int wait_for(pid_t pid)
     if (WIFSIGNALED(status))
         kk_complain("the benchmark was ended by signal %d", WTERMSIG(status));
     else
-        kk_complain("the benchmark failed");
+        kk_complain("the benchmark failed%s%s", why != NULL ? ": " : "", why != NULL ? why : "");
     return KK_EXIT_FAILED;
 }
 
@@ -61,10 +62,9 @@ static void read_all(int fd, kk_buf *text)
 }
 
 /* "way" and "error" of each that failed, by the document of a result. */
-static json_t *failures_of(const kk_buf *text)
+static json_t *failures_of(const json_t *result)
 {
     json_t *list = json_array(), *way;
-    json_t *result = text->data != NULL ? json_loadb(text->data, text->len, 0, NULL) : NULL;
     size_t i;
     json_array_foreach(json_object_get(result, "ways"), i, way)
     {
@@ -75,7 +75,6 @@ static json_t *failures_of(const kk_buf *text)
             (void)json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "provider", provider,
                                                         "precision", precision, "error", failure));
     }
-    json_decref(result);
     return list;
 }
 
@@ -95,13 +94,15 @@ int kk_app_quick_benchmark(const kk_app *app, json_t **failures)
     kk_spawn_close(&ends[1]);
     if (number == 0 && failures != NULL)
         read_all(ends[0], &text);
+    json_t *result = text.data != NULL ? json_loadb(text.data, text.len, 0, NULL) : NULL;
     if (number == 0)
-        status = wait_for(pid);
+        status = wait_for(pid, json_string_value(json_object_get(result, "error")));
     (void)sigaction(SIGINT, &before, NULL);
     if (number != 0)
         kk_complain("the benchmark cannot be started: %s", strerror(number));
     if (failures != NULL)
-        *failures = failures_of(&text);
+        *failures = failures_of(result);
+    json_decref(result);
     kk_spawn_close(&ends[0]);
     kk_buf_fini(&text);
     return status;

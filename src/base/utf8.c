@@ -1,5 +1,7 @@
 #include "base/utf8.h"
 
+#include <string.h>
+
 size_t kk_utf8_decode(kk_slice text, uint32_t *out)
 {
     *out = 0xFFFD;
@@ -54,6 +56,28 @@ size_t kk_utf8_valid_len(kk_slice text)
         at += len;
     }
     return at;
+}
+
+const char *kk_text_shown(char *dst, size_t size, const char *text)
+{
+    size_t len = 0;
+    kk_slice rest = kk_slice_of(text);
+    while (rest.len > 0) {
+        uint32_t c;
+        const size_t n = kk_utf8_decode(rest, &c);
+        const bool is_shown = n > 0 && c >= 0x20 && !(c >= 0x7F && c < 0xA0);
+        const size_t step = n > 0 ? n : 1, out = is_shown ? n : 1;
+        if (len + out + 1 > size)
+            break;
+        if (is_shown)
+            memcpy(dst + len, rest.data, n);
+        else
+            dst[len] = '?';
+        len += out;
+        rest = (kk_slice){rest.data + step, rest.len - step};
+    }
+    dst[len] = '\0';
+    return dst;
 }
 
 size_t kk_utf8_count(kk_slice text)

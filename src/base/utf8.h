@@ -20,6 +20,9 @@ size_t kk_utf8_decode(kk_slice text, uint32_t *out);
 size_t kk_utf8_encode(char dst[4], uint32_t code_point);
 /* Offset of the first byte that is not UTF-8; text.len when all is well. */
 size_t kk_utf8_valid_len(kk_slice text);
+/* The text as a terminal or a JSON string may have it, cut to `size` bytes with its NUL: a ? for
+ * each control character and for what is not UTF-8, so it never gets longer. Returns dst. */
+const char *kk_text_shown(char *dst, size_t size, const char *text);
 /* Number of code points of valid text. */
 size_t kk_utf8_count(kk_slice text);
 /* Unicode's White_Space: one answer for all stages. */

@@ -24,7 +24,8 @@
 enum {
     BUSY_TIMEOUT_MS = 10000,
     APPLICATION = 0x4b6b4248, /* "KkBH": whose file it is */
-    VERSION = 1
+    VERSION = 1,
+    N_TABLES = 5 /* that the last step makes */
 };
 
 /* Step k brings a file of version k to version k + 1. A table for something else, hourly figures of
@@ -117,14 +118,18 @@ bool kk_history_execute(const kk_history *history, sqlite3_stmt *statement)
 }
 
 /* The number that a pragma or a count gives; -1 on failure. */
-static long long ask(const kk_history *history, const char *sql)
+static long long first_number(sqlite3_stmt *statement)
 {
-    sqlite3_stmt *statement = kk_history_prepare(history, sql, "");
     const long long value = statement != NULL && sqlite3_step(statement) == SQLITE_ROW
                                 ? sqlite3_column_int64(statement, 0)
                                 : -1;
     (void)sqlite3_finalize(statement);
     return value;
+}
+
+static long long ask(const kk_history *history, const char *sql)
+{
+    return first_number(kk_history_prepare(history, sql, ""));
 }
 
 static bool is_sound(const kk_history *history)
@@ -134,6 +139,16 @@ static bool is_sound(const kk_history *history)
                        strcmp((const char *)sqlite3_column_text(statement, 0), "ok") == 0;
     (void)sqlite3_finalize(statement);
     return sound;
+}
+
+/* How many tables are there as this version makes them, by their words, which SQLite keeps; -1 on
+ * failure. */
+static long long count_tables(const kk_history *history)
+{
+    sqlite3_stmt *statement = kk_history_prepare(
+        history, "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND instr(?, sql) > 0",
+        "t", steps[VERSION - 1]);
+    return first_number(statement);
 }
 
 /* ---- opening ------------------------------------------------------------------------------ */
@@ -175,8 +190,16 @@ static int judge(const kk_history *history, bool *is_new, kokoro_error *err)
     }
     if (application != APPLICATION)
         return kk_fail(err, KOKORO_BAD_DATA, "%s is a database of another program", history->path);
-    if (ask(history, "PRAGMA user_version") > VERSION)
+    const long long version = ask(history, "PRAGMA user_version");
+    if (version > VERSION)
         return kk_fail(err, KOKORO_IO, "the history %s was written by a newer version of kokoro",
+                       history->path);
+    const bool has_form = version == VERSION; /* which all tables have been given together */
+    const long long n_whole = has_form ? count_tables(history) : 0;
+    if (version < 0 || n_whole < 0)
+        return kk_history_fail(history, "read", err);
+    if (version == 0 || (has_form && n_whole != N_TABLES))
+        return kk_fail(err, KOKORO_BAD_DATA, "the history %s is damaged: it has not all its tables",
                        history->path);
     if (is_sound(history))
         return KOKORO_OK;

@@ -43,6 +43,9 @@ typedef struct kk_bench_quality {
     double worst_log_mel_db;   /* of a text */
 } kk_bench_quality;
 
+/* The failure of a way that did nothing wrong: another one ended the run. */
+#define KK_BENCH_NOT_REACHED "the run ended before it was measured"
+
 typedef struct kk_bench_way {
     kk_way way;
     const char *execution_provider; /* "CPUExecutionProvider" */

@@ -373,7 +373,7 @@ static int finish(kk_run_state *r, kokoro_error *err)
         const int n = (int)way->timings[result->deciding_text].inference_s.n;
         result->n_runs = n > result->n_runs ? n : result->n_runs;
         if (n == 0 && way->failure == NULL)
-            way->failure = "the run ended before it was measured";
+            way->failure = KK_BENCH_NOT_REACHED;
     }
     return status;
 }

@@ -81,7 +81,12 @@ static size_t nearest_to_usual(const kk_bench_result *result)
 int kk_bench_file_texts(kk_bench_result *result, const char *path, kokoro_error *err)
 {
     kk_buf buf = KK_BUF_INIT;
-    int status = kk_file_read(&buf, path, FILE_LIMIT, err);
+    kokoro_error why = {0};
+    int status = kk_file_read(&buf, path, FILE_LIMIT, &why);
+    /* NOT_FOUND is for what the set-up brings. */
+    if (status != KOKORO_OK)
+        status = kk_fail(err, status == KOKORO_NOT_FOUND ? KOKORO_IO : status, "the texts: %s",
+                         why.message);
     kk_slice rest = {kk_buf_str(&buf), buf.len};
     result->n_texts = 0;
     if (status == KOKORO_OK && kk_utf8_valid_len(rest) < rest.len)

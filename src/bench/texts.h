@@ -13,8 +13,8 @@
 int kk_bench_own_texts(kk_bench_result *result, bool with_long, kokoro_error *err);
 
 /* The lines of a file that are not blank, at most KK_BENCH_MAX_TEXTS; the one nearest to 100
- * characters decides. BAD_TEXT (not UTF-8), NO_SPEECH (no line), TOO_LONG (too many), NOT_FOUND,
- * IO, NO_MEMORY. */
+ * characters decides. BAD_TEXT (not UTF-8), NO_SPEECH (no line), TOO_LONG (too many), IO (also
+ * where there is none), NO_MEMORY. */
 int kk_bench_file_texts(kk_bench_result *result, const char *path, kokoro_error *err);
 
 /* The words of a text in round `round`; 0 are its own. A text of a file never changes. */

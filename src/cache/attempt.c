@@ -1,6 +1,5 @@
 #include "cache/attempt.h"
 
-#include "base/alloc.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/status.h"
@@ -20,23 +19,42 @@ enum { MARK_LEN = 16 };
 /* No period is longer than 60 days (kk_validity_s): older ones hold nothing back. */
 static const double longest_s = 61 * 86400.0;
 
-static char *path_of(const char *cache_dir, const kk_fingerprint *fingerprint)
+static void name_of(const kk_fingerprint *fingerprint, char name[MARK_LEN + 1])
 {
-    char name[sizeof(KK_ATTEMPTS) + 1 + MARK_LEN];
     uint64_t hash = 0;
 #define KK_X(field, text)                                                                          \
     hash = hash * 31 + kk_hash(fingerprint->field, strlen(fingerprint->field));
     KK_FINGERPRINT_MAP(KK_X)
 #undef KK_X
-    (void)snprintf(name, sizeof(name), KK_ATTEMPTS "/%016llx", (unsigned long long)hash);
-    return kk_path_join(cache_dir, name);
+    (void)snprintf(name, MARK_LEN + 1, "%016llx", (unsigned long long)hash);
+}
+
+/* The directory of the attempts, or -1 and errno. Step by step, since a link on the way would lead
+ * out of the cache; `makes` it where it is not there. */
+static int open_attempts(const char *cache_dir, bool makes)
+{
+    static const char *const steps[] = {KK_ATTEMPTS_PARENT, KK_ATTEMPTS_NAME};
+    if (makes)
+        (void)kk_make_dirs(cache_dir, NULL);
+    int fd = open(cache_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && fd >= 0; i++) {
+        if (makes)
+            (void)mkdirat(fd, steps[i], 0777);
+        const int next = openat(fd, steps[i], O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        const int number = errno;
+        (void)close(fd);
+        errno = number;
+        fd = next;
+    }
+    return fd;
 }
 
 /* O_CREAT among the flags makes a file that is not there. */
-static bool date(const char *path, int flags, double now_s)
+static bool date(int dir, const char *name, int flags, double now_s)
 {
     const struct timespec now = {.tv_sec = (time_t)now_s}, both[2] = {now, now};
-    const int fd = open(path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC | flags, 0644);
+    const int fd =
+        openat(dir, name, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | flags, 0644);
     const bool is_dated = fd >= 0 && futimens(fd, both) == 0;
     if (fd >= 0)
         (void)close(fd);
@@ -48,13 +66,16 @@ double kk_attempt_read(const char *cache_dir, const kk_fingerprint *fingerprint,
     static const double slack_s = 60.0; /* by which clocks are set right all the time */
     struct stat st;
     double tried_s = 0.0;
-    char *path = path_of(cache_dir, fingerprint);
-    if (path != NULL && lstat(path, &st) == 0 && S_ISREG(st.st_mode)) {
+    char name[MARK_LEN + 1];
+    const int dir = open_attempts(cache_dir, false);
+    name_of(fingerprint, name);
+    if (dir >= 0 && fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode)) {
         tried_s = fmin((double)st.st_mtim.tv_sec, now_s);
-        if ((double)st.st_mtim.tv_sec > now_s + slack_s && !date(path, 0, now_s))
+        if ((double)st.st_mtim.tv_sec > now_s + slack_s && !date(dir, name, 0, now_s))
             tried_s = 0.0;
     }
-    kk_free(path);
+    if (dir >= 0)
+        (void)close(dir);
     return tried_s;
 }
 
@@ -62,12 +83,11 @@ double kk_attempt_read(const char *cache_dir, const kk_fingerprint *fingerprint,
 static int sweep(const char *cache_dir, double until_s)
 {
     int number = 0;
-    char *path = kk_path_join(cache_dir, KK_ATTEMPTS);
-    const int fd = path != NULL ? open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
+    const int fd = open_attempts(cache_dir, false);
     DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
     const struct dirent *entry;
     if (dir == NULL) {
-        number = path == NULL ? ENOMEM : errno;
+        number = errno;
         if (fd >= 0)
             (void)close(fd);
     }
@@ -82,41 +102,37 @@ static int sweep(const char *cache_dir, double until_s)
     }
     if (dir != NULL)
         (void)closedir(dir);
-    kk_free(path);
     return number;
 }
 
 bool kk_attempt_note(const char *cache_dir, const kk_fingerprint *fingerprint, double now_s)
 {
-    char *path = path_of(cache_dir, fingerprint);
-    char *slash = path != NULL ? strrchr(path, '/') : NULL;
-    bool is_noted = false;
-    if (slash != NULL) {
-        *slash = '\0';
-        (void)kk_make_dirs(path, NULL);
-        *slash = '/';
-        is_noted = date(path, O_CREAT, now_s);
-    }
-    kk_free(path);
+    char name[MARK_LEN + 1];
+    const int dir = open_attempts(cache_dir, true);
+    name_of(fingerprint, name);
+    const bool is_noted = dir >= 0 && date(dir, name, O_CREAT, now_s);
+    if (dir >= 0)
+        (void)close(dir);
     (void)sweep(cache_dir, now_s - longest_s);
     return is_noted;
 }
 
 void kk_attempt_forget(const char *cache_dir, const kk_fingerprint *fingerprint)
 {
-    char *path = path_of(cache_dir, fingerprint);
-    if (path != NULL)
-        (void)unlink(path);
-    kk_free(path);
+    char name[MARK_LEN + 1];
+    const int dir = open_attempts(cache_dir, false);
+    name_of(fingerprint, name);
+    if (dir >= 0) {
+        (void)unlinkat(dir, name, 0);
+        (void)close(dir);
+    }
 }
 
 int kk_attempts_clear(const char *cache_dir, kokoro_error *err)
 {
     const int number = sweep(cache_dir, (double)INFINITY);
-    if (number == 0 || number == ENOENT || number == ENOTDIR)
+    if (number == 0 || number == ENOENT || number == ENOTDIR || number == ELOOP)
         return KOKORO_OK;
-    if (number == ENOMEM)
-        return kk_fail_memory(err);
     return kk_fail(err, KOKORO_IO, "cannot clear %s/" KK_ATTEMPTS ": %s", cache_dir,
                    strerror(number));
 }

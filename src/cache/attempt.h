@@ -4,6 +4,8 @@
  * settings may share a cache; its name is the fingerprint's mark, its date that of the attempt.
  *
  *     <cache>/benchmark/attempts/9f86d081884c7d65
+ *
+ * Links below the cache are not followed: where one is in the way nothing is noted.
  */
 #ifndef KK_CACHE_ATTEMPT_H
 #define KK_CACHE_ATTEMPT_H
@@ -12,7 +14,9 @@
 
 #include <stdbool.h>
 
-#define KK_ATTEMPTS "benchmark/attempts"
+#define KK_ATTEMPTS_PARENT "benchmark"
+#define KK_ATTEMPTS_NAME "attempts"
+#define KK_ATTEMPTS KK_ATTEMPTS_PARENT "/" KK_ATTEMPTS_NAME
 
 /*
  * When a benchmark of this fingerprint was last tried with this cache, by any server; 0: never. An
@@ -27,7 +31,7 @@ bool kk_attempt_note(const char *cache_dir, const kk_fingerprint *fingerprint, d
 
 /* The one of this fingerprint did not count. */
 void kk_attempt_forget(const char *cache_dir, const kk_fingerprint *fingerprint);
-/* Nor did any. IO, NO_MEMORY. */
+/* Nor did any. IO. */
 int kk_attempts_clear(const char *cache_dir, kokoro_error *err);
 
 #endif

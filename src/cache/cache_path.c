@@ -9,6 +9,7 @@
 #include "cache/blocks.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -75,12 +76,12 @@ int kk_cache_path(char **out, const char *cache_dir, const char *model_path,
     return status;
 }
 
-static void remove_when_old(const char *path)
+static void remove_when_old(int folder, const char *name)
 {
     struct stat st;
-    if (lstat(path, &st) == 0 && S_ISREG(st.st_mode) &&
+    if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
         kk_wall_s() - (double)st.st_mtim.tv_sec > ABANDONED_S)
-        (void)unlink(path);
+        (void)unlinkat(folder, name, 0);
 }
 
 void kk_cache_sweep(const char *path)
@@ -88,18 +89,18 @@ void kk_cache_sweep(const char *path)
     static const char ending[] = ".tmp";
     const char *slash = strrchr(path, '/');
     char *folder = slash != NULL ? kk_strndup(path, (size_t)(slash - path)) : NULL;
-    DIR *files = folder != NULL ? opendir(folder) : NULL;
+    const int fd =
+        folder != NULL ? open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
+    DIR *files = fd >= 0 ? fdopendir(fd) : NULL;
     const struct dirent *entry;
     while (files != NULL && (entry = readdir(files)) != NULL) {
         const size_t len = strlen(entry->d_name), end = sizeof(ending) - 1;
-        if (len <= end || strcmp(entry->d_name + len - end, ending) != 0)
-            continue;
-        char *file = kk_path_join(folder, entry->d_name);
-        if (file != NULL)
-            remove_when_old(file);
-        kk_free(file);
+        if (len > end && strcmp(entry->d_name + len - end, ending) == 0)
+            remove_when_old(fd, entry->d_name);
     }
     if (files != NULL)
         (void)closedir(files);
+    else if (fd >= 0)
+        (void)close(fd);
     kk_free(folder);
 }

@@ -30,7 +30,8 @@ int kk_cache_place(char **out, const char *cache_dir, const char *model_path,
 
 /*
  * Remove what killed processes left half made in the folder of a path: files *.tmp (kk_temp_path)
- * that nobody has written to for an hour. Nothing of it is worth an error.
+ * that nobody has written to for an hour. A folder that is a link is left alone. Nothing of it is
+ * worth an error.
  */
 void kk_cache_sweep(const char *path);
 

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/status.h"
+#include "base/utf8.h"
 #include "cache/attempt.h"
 #include "cache/file_lock.h"
 #include "cache/record_json.h"
@@ -54,8 +55,11 @@ static int load(kk_record *out, const char *path, kokoro_error *err)
     kk_buf_fini(&text);
     if (status == KOKORO_TOO_LONG)
         status = KOKORO_BAD_DATA;
-    if (status == KOKORO_BAD_DATA)
-        return kk_fail(err, status, "benchmark record %s is damaged: %s", path, reason.message);
+    if (status == KOKORO_BAD_DATA) { /* its own words may be in the reason */
+        char shown[sizeof(reason.message)];
+        return kk_fail(err, status, "benchmark record %s is damaged: %s", path,
+                       kk_text_shown(shown, sizeof(shown), reason.message));
+    }
     return status == KOKORO_OK ? status : kk_fail(err, status, "%s", reason.message);
 }
 
@@ -80,11 +84,21 @@ static void sync_folder(const char *folder)
     (void)close(fd);
 }
 
+/* Make the folder where it is not there. A link would lead out of the cache. */
+static int make_folder(const char *folder, kokoro_error *err)
+{
+    struct stat st;
+    if (lstat(folder, &st) == 0 && S_ISLNK(st.st_mode))
+        return kk_fail(err, KOKORO_IO, "the benchmark record cannot be in %s: it is a link",
+                       folder);
+    return kk_make_dirs(folder, err);
+}
+
 static int take_write_lock(int *fd, const char *cache_dir, kokoro_error *err)
 {
     *fd = -1;
     char *folder = path_of(cache_dir, FOLDER), *lock = path_of(cache_dir, FOLDER "/write.lock");
-    int status = folder == NULL || lock == NULL ? kk_fail_memory(err) : kk_make_dirs(folder, err);
+    int status = folder == NULL || lock == NULL ? kk_fail_memory(err) : make_folder(folder, err);
     if (status == KOKORO_OK)
         status = kk_file_lock_take(fd, lock, write_patience_s, err);
     kk_free(folder);
@@ -274,7 +288,7 @@ int kk_record_lock_take(kk_record_lock *lock, const char *cache_dir, kokoro_erro
 {
     lock->fd = -1;
     char *folder = path_of(cache_dir, FOLDER), *path = path_of(cache_dir, FOLDER "/lock");
-    int status = folder == NULL || path == NULL ? kk_fail_memory(err) : kk_make_dirs(folder, err);
+    int status = folder == NULL || path == NULL ? kk_fail_memory(err) : make_folder(folder, err);
     if (status == KOKORO_OK)
         status = kk_file_lock_take(&lock->fd, path, 0.0, err);
     if (status == KOKORO_BUSY)

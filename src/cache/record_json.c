@@ -143,6 +143,15 @@ static void read_text(reader *r, const json_t *object, const char *key, char *ds
         memcpy(dst, json_string_value(value), json_string_length(value) + 1);
 }
 
+/* Text for people, which they see as it is: nothing in it may steer their terminal. */
+static void read_words(reader *r, const json_t *object, const char *key, char *dst, size_t size)
+{
+    char shown[sizeof(((kk_record *)NULL)->reason)]; /* the longest */
+    read_text(r, object, key, dst, size);
+    if (r->status == KOKORO_OK && strcmp(kk_text_shown(shown, sizeof(shown), dst), dst) != 0)
+        FAULT(r, "%s has a control character in it", key);
+}
+
 static double read_number(reader *r, const json_t *object, const char *key, double least,
                           double most)
 {
@@ -244,8 +253,8 @@ static void read_root(reader *r, const json_t *root, kk_record *out)
     out->measured_at_s = read_number(r, root, "benchmark_date", 0.0, latest_date_s);
     out->refreshed_at_s =
         out->measured_at_s + read_number(r, root, "refreshed_after", 0.0, latest_date_s);
-    read_text(r, root, "mode", out->mode, sizeof(out->mode));
-    read_text(r, root, "reason", out->reason, sizeof(out->reason));
+    read_words(r, root, "mode", out->mode, sizeof(out->mode));
+    read_words(r, root, "reason", out->reason, sizeof(out->reason));
     const json_t *over = json_object_get(root, "is_over_quality");
     if (!json_is_boolean(over))
         FAULT(r, "is_over_quality is neither true nor false");

@@ -1,4 +1,4 @@
-#define _DEFAULT_SOURCE
+#define _GNU_SOURCE /* statx */
 #include "cache/tree.h"
 
 #include "base/alloc.h"
@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -46,17 +47,41 @@ static bool is_same(const kk_tree_entry *entry, const struct stat *st)
     return entry->ino == (uint64_t)st->st_ino && entry->dev == (uint64_t)st->st_dev;
 }
 
-/* The name in an open directory, if it is still the directory that was seen; else -1 and errno. */
-static int enter(int parent, const kk_tree_entry *entry)
+/* The mount that an open directory lies on; 0 where nothing tells. What is mounted from elsewhere
+ * in the same file system (mount --bind) differs in nothing else. statx tells since Linux 5.8,
+ * /proc since 3.15; with neither only another file system is recognised, by its st_dev. */
+static uint64_t mount_of(int fd)
+{
+    char path[48], text[512];
+    static const char field[] = "mnt_id:";
+#ifdef STATX_MNT_ID
+    struct statx st;
+    if (statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &st) == 0 && (st.stx_mask & STATX_MNT_ID) != 0)
+        return st.stx_mnt_id;
+#endif
+    (void)snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+    const int file = open(path, O_RDONLY | O_CLOEXEC);
+    const ssize_t n = file >= 0 ? read(file, text, sizeof(text) - 1) : -1;
+    if (file >= 0)
+        (void)close(file);
+    text[n > 0 ? n : 0] = '\0';
+    const char *found = strstr(text, field);
+    return found != NULL ? strtoull(found + sizeof(field) - 1, NULL, 10) : 0;
+}
+
+/* The name in an open directory, if it is still the directory that was seen, and on the same mount;
+ * else -1 and errno: EXDEV for another mount. */
+static int enter(const kk_tree *tree, int parent, const kk_tree_entry *entry)
 {
     struct stat st;
     int fd = openat(parent, entry->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return -1;
-    if (fstat(fd, &st) == 0 && is_same(entry, &st))
+    const bool is_seen = fstat(fd, &st) == 0 && is_same(entry, &st);
+    if (is_seen && mount_of(fd) == tree->mount)
         return fd;
     (void)close(fd);
-    errno = ESTALE;
+    errno = is_seen ? EXDEV : ESTALE;
     return -1;
 }
 
@@ -69,7 +94,7 @@ static int open_dir(const kk_tree *tree, uint32_t at)
         chain[n++] = at;
     int fd = fcntl(tree->fd, F_DUPFD_CLOEXEC, 0);
     while (fd >= 0 && n > 0) {
-        int next = enter(fd, &tree->entries[chain[--n]]);
+        int next = enter(tree, fd, &tree->entries[chain[--n]]);
         int number = errno;
         (void)close(fd);
         errno = number;
@@ -82,6 +107,8 @@ static int open_dir(const kk_tree *tree, uint32_t at)
 
 static const char *why_left(int number)
 {
+    if (number == EXDEV)
+        return "another directory is mounted here; left alone";
     return number == ESTALE || number == ELOOP || number == ENOTDIR || number == ENOENT
                ? "it was moved or replaced meanwhile; left alone"
                : strerror(number);
@@ -220,7 +247,8 @@ int kk_tree_take(kk_tree *tree, int fd, const char *path, bool (*stopped)(void *
                       .stopped = stopped,
                       .stopped_user = stopped_user,
                       .now_s = kk_wall_s(),
-                      .fd = fd};
+                      .fd = fd,
+                      .mount = mount_of(fd)};
     int status = KOKORO_OK;
     if (fstat(fd, &st) != 0)
         status = kk_fail(err, KOKORO_IO, "cannot look at the cache directory %s: %s", path,

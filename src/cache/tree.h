@@ -6,7 +6,7 @@
  * meanwhile: every step goes from an open directory to a name in it (openat, fstatat, unlinkat),
  * never through a symbolic link, and each directory on the way must still be the one that was seen
  * (device and inode). A directory that was swapped for a link or for another one is left alone. The
- * walk stays on one file system.
+ * walk stays on one file system, and on one mount of it.
  *
  * A name can be given to another file in the instant between the last look at it and its removal;
  * then that file is removed, which still lies in the same directory. Programs that have a removed
@@ -53,8 +53,9 @@ typedef struct kk_tree {
     size_t n;
     kk_problems problems; /* of the walk */
 
-    double now_s; /* since 1970, when it was looked at */
-    int fd;       /* of the directory; -1: it does not exist, and n is 0 */
+    double now_s;   /* since 1970, when it was looked at */
+    int fd;         /* of the directory; -1: it does not exist, and n is 0 */
+    uint64_t mount; /* that it lies on; 0 where the system does not tell */
     kk_arena arena;
     size_t capacity;
     bool (*stopped)(void *user); /* asked often; NULL: never */

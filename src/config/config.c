@@ -35,6 +35,8 @@ typedef struct dotenv {
     void (*warn)(void *user, const char *line);
     void *user;
     dotenv_value values[KK_N_SETTINGS];
+    kk_dotenv_strays strays;
+    char ignored[400]; /* why nothing in it counts; "": it does */
 } dotenv;
 
 void kk_config_init(kk_config *config)
@@ -188,14 +190,14 @@ static int read_dotenv(dotenv *d, kokoro_error *err)
     if (d->path == NULL || stat(d->path, &st) != 0)
         return KOKORO_OK;
     if (!S_ISREG(st.st_mode)) {
-        warn(d, "%s is ignored: it is not a regular file", d->path);
+        (void)snprintf(d->ignored, sizeof(d->ignored), "it is not a regular file");
         return KOKORO_OK;
     }
     int status = kk_file_read(&text, d->path, KK_DOTENV_LIMIT, &reason);
     if (status == KOKORO_OK && text.len > 0) {
-        status = kk_dotenv_read(text.data, text.len, take_line, d);
+        status = kk_dotenv_read(text.data, text.len, take_line, d, &d->strays);
     } else if (status != KOKORO_OK && status != KOKORO_NO_MEMORY) {
-        warn(d, "%s is ignored: %s", d->path, reason.message);
+        (void)snprintf(d->ignored, sizeof(d->ignored), "%.390s", reason.message);
         status = KOKORO_OK;
     }
     kk_buf_fini(&text);
@@ -225,14 +227,66 @@ static int load_one(kk_config *config, enum kk_setting_id id, const dotenv *d, k
     return set(config, id, setting->def, setting->variable, KK_FROM_DEFAULT, err);
 }
 
+/* What is wrong with .env as a file, in one sentence; false where all of it is well. */
+static bool tell_damage(char *dst, size_t size, const dotenv *d)
+{
+    const kk_dotenv_strays *s = &d->strays;
+    if (d->ignored[0] != '\0')
+        (void)snprintf(dst, size, "%.300s is ignored: %s", d->path, d->ignored);
+    else if (s->damage_line > 0)
+        (void)snprintf(dst, size, "%.300s is damaged: line %u is no text in UTF-8", d->path,
+                       s->damage_line);
+    else if (s->n > 1)
+        (void)snprintf(dst, size, "%.300s line %u and %u more are no assignments NAME=value",
+                       d->path, s->first, s->n - 1);
+    else if (s->n == 1)
+        (void)snprintf(dst, size, "%.300s line %u is no assignment NAME=value", d->path, s->first);
+    else
+        return false;
+    return true;
+}
+
+/* A setting that .env made before, and of which nothing else says anything now; -1: there is none.
+ */
+static int find_lost(const kk_config *config, const kk_config *before)
+{
+    for (int id = 0; before != NULL && id < KK_N_SETTINGS; id++) {
+        if (before->origin[id] == KK_FROM_DOTENV && config->origin[id] == KK_FROM_DEFAULT)
+            return id;
+    }
+    return -1;
+}
+
+/* Of a file that was cut or overwritten what is missing is not taken for a wish. */
+static int judge_damage(const kk_config *config, const kk_config *before, const dotenv *d,
+                        kokoro_error *err)
+{
+    char what[720];
+    if (!tell_damage(what, sizeof(what), d))
+        return KOKORO_OK;
+    const int lost = find_lost(config, before);
+    if (lost >= 0)
+        return kk_fail(err, KOKORO_INVALID, "%s, and nothing in it sets %s any more", what,
+                       kk_settings[lost].variable);
+    warn(d, "%s%s", what, d->ignored[0] == '\0' ? "; the rest of the file counts" : "");
+    return KOKORO_OK;
+}
+
+static int load(kk_config *config, const kk_config *before, dotenv *d, kokoro_error *err)
+{
+    int status = read_dotenv(d, err);
+    for (int id = 0; status == KOKORO_OK && id < KK_N_SETTINGS; id++)
+        status = load_one(config, (enum kk_setting_id)id, d, err);
+    if (status == KOKORO_OK)
+        status = judge_damage(config, before, d, err);
+    return status == KOKORO_OK ? kk_config_derive_paths(config, err) : status;
+}
+
 int kk_config_load(kk_config *config, const char *dotenv_path,
                    void (*warn_fn)(void *user, const char *line), void *user, kokoro_error *err)
 {
     dotenv d = {.config = config, .path = dotenv_path, .warn = warn_fn, .user = user};
-    int status = read_dotenv(&d, err);
-    for (int id = 0; status == KOKORO_OK && id < KK_N_SETTINGS; id++)
-        status = load_one(config, (enum kk_setting_id)id, &d, err);
-    return status == KOKORO_OK ? kk_config_derive_paths(config, err) : status;
+    return load(config, NULL, &d, err);
 }
 
 int kk_config_load_again(kk_config *config, const kk_config *before, const char *dotenv_path,
@@ -247,7 +301,8 @@ int kk_config_load_again(kk_config *config, const kk_config *before, const char 
         if (status != KOKORO_OK)
             return status;
     }
-    return kk_config_load(config, dotenv_path, warn_fn, user, err);
+    dotenv d = {.config = config, .path = dotenv_path, .warn = warn_fn, .user = user};
+    return load(config, before, &d, err);
 }
 
 static bool is_among(enum kk_setting_id id, const enum kk_setting_id *ids, size_t n)

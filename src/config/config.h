@@ -173,12 +173,15 @@ int kk_config_set_option(kk_config *config, enum kk_setting_id id, const char *v
  * defaults; an empty value sets nothing, and a value that is not used is not judged. Then work out
  * the paths that hang on others: HOME, CACHE, MODEL, VOICES, LEXICON, ORT_LIBRARY,
  * OPENVINO_LIBRARY, ESPEAK_HELPER (beside the program, else in HOME/bin). INVALID names the
- * variable and where it was set; an unsafe name in .env is a warning.
+ * variable and where it was set. A warning each: an unsafe name in .env; a .env that cannot be
+ * read; one with lines that assign nothing, or that is no text.
  */
 int kk_config_load(kk_config *config, const char *dotenv_path,
                    void (*warn)(void *user, const char *line), void *user, kokoro_error *err);
 
-/* As kk_config_load, with the options of `before`: what the settings are now. */
+/* As kk_config_load, with the options of `before`: what the settings are now. INVALID also where
+ * .env is one that would be warned of so, and no longer sets what it did: it was cut or
+ * overwritten. */
 int kk_config_load_again(kk_config *config, const kk_config *before, const char *dotenv_path,
                          void (*warn)(void *user, const char *line), void *user, kokoro_error *err);
 

@@ -4,7 +4,11 @@
  */
 #include "config/dotenv.h"
 
+#include "base/utf8.h"
+
 #include <string.h>
+
+static const char unclosed[] = "its quote is not closed";
 
 static bool is_blank(char c)
 {
@@ -30,6 +34,12 @@ static char unescape(char c)
     }
 }
 
+/* Other programs also take such. */
+static bool is_foreign_name(char c)
+{
+    return is_name(c) || c == '.' || c == '-';
+}
+
 /* `at` stands on the opening quote, `end` is the NUL that ends the line. */
 static char *quoted(char *at, const char *end, const char **problem)
 {
@@ -44,7 +54,7 @@ static char *quoted(char *at, const char *end, const char **problem)
         }
     }
     if (at == end) {
-        *problem = "its quote is not closed";
+        *problem = unclosed;
         return start;
     }
     at++;
@@ -100,24 +110,79 @@ static bool read_line(char *at, char *end, kk_dotenv_line *line)
     return true;
 }
 
-int kk_dotenv_read(char *text, size_t len, kk_dotenv_fn *fn, void *user)
+/* Whether a line that is no NAME=... has something in it that should be told. */
+static bool is_stray(const char *at, const char *end)
+{
+    while (at < end && (is_blank(*at) || *at == '\r'))
+        at++;
+    if (at == end || *at == '#')
+        return false;
+    if (end - at > 6 && strncmp(at, "export", 6) == 0 && is_blank(at[6])) {
+        for (at += 6; at < end && is_blank(*at);)
+            at++;
+    }
+    const char *name = at;
+    while (at < end && is_foreign_name(*at))
+        at++;
+    const bool is_named = at > name;
+    while (at < end && is_blank(*at))
+        at++;
+    return !is_named || at == end || *at != '=';
+}
+
+/* The quote that an assignment opens and does not close; NUL: none. */
+static char left_open(const kk_dotenv_line *line)
+{
+    if (line->problem != unclosed)
+        return '\0';
+    const char *at = line->name.data + line->name.len;
+    while (is_blank(*at) || *at == '=')
+        at++;
+    return *at;
+}
+
+/* The number of the line in which something is no text; 0: all is. */
+static unsigned find_damage(kk_slice text)
+{
+    const char *nul = text.len > 0 ? memchr(text.data, '\0', text.len) : NULL;
+    const size_t sound = kk_utf8_valid_len(text);
+    const size_t at =
+        nul != NULL && (size_t)(nul - text.data) < sound ? (size_t)(nul - text.data) : sound;
+    unsigned number = 1;
+    for (size_t i = 0; i < at; i++)
+        number += text.data[i] == '\n';
+    return at < text.len ? number : 0;
+}
+
+int kk_dotenv_read(char *text, size_t len, kk_dotenv_fn *fn, void *user, kk_dotenv_strays *strays)
 {
     char *end = text + len;
+    char quote = '\0'; /* in which a value of several lines stands */
     unsigned number = 0;
     int status = 0;
+    kk_dotenv_strays found = {.damage_line = find_damage((kk_slice){text, len})};
     if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
         text += 3;
     while (text < end && status == 0) {
-        kk_dotenv_line line;
+        kk_dotenv_line line = {.problem = NULL};
         char *eol = memchr(text, '\n', (size_t)(end - text));
         if (eol == NULL)
             eol = end;
         number++;
+        const bool closes = quote != '\0' && memchr(text, quote, (size_t)(eol - text)) != NULL;
+        if (quote == '\0' && is_stray(text, eol) && found.n++ == 0)
+            found.first = number;
         if (read_line(text, eol, &line)) {
+            if (quote == '\0')
+                quote = left_open(&line);
             line.number = number;
             status = fn(user, &line);
         }
+        if (closes)
+            quote = '\0';
         text = eol + 1;
     }
+    if (strays != NULL)
+        *strays = found;
     return status;
 }

@@ -73,7 +73,7 @@ static int judge_line(line *l, bool is_first, const char *name, kokoro_error *er
         return kk_fail_memory(err);
     }
     if (copy.len > 0)
-        (void)kk_dotenv_read(copy.data, copy.len, take_assignment, &a);
+        (void)kk_dotenv_read(copy.data, copy.len, take_assignment, &a, NULL);
     kk_buf_fini(&copy);
     return KOKORO_OK;
 }
@@ -156,13 +156,13 @@ static int change(kk_buf *dst, kk_slice text, const char *name, const char *valu
                   kokoro_error *err)
 {
     size_t last;
-    const char *newline = "\n";
+    kk_slice newline = {"\n", 1}; /* that of the last line that has one */
     line l;
     int status = find_last(text, name, &last, err);
     for (size_t at = 0, number = 1; status == KOKORO_OK && next_line(text, &at, &l); number++) {
         status = judge_line(&l, number == 1, name, err);
-        if (l.end.len == 2)
-            newline = "\r\n";
+        if (l.end.len > 0 && l.end.data[l.end.len - 1] == '\n')
+            newline = l.end;
         if (status == KOKORO_OK && number == last) {
             status = put_line(dst, &l, value, err);
         } else if (!l.is_ours) {
@@ -170,12 +170,14 @@ static int change(kk_buf *dst, kk_slice text, const char *name, const char *valu
             kk_buf_append_slice(dst, l.end);
         }
     }
-    if (dst->len > 0 && dst->data[dst->len - 1] != '\n')
-        kk_buf_append_str(dst, newline);
+    if (dst->len > 0 && dst->data[dst->len - 1] == '\r') /* half of one */
+        kk_buf_append_char(dst, '\n');
+    else if (dst->len > 0 && dst->data[dst->len - 1] != '\n')
+        kk_buf_append_slice(dst, newline);
     if (status == KOKORO_OK && last == 0) {
         kk_buf_appendf(dst, "%s=", name);
         status = put_value(dst, value, err);
-        kk_buf_append_str(dst, newline);
+        kk_buf_append_slice(dst, newline);
     }
     return status == KOKORO_OK && dst->failed ? kk_fail_memory(err) : status;
 }

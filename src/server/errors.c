@@ -89,23 +89,5 @@ void kk_api_respond(kk_http_response *response, const kk_api_error *error)
 
 const char *kk_api_shown(char *dst, size_t size, const char *text)
 {
-    size_t len = 0;
-    kk_slice rest = kk_slice_of(text);
-    while (rest.len > 0) {
-        uint32_t code_point;
-        size_t n = kk_utf8_decode(rest, &code_point);
-        bool is_shown = n > 0 && code_point >= 0x20 && !(code_point >= 0x7F && code_point < 0xA0);
-        size_t step = n > 0 ? n : 1, out = is_shown ? n : 1;
-        if (len + out + 1 > size)
-            break;
-        if (is_shown)
-            memcpy(dst + len, rest.data, n);
-        else
-            dst[len] = '?';
-        len += out;
-        rest.data += step;
-        rest.len -= step;
-    }
-    dst[len] = '\0';
-    return dst;
+    return kk_text_shown(dst, size, text);
 }

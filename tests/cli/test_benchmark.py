@@ -92,6 +92,8 @@ class Runs(Benchmark):
         done = self.short("--runs", "2", "--precision", "f32", "--json")
         self.assertEqual(done.returncode, 0, done.stderr)
         report = json.loads(done.stdout)  # one document and nothing else
+        self.assertIs(report["success"], True)
+        self.assertNotIn("error", report)
         self.assertEqual(done.stderr, "")
         (way,) = report["ways"]
         self.assertEqual((way["provider"], way["precision"]), ("native", "f32"))
@@ -263,6 +265,11 @@ class Failures(Benchmark):
         self.assertIn("nobody", done.stderr)
         (self.dir / "text").write_text("\n")
         self.assertIn("no line with text", self.short().stderr)
+        (self.dir / "text").unlink()  # which the set-up does not bring
+        done = self.short()
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(done.stderr, f"kokoro: the texts: cannot open file {self.dir}/text: "
+                         "No such file or directory\n")
 
     def library(self, text, *flags):
         """A shared library of that C, in ONNX Runtime's place."""
@@ -346,6 +353,11 @@ class Failures(Benchmark):
         self.assertIn("on the moon", done.stderr)
         self.assertIn("benchmark_results.md", self.names())
         self.assertFalse(self.record().exists())
+        # Alone: then no text was measured because of that, and not for want of time.
+        alone = self.short("--runs", "1", provider="onnxruntime")
+        self.assertEqual(alone.returncode, 1, alone.stderr)
+        self.assertRegex(alone.stdout.decode(), r"\nnot measured: onnxruntime file.* failed: .*signal 6")
+        self.assertNotIn(b"the time was over", alone.stdout)
         done = self.short("--runs", "1", "--continue-on-error", provider="auto")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("signal 6", done.stderr)
@@ -368,6 +380,29 @@ class Failures(Benchmark):
         history = json.loads(self.benchmark("--history", "--json").stdout)
         self.assertEqual(len(history["runs"]), 1)
         self.assertFalse([name for name in self.names() if "tmp" in name])
+
+    def test_what_could_not_be_kept_is_in_the_document(self):
+        """A whole result, and before it what failed; a run that is not in the history failed too."""
+        for name in ("KOKORO_ORT_LIBRARY", "KOKORO_OPENVINO_LIBRARY"):  # native alone is quicker
+            self.env[name] = str(self.dir / "none.so")
+        (self.home / "history.db").mkdir()
+        (self.record() / "full").mkdir(parents=True)  # no record can take its place
+        run = self.start("--quick", "--runs", "1", "--warmup-runs", "0", "--text-file",
+                         str(self.dir / "text"), "--output-file", "late.md", "--json")
+        wait_until(lambda: self.children(run.pid))
+        (self.work / "late.md").mkdir()  # the path was looked at before
+        shown, words = run.communicate(timeout=120)
+        self.assertEqual(run.returncode, 1, words)
+        document = json.loads(shown)
+        self.assertEqual(list(document)[:3], ["success", "error", "format"])
+        self.assertIs(document["success"], False)
+        for name in ("the history does not have this run", "late.md", "record.json"):
+            self.assertIn(name, document["error"])
+        self.assertEqual(document["choice"]["recommended"]["provider"], "native")
+        done = self.short("--runs", "1", "--warmup-runs", "0")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("the history does not have this run", done.stderr)
+        self.assertIn(b"Report: ", done.stdout)
 
     def test_a_second_benchmark_is_refused(self):
         first = self.start("--quick", "--provider", "native", "--runs", "1000", "--json")

@@ -136,6 +136,19 @@ class Cache(cli.Case):
             self.assertIn(words, text)
         self.assertRegex(text, r"benchmark_date: \d+\.\d+ \(20\d\d-")
 
+    def test_nothing_in_a_record_steers_the_terminal(self):
+        bell = "\x1b]0;title\x07\x9b31m\x7f\r"
+        good = record.record()
+        for contents in ({**good, "reason": bell}, {**good, "mode": bell[:4]}, {**good, bell: [{bell: bell}]},
+                         {**good, "recommended_provider": bell[:6]}, {**good, "format": bell}):
+            record.write(self.cache, contents)
+            text = self.text("--inspect", "--status") + \
+                self.run_kokoro("benchmark-frequency", "--show-current").stdout.decode()
+            self.assertFalse([c for c in text if c != "\n" and (c < " " or "\x7f" <= c < "\xa0")], text)
+        self.assertIn("?]0;title", text)
+        record.write(self.cache, b'{"format": \x1b[31m}')
+        self.assertNotIn("\x1b", self.text("--inspect", "--status"))
+
     def test_who_measures_now(self):
         path = record.write(self.cache, record.record())
         lock = path.parent / "lock"
@@ -154,7 +167,9 @@ class Cache(cli.Case):
         done = self.run_kokoro("benchmark-cache", "--force-benchmark", "--json")
         self.assertEqual(done.returncode, 1)
         self.assertEqual(json.loads(done.stdout), {"force_benchmark": {
-            "success": False, "error": "the benchmark failed", "failed": []}})
+            "success": False, "failed": [],
+            "error": f"the benchmark failed: there is no model {self.dir}/none/model/kokoro-v1.0.int8.onnx; "
+                     "kokoro doctor tells what is missing, and ./run setup fetches it"}})
         self.assertIn("there is no model", done.stderr)
         self.assertEqual(path.read_bytes(), before)
 
@@ -232,6 +247,17 @@ class RealCache(cli.Case):
         self.assertEqual(failed["provider"], "onnxruntime")
         self.assertIn("signal 6", failed["error"])
         self.assertIn("onnxruntime", done.stderr)
+
+    def test_a_record_that_cannot_be_stored_is_the_cause(self):
+        self.env["KOKORO_CACHE"] = str(self.dir / "cache")
+        for name in ("KOKORO_ORT_LIBRARY", "KOKORO_OPENVINO_LIBRARY"):  # native alone is quicker
+            self.env[name] = str(self.dir / "none.so")
+        (self.dir / "cache" / "benchmark" / "record.json" / "full").mkdir(parents=True)
+        done = self.run_kokoro("benchmark-cache", "--force-benchmark", "--json")
+        self.assertEqual(done.returncode, 1, done.stderr)
+        forced = json.loads(done.stdout)["force_benchmark"]
+        self.assertIs(forced["success"], False)
+        self.assertRegex(forced["error"], "^the benchmark failed: .*record.json")
 
     def test_a_benchmark_and_its_use(self):
         self.env["KOKORO_CACHE"] = str(self.dir / "cache")

@@ -161,6 +161,19 @@ class Settings(cli.Case):
         self.assertIn(".env line 1: KOKORO_MODEL is ignored", done.stderr)
         self.assertEqual(done.returncode, 0)
 
+    def test_a_damaged_dotenv_is_told(self):
+        """One message; the command runs, and what other programs assign is no concern of ours."""
+        dotenv, told = self.dir / ".env", "kokoro: .env is damaged: line 1 is no text in UTF-8;"
+        for text, words in ((b"OTHER_TOOL=1\n\n# note\n", ""), (bytes(range(256)), told),
+                            ("KOKORO_VOICE=af_sky\n".encode("utf-16"), told),
+                            (b"<html>\n<body>\n", "kokoro: .env line 1 and 1 more are no assign"),
+                            (b"A=1\nKOKORO_BENCHMARK_FREQUENC", "kokoro: .env line 2 is no ")):
+            dotenv.write_bytes(text)
+            done = self.run_kokoro("benchmark-frequency", "--show-current")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertTrue(done.stderr.startswith(words), done.stderr)
+            self.assertEqual(done.stderr.count("\n"), 1 if words else 0, done.stderr)
+
     def test_an_option_beats_the_environment(self):
         self.env["KOKORO_LOG_LEVEL"] = "loud"
         self.check_fails(2, "KOKORO_LOG_LEVEL in the environment", "providers")

@@ -235,6 +235,9 @@ def test_settings_are_followed(start, place):
     dotenv.write_text("KOKORO_BENCHMARK_FREQUENCY=hourly\n")
     server.wait_log(r"settings stay as they were: .*daily, weekly, monthly, manually", 5)
     assert section(server)["frequency"] == "monthly"
+    dotenv.write_text("KOKORO_VOICE=am_michael\nKOKORO_BENCHMARK_FREQUENC")
+    server.wait_log(r"settings stay as they were: \.env line 2 is no assignment", 5)
+    assert section(server)["frequency"] == "monthly"
     dotenv.write_text("KOKORO_BENCHMARK_FREQUENCY=monthly\nKOKORO_PROVIDER=nobody\n")
     server.wait_log(r"provider stays as it was: .*unknown provider 'nobody'", 5)
     assert server.post(text).status_code == 200

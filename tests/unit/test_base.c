@@ -285,9 +285,18 @@ TEST(base64_of_every_length)
     kk_buf_fini(&whole);
 }
 
+TEST(text_is_shown_without_what_steers_a_terminal)
+{
+    char shown[32];
+    CHECK_STR(kk_text_shown(shown, sizeof(shown), "a\xffz\n\x1b[1m\xc2\x9b\xc3\xa9\x7f"),
+              "a?z??[1m?\xc3\xa9?");
+    CHECK_STR(kk_text_shown(shown, 4, "ab\xc3\xa9z"), "ab"); /* no half of a letter */
+    CHECK_STR(kk_text_shown(shown, 1, "ab"), "");
+}
+
 TEST_MAIN(T(base64_of_every_length), T(alloc_fails_where_it_is_told), T(arena_aligns_and_grows),
           T(buf_keeps_its_failure), T(utf8_takes_only_the_shortest_form),
           T(white_space_is_unicodes), T(numbers_are_read_whole_or_not),
           T(writer_leaves_all_or_nothing), T(a_file_found_whole_is_known_until_it_changes),
           T(a_file_is_settled_when_it_was_not_written_just_now), T(a_forgotten_map_still_reads),
-          T(status_has_a_text))
+          T(status_has_a_text), T(text_is_shown_without_what_steers_a_terminal))

@@ -293,6 +293,19 @@ TEST(what_is_no_history_is_moved_aside)
               SQLITE_OK);
     (void)sqlite3_close(db);
     check_moved_aside("is a database of another program");
+
+    /* A sound database that has lost a part of its form. */
+    const char *const losses[] = {"DROP TABLE samples", "ALTER TABLE ways DROP COLUMN failure",
+                                  "ALTER TABLE runs RENAME TO trips", "PRAGMA user_version = 0"};
+    for (size_t i = 0; i < sizeof(losses) / sizeof(losses[0]); i++) {
+        CHECK_INT(open_it(KK_HISTORY_WRITE), KOKORO_OK);
+        CHECK_INT(add(0, 1.0), KOKORO_OK);
+        kk_history_close(&history);
+        CHECK_INT(sqlite3_open(path, &db), SQLITE_OK);
+        CHECK_INT(sqlite3_exec(db, losses[i], NULL, NULL, NULL), SQLITE_OK);
+        (void)sqlite3_close(db);
+        check_moved_aside("is damaged: it has not all its tables");
+    }
 }
 
 TEST(a_newer_history_is_left_alone)

@@ -183,10 +183,41 @@ TEST(dotenv_reads_the_usual_forms)
     CHECK_STR(from_dotenv(KK_SET_VOICE, "KOKORO_VOICE='a # \\n' # note\r\n"), "a # \\n");
     CHECK_STR(from_dotenv(KK_SET_VOICE, "KOKORO_VOICE=\"a \\\"#\\\" \\\\\"\n"), "a \"#\" \\");
     CHECK_STR(from_dotenv(KK_SET_VOICE, "KOKORO_VOICE=a#b #c\n"), "a#b");
-    CHECK_STR(from_dotenv(KK_SET_VOICE, "# KOKORO_VOICE=x\n#\n\n=\nKOKORO_VOICE\n"), "af_heart");
+    CHECK_STR(from_dotenv(KK_SET_VOICE, "# KOKORO_VOICE=x\n#\n\n  #\t\r\n \r\n"), "af_heart");
     CHECK_STR(from_dotenv(KK_SET_VOICE, "XKOKORO_VOICE=x\nKOKORO_VOICES2=y\n"), "af_heart");
     CHECK_STR(from_dotenv(KK_SET_LOG_LEVEL, "KOKORO_LOG_LEVEL=WARNING"), "warning");
     CHECK_STR(warnings, "");
+}
+
+/* What is told of a .env that holds `text`. */
+static const char *told_of(const char *text, size_t len)
+{
+    kk_config config;
+    clean();
+    write_dotenv(text, len);
+    kk_config_init(&config);
+    CHECK_INT(load(&config), KOKORO_OK);
+    kk_config_fini(&config);
+    return warnings;
+}
+
+TEST(lines_that_assign_nothing_are_told)
+{
+#define TOLD(text) told_of(text, sizeof(text) - 1)
+    CHECK_HAS(TOLD("A=1\n\nKOKORO_BENCHMARK_FREQUENC"),
+              ".env line 3 is no assignment NAME=value; the rest of the file counts\n");
+    CHECK_HAS(TOLD("<html>\n<a href=\"x\">\n# note\nexport KOKORO_VOICE\nKOKORO_VOICE=a\n"),
+              ".env line 1 and 2 more are no assignments NAME=value;");
+    CHECK_HAS(TOLD("=\n"), ".env line 1 is no assignment");
+    CHECK_HAS(TOLD("A=1\nB\0=2\n"), ".env is damaged: line 2 is no text in UTF-8;");
+    CHECK_HAS(TOLD("\xff\xfeK\0O\0"), ".env is damaged: line 1 is no text in UTF-8;");
+    CHECK_HAS(TOLD("\n\n# caf\xe9\nKOKORO_VOICE=a\n"), ".env is damaged: line 3 is no text");
+    CHECK(strchr(warnings, '\n') == strrchr(warnings, '\n')); /* it is one */
+    /* What other programs write is no concern of ours, also not over several lines. */
+    CHECK_STR(TOLD("\xef\xbb\xbfOTHER_TOOL=1\r\nexport a.b-c = '2' # x\r\nC=# \xc3\xa9\r\n"), "");
+    CHECK_STR(TOLD("KEY=\"-----BEGIN\nMIIB+/x\nyz==\n--END-- \"\nB=2\n"), "");
+    CHECK_HAS(TOLD("KEY='a\nb\nc'\nMIIB+/x\n"), "line 4 is no assignment");
+#undef TOLD
 }
 
 TEST(settings_are_read_again_behind_the_options)
@@ -204,6 +235,42 @@ TEST(settings_are_read_again_behind_the_options)
     kk_config_fini(&second);
     kk_config_fini(&first);
     (void)unlink(dotenv);
+}
+
+/* A file that was cut, or is another's now, takes nothing back: the settings stay as they were. */
+TEST(a_damaged_dotenv_takes_no_setting_back)
+{
+    static const struct {
+        const char *text;
+        size_t len;
+        const char *problem; /* NULL: it counts */
+    } cases[] = {
+        {"KOKORO_VOICE=af_sky\nKOKORO_BENCHMARK_FREQUENC", 45,
+         ".env line 2 is no assignment NAME=value, and nothing in it sets "
+         "KOKORO_BENCHMARK_FREQUENCY any more"},
+        {"K\0O\0K\0", 6, ".env is damaged: line 1 is no text in UTF-8, and nothing in it sets"},
+        {"KOKORO_VOICE=af_bella\n", 22, NULL},
+        {"note\nKOKORO_VOICE=af_bella\nKOKORO_BENCHMARK_FREQUENCY=weekly\n", 61, NULL},
+        {"", 0, NULL},
+    };
+    static const char good[] = "KOKORO_VOICE=af_sky\nKOKORO_BENCHMARK_FREQUENCY=daily\n";
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        kk_config first, second;
+        clean();
+        write_dotenv(good, sizeof(good) - 1);
+        kk_config_init(&first);
+        CHECK_INT(load(&first), KOKORO_OK);
+        write_dotenv(cases[i].text, cases[i].len);
+        const int status =
+            kk_config_load_again(&second, &first, dotenv, keep_warning, NULL, &error);
+        CHECK_INT(status, cases[i].problem != NULL ? KOKORO_INVALID : KOKORO_OK);
+        if (cases[i].problem != NULL)
+            CHECK_HAS(error.message, cases[i].problem);
+        CHECK_INT(warnings[0] != '\0', strncmp(cases[i].text, "note", 4) == 0);
+        kk_config_fini(&second);
+        kk_config_fini(&first);
+    }
+    clean();
 }
 
 TEST(options_are_passed_on)
@@ -244,8 +311,18 @@ TEST(an_unreadable_dotenv_is_a_warning)
     clean();
     char *big = kk_calloc(1, (1 << 20) + 1);
     CHECK(big != NULL);
+    write_dotenv("KOKORO_PORT=81\n", 15);
+    kk_config before;
+    kk_config_init(&before);
+    CHECK_INT(load(&before), KOKORO_OK);
     write_dotenv(big, (1 << 20) + 1);
     kk_free(big);
+    CHECK_INT(kk_config_load_again(&config, &before, dotenv, keep_warning, NULL, &error),
+              KOKORO_INVALID);
+    CHECK_HAS(error.message, "bytes, and nothing in it sets KOKORO_PORT any more");
+    CHECK_STR(warnings, "");
+    kk_config_fini(&config);
+    kk_config_fini(&before);
     kk_config_init(&config);
     CHECK_INT(load(&config), KOKORO_OK);
     CHECK_HAS(warnings, "is ignored");
@@ -386,7 +463,7 @@ TEST(dotenv_survives_any_bytes)
 {
     static const char alphabet[] = "A=\"'\\ \t\r\n#\0export \xff";
     unsigned state = 12345;
-    size_t n_lines = 0;
+    size_t n_lines = 0, n_strays = 0;
     for (int round = 0; round < 20000; round++) {
         size_t len = (state >> 16) % 48;
         char *text = kk_alloc(len + 1);
@@ -397,10 +474,13 @@ TEST(dotenv_survives_any_bytes)
         }
         text[len] = '\0';
         state = state * 1664525u + 1013904223u;
-        CHECK_INT(kk_dotenv_read(text, len, count_line, &n_lines), 0);
+        kk_dotenv_strays strays;
+        CHECK_INT(kk_dotenv_read(text, len, count_line, &n_lines, &strays), 0);
+        CHECK((strays.n > 0) == (strays.first > 0) && strays.n <= 48);
+        n_strays += strays.n;
         kk_free(text);
     }
-    CHECK(n_lines > 1000);
+    CHECK(n_lines > 1000 && n_strays > 1000);
 }
 
 TEST(tear_down)
@@ -411,7 +491,8 @@ TEST(tear_down)
 
 TEST_MAIN(T(set_up), T(every_setting_is_whole), T(defaults_are_the_documented_ones),
           T(option_then_environment_then_dotenv), T(words_and_numbers_of_the_benchmark),
-          T(dotenv_reads_the_usual_forms), T(settings_are_read_again_behind_the_options),
+          T(dotenv_reads_the_usual_forms), T(lines_that_assign_nothing_are_told),
+          T(settings_are_read_again_behind_the_options), T(a_damaged_dotenv_takes_no_setting_back),
           T(options_are_passed_on), T(dotenv_must_not_choose_what_is_loaded),
           T(an_unreadable_dotenv_is_a_warning), T(bad_values_name_place_value_and_remedy),
           T(paths_hang_on_each_other), T(the_helper_stands_beside_the_program),

@@ -81,6 +81,11 @@ TEST(lines)
         {"MYFREQ=1\nFREQ2=2\nFREQ\nfreq=3\n", "MYFREQ=1\nFREQ2=2\nFREQ\nfreq=3\nFREQ=daily\n"},
         {"A=1\r\nFREQ=b\r\nC=2\r\n", "A=1\r\nFREQ=daily\r\nC=2\r\n"},
         {"A=1\r\nB=2", "A=1\r\nB=2\r\nFREQ=daily\r\n"},
+        {"A=1\r\nB=2\nC=3", "A=1\r\nB=2\nC=3\nFREQ=daily\n"},
+        {"A=1\nB=2\r\nC=3", "A=1\nB=2\r\nC=3\r\nFREQ=daily\r\n"},
+        {"FREQ=x\nA=1\r\nB=2\nC=3", "FREQ=daily\nA=1\r\nB=2\nC=3\n"},
+        {"A=1\r\nFREQ=x\nB=2", "A=1\r\nFREQ=daily\nB=2\n"},
+        {"A=1\r\nB=2\r", "A=1\r\nB=2\r\nFREQ=daily\r\n"},
         {"\xef\xbb\xbf"
          "FREQ=b\n",
          "\xef\xbb\xbf"
@@ -123,7 +128,7 @@ TEST(values_that_need_quotes)
         CHECK_INT(set(values[i]), KOKORO_OK);
         CHECK_INT(kk_file_read(&text, file, 1000, &error), KOKORO_OK);
         if (text.len > 0)
-            (void)kk_dotenv_read(text.data, text.len, take, value);
+            (void)kk_dotenv_read(text.data, text.len, take, value, NULL);
         CHECK_STR(value, values[i]);
         kk_buf_fini(&text);
     }

@@ -168,6 +168,32 @@ TEST(attempts_of_long_ago_go)
     remove_dir();
 }
 
+/* A link in the place of a directory leads out of the cache: nothing is made, dated or removed
+ * behind it. */
+TEST(an_attempt_follows_no_link)
+{
+    char outside[] = "/tmp/kokoro-outside-XXXXXX", kept[128], path[128];
+    CHECK(mkdtemp(outside) != NULL);
+    make_dir();
+    CHECK(kk_attempt_note(dir, &ours, noon_s));
+    const char *name = strrchr(attempt(), '/');
+    (void)snprintf(kept, sizeof(kept), "%s%s", outside, name);
+    CHECK_INT(rename(attempt(), kept), 0);
+    (void)snprintf(path, sizeof(path), "%s/" KK_ATTEMPTS, dir);
+    CHECK_INT(rmdir(path), 0);
+    CHECK_INT(symlink(outside, path), 0);
+    CHECK(!kk_attempt_note(dir, &ours, noon_s + 365.0 * day_s));
+    CHECK_NEAR(kk_attempt_read(dir, &ours, noon_s), 0.0, 0.0);
+    kk_attempt_forget(dir, &ours);
+    CHECK_INT(kk_attempts_clear(dir, NULL), KOKORO_OK);
+    struct stat st;
+    CHECK(stat(kept, &st) == 0 && st.st_mtim.tv_sec == (time_t)noon_s);
+    CHECK_INT(unlink(kept), 0);
+    CHECK_INT(rmdir(outside), 0);
+    CHECK_INT(unlink(path), 0);
+    remove_dir();
+}
+
 /* The server judges all the time; a date a year ahead must not hold it back for a year. */
 TEST(a_clock_that_was_moved_back_ends_the_period_all_the_same)
 {
@@ -192,4 +218,5 @@ TEST(a_clock_that_was_moved_back_ends_the_period_all_the_same)
 
 TEST_MAIN(T(once_a_period_also_when_it_failed), T(not_while_a_record_is_valid),
           T(never_when_manually_or_skipped), T(an_attempt_is_of_its_fingerprint),
-          T(attempts_of_long_ago_go), T(a_clock_that_was_moved_back_ends_the_period_all_the_same))
+          T(attempts_of_long_ago_go), T(an_attempt_follows_no_link),
+          T(a_clock_that_was_moved_back_ends_the_period_all_the_same))

@@ -195,6 +195,7 @@ TEST(damaged_files)
         {"\"results\"", "\"other\"", "results"},
         {"\"mode\": \"full\"", "\"mode\": \"full\", \"mode\": \"full\"", "no JSON"},
         {"full", "fu\\u0000l", "no JSON"},
+        {"full", "fu\\u001bl", "mode has a control character in it"},
         {"full", "fu\xffl", "no JSON"},
     };
     make_dir();

@@ -5,7 +5,11 @@
 #define _XOPEN_SOURCE 700 /* mkdtemp */
 #include "record_check.h"
 
+#include "base/file.h"
+#include "cache/cache_path.h"
+
 #include <dirent.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -168,4 +172,28 @@ TEST(refresh_beside_a_measurement)
     remove_dir();
 }
 
-TEST_MAIN(T(one_measures_at_a_time), T(killed_while_it_stores), T(refresh_beside_a_measurement))
+/* A link in the place of a folder leads out of the cache. */
+TEST(a_folder_that_is_a_link_is_not_used)
+{
+    const kk_record record = sample();
+    kk_record_lock lock;
+    make_dir();
+    CHECK_INT(mkdir(at("outside"), 0700), 0);
+    CHECK_INT(symlink("outside", at("benchmark")), 0);
+    CHECK_INT(kk_record_store(&record, dir, &error), KOKORO_IO);
+    CHECK_HAS(error.message, "it is a link");
+    CHECK_INT(kk_record_lock_take(&lock, dir, &error), KOKORO_IO);
+    CHECK_HAS(error.message, "it is a link");
+    const struct timespec old[2] = {{.tv_sec = (time_t)noon_s}, {.tv_sec = (time_t)noon_s}};
+    write_file("outside/old.tmp", "", 0);
+    CHECK_INT(utimensat(AT_FDCWD, at("outside/old.tmp"), old, 0), 0);
+    kk_cache_sweep(at("benchmark/x.pack"));
+    CHECK(kk_file_exists(at("outside/old.tmp")));
+    kk_cache_sweep(at("outside/x.pack"));
+    CHECK_INT(rmdir(at("outside")), 0); /* so it is empty */
+    CHECK_INT(unlink(at("benchmark")), 0);
+    remove_dir();
+}
+
+TEST_MAIN(T(one_measures_at_a_time), T(killed_while_it_stores), T(refresh_beside_a_measurement),
+          T(a_folder_that_is_a_link_is_not_used))
