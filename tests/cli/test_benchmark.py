@@ -157,6 +157,19 @@ class Runs(Benchmark):
         settings = json.loads(self.record().read_text())["fingerprint"]["settings"]
         self.assertEqual(settings, "precision auto, threads 2")
 
+    def test_an_inherited_run_reads_no_dotenv(self):
+        for name in ("KOKORO_ORT_LIBRARY", "KOKORO_OPENVINO_LIBRARY"):
+            self.env[name] = str(self.dir / "none.so")
+        (self.work / ".env").write_text("KOKORO_BENCHMARK_FREQUENCY=yearly\n")
+        one = ("--runs", "1", "--warmup-runs", "0")
+        done = self.short(*one)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("yearly", done.stderr)
+        # What it needs its parent gave it, also for its own children.
+        done = self.short(*one, "--inherited", provider="auto")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertTrue(self.record().exists())
+
     def test_a_record_of_other_conditions_is_no_word_of_what_is_in_use(self):
         for name in ("KOKORO_ORT_LIBRARY", "KOKORO_OPENVINO_LIBRARY"):
             self.env[name] = str(self.dir / "none.so")

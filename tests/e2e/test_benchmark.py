@@ -296,6 +296,21 @@ def test_settings_are_followed(start, place):
     assert server.stop() == 0
 
 
+def test_a_wrong_dotenv_costs_no_benchmark(start, place):
+    work, _ = place
+    dotenv = work / ".env"
+    dotenv.write_text("KOKORO_VOICE=af_sky\nKOKORO_BENCHMARK_MAX_S=8\nKOKORO_BENCHMARK_IDLE_S=3\n")
+    server = start_in(start, place).wait_ready()
+    dotenv.write_text("KOKORO_BENCHMARK_FREQUENCY=yearly\n")
+    server.wait_log("settings stay as they were", 5)
+    server.wait_log("run begins", 20)
+    last = wait_until(lambda: server.get("/benchmark").json()["last"], lambda l: l is not None, 200, "no end")
+    assert last["success"], last
+    assert last["results"]["voice"] == "af_sky"
+    assert section(server)["record"]["state"] == "valid"
+    assert server.stop() == 0
+
+
 def test_streams_of_a_server_with_keys(place):
     work, home = place
     program, keys = os.environ["KOKORO_PROGRAM"], str(work / "keys")
