@@ -3,7 +3,7 @@
  * is this program itself, which the scheduler starts as "kokoro benchmark ...": then the test of
  * that name plays the benchmark, as the file `part` in the home directory tells it.
  */
-#define _XOPEN_SOURCE 700 /* mkdtemp */
+#define _GNU_SOURCE /* mkdtemp, syscall */
 #include "server/benchmark/scheduler.h"
 
 #include "bare_server.h"
@@ -15,6 +15,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,6 +23,17 @@
 #define END "<!-- kokoro runtime: end -->\n"
 #define REPORT "# Report\n" BEGIN "No live figures yet\n" END "tail\n"
 #define HISTORY "<svg/>"
+
+/* The clock of this program, which can be moved. */
+static long moved_s;
+
+int clock_gettime(clockid_t id, struct timespec *t)
+{
+    const int status = (int)syscall(SYS_clock_gettime, id, t);
+    if (status == 0 && id == CLOCK_REALTIME)
+        t->tv_sec += moved_s;
+    return status;
+}
 
 static kk_config config;
 static kk_server server;
@@ -115,12 +127,14 @@ static void remove_tree(const char *path)
     (void)rmdir(path);
 }
 
+static const char *frequency = "manually";
+
 static void start_scheduler(void)
 {
     memset(&server, 0, sizeof(server));
     kk_config_init(&config);
     CHECK_INT(kk_config_set_option(&config, KK_SET_HOME, home, NULL), KOKORO_OK);
-    CHECK_INT(kk_config_set_option(&config, KK_SET_BENCHMARK_FREQUENCY, "manually", NULL),
+    CHECK_INT(kk_config_set_option(&config, KK_SET_BENCHMARK_FREQUENCY, frequency, NULL),
               KOKORO_OK);
     bare_server_start(&server, &config);
     server.reload.is_unloaded = true; /* ready, without a model */
@@ -144,6 +158,7 @@ static void set_up(void)
 
 static void tear_down(void)
 {
+    moved_s = 0;
     stop_scheduler();
     CHECK_INT(chdir("/"), 0);
     remove_tree(home);
@@ -280,6 +295,54 @@ TEST(the_report_in_the_working_directory_keeps_the_live_figures)
     tear_down();
 }
 
+/* --- a clock that is moved back --- */
+
+/* Ticks until the record is looked at again. */
+static void tick_until_judged(void)
+{
+    kk_scheduler_tick(server.scheduler);
+    nap(2100);
+    kk_scheduler_tick(server.scheduler);
+}
+
+/* Nobody speaks, and so nobody but the server dates it anew. */
+TEST(an_idle_server_dates_the_record_by_the_new_clock)
+{
+    static const double week_s = 7.0 * 86400.0;
+    char cache[128];
+    kk_record record = {.recommended = {"native", "f32", 2},
+                        .mode = "quick",
+                        .reason = "it is the fastest",
+                        .results = {{{"native", "f32", 2}, 0.5, 0.0}},
+                        .n_results = 1};
+#define KK_X(field, name) (void)snprintf(record.fingerprint.field, KK_FINGERPRINT_SIZE, name);
+    KK_FINGERPRINT_MAP(KK_X)
+#undef KK_X
+    frequency = "weekly";
+    set_up();
+    frequency = "manually";
+    (void)snprintf(cache, sizeof(cache), "%s/cache", home);
+    record.measured_at_s = record.refreshed_at_s = kk_wall_s() - 3600.0;
+    CHECK_INT(kk_record_store(&record, cache, NULL), KOKORO_OK);
+    tick_until_judged();
+    CHECK_INT(view_now().record_view.state, KK_RECORD_VALID);
+    CHECK_NEAR(view_now().record_view.age_s, 3600.0, 60.0);
+
+    moved_s = -100L * 86400L;
+    const double then_s = kk_wall_s();
+    tick_until_judged();
+    CHECK_INT(kk_record_load(&record, cache, NULL), KOKORO_OK);
+    CHECK_NEAR(record.measured_at_s, then_s, 60.0);
+    CHECK_NEAR(view_now().record.measured_at_s, then_s, 60.0);
+    CHECK_NEAR(view_now().next_at_s, then_s + week_s, 60.0);
+    /* And so its period ends by that clock. */
+    moved_s += 8L * 86400L;
+    tick_until_judged();
+    CHECK_INT(view_now().record_view.state, KK_RECORD_EXPIRED);
+    CHECK(view_now().is_due);
+    tear_down();
+}
+
 /* --- a child that is stopped while somebody speaks --- */
 
 static pid_t find_child(char *state)
@@ -365,4 +428,5 @@ TEST(who_speaks_while_it_starts_stops_it)
 TEST_MAIN(T(benchmark), T(what_was_found_stays_until_more_is_found),
           T(a_new_server_knows_the_newest_report),
           T(the_report_in_the_working_directory_keeps_the_live_figures),
+          T(an_idle_server_dates_the_record_by_the_new_clock),
           T(who_speaks_while_it_starts_stops_it))

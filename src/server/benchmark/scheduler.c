@@ -134,7 +134,8 @@ void kk_scheduler_read(kk_scheduler *scheduler, kk_scheduler_view *out)
 
 /* --- is one due? --- */
 
-/* The record and its state, read only where it or what it hangs on may have changed. */
+/* The record and its state, read only where it or what it hangs on may have changed, or the clock
+ * was moved back. */
 static void look_at_record(kk_scheduler *scheduler, const kk_config *config,
                            const kk_validity_rule *rule, double now_s, kk_record *record,
                            kk_record_view *view)
@@ -146,7 +147,8 @@ static void look_at_record(kk_scheduler *scheduler, const kk_config *config,
     kk_free(path);
     if (fingerprint->model[0] == '\0')
         fingerprint = NULL; /* it could not be taken */
-    if (scheduler->has_record && kk_file_id_equal(&id, &scheduler->record_id)) {
+    if (scheduler->has_record && kk_file_id_equal(&id, &scheduler->record_id) &&
+        !kk_record_is_ahead(&scheduler->view.record, now_s)) {
         *record = scheduler->view.record;
         kk_record_judge(record, fingerprint, rule, now_s, view);
         return;
