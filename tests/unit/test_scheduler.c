@@ -226,7 +226,6 @@ TEST(what_was_found_stays_until_more_is_found)
     CHECK(access(first.last.results_file, R_OK) == 0);
 
     /* While the next one runs. */
-    nap(1100); /* reports are named by the second */
     put(home, "part", "long");
     force();
     tick_while(KK_BENCH_WAITING);
@@ -303,6 +302,49 @@ static void tick_until_judged(void)
     kk_scheduler_tick(server.scheduler);
     nap(2100);
     kk_scheduler_tick(server.scheduler);
+}
+
+static size_t count_reports(void)
+{
+    char path[128];
+    size_t n = 0;
+    (void)snprintf(path, sizeof(path), "%s/reports", home);
+    DIR *dir = opendir(path);
+    const struct dirent *entry;
+    while (dir != NULL && (entry = readdir(dir)) != NULL)
+        n += entry->d_name[0] != '.';
+    if (dir != NULL)
+        (void)closedir(dir);
+    return n;
+}
+
+/* Also where more of later dates than are kept lie there, whose names have no number. */
+TEST(the_last_report_is_the_last_runs_whatever_its_date)
+{
+    char path[2048];
+    set_up();
+    (void)snprintf(path, sizeof(path), "%s/reports", home);
+    CHECK_INT(mkdir(path, 0700), 0);
+    for (int i = 0; i < 60; i++) {
+        (void)snprintf(path, sizeof(path), "%s/reports/20361124-1705%02d", home, i);
+        CHECK_INT(mkdir(path, 0700), 0);
+        put_report(path, "later", 2111000000.0);
+    }
+    run("good first");
+    const kk_bench_end first = view_now().last;
+    CHECK_INT(count_reports(), 50);
+    moved_s = -7200;
+    run("good second");
+    const kk_bench_end second = view_now().last;
+    CHECK_STR(second.message, "second");
+    CHECK(access(first.results_file, R_OK) == 0 && access(second.results_file, R_OK) == 0);
+    CHECK(strcmp(first.results_file, second.results_file) > 0); /* by its time */
+    CHECK_INT(count_reports(), 50);
+    stop_scheduler();
+    start_scheduler();
+    CHECK_STR(view_now().last.message, "second");
+    CHECK_STR(view_now().last.results_file, second.results_file);
+    tear_down();
 }
 
 /* Nobody speaks, and so nobody but the server dates it anew. */
@@ -428,5 +470,6 @@ TEST(who_speaks_while_it_starts_stops_it)
 TEST_MAIN(T(benchmark), T(what_was_found_stays_until_more_is_found),
           T(a_new_server_knows_the_newest_report),
           T(the_report_in_the_working_directory_keeps_the_live_figures),
+          T(the_last_report_is_the_last_runs_whatever_its_date),
           T(an_idle_server_dates_the_record_by_the_new_clock),
           T(who_speaks_while_it_starts_stops_it))

@@ -21,8 +21,9 @@ typedef struct kk_bench_end {
     char results_file[512]; /* the report; "" of one that failed */
 } kk_bench_end;
 
-/* The report of a run that begins now, "<home>/reports/20261124-170559/benchmark_results.md"; its
- * directory is made, and all but the newest fifty of those before are removed. IO, NO_MEMORY. */
+/* The report of a run that begins now, "<home>/reports/20261124-170559-00017/benchmark_results.md":
+ * local time, and a number by which it is newer than all others, whatever the clock says. Its
+ * directory is made, and the oldest are removed, so that there are fifty. IO, NO_MEMORY. */
 int kk_bench_report_path(char *path, size_t size, const kk_config *config, kokoro_error *err);
 
 /* Remove the directory of a run that wrote nothing. */
