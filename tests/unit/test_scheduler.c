@@ -102,6 +102,14 @@ TEST(benchmark)
         put_report(directory, part + 5, kk_wall_s());
         _exit(0);
     }
+    if (strcmp(part, "full disk") == 0) {
+        put_report(directory, "native f32 is the fastest.", kk_wall_s());
+        (void)fprintf(stderr, "cannot write /record.json ");
+        for (int i = 0; i < 120; i++) /* cut in the middle of one of them */
+            (void)fputs(i == 60 ? "e\xc3\xa9" : "\xc3\xa9", stderr);
+        (void)fputs("\n", stderr);
+        _exit(1);
+    }
     for (int i = 0; strcmp(part, "long") == 0 && i < 600; i++)
         nap(100);
     (void)fprintf(stderr, "no such provider\n");
@@ -251,6 +259,34 @@ TEST(what_was_found_stays_until_more_is_found)
     check_results_file(first.last.results_file);
     run("good native bf16 is the fastest.");
     CHECK_STR(view_now().last_good.message, "native bf16 is the fastest.");
+    tear_down();
+}
+
+TEST(a_run_that_failed_behind_its_report_stays_one_that_failed)
+{
+    set_up();
+    run("full disk");
+    const kk_bench_end alone = view_now().last;
+    CHECK(!alone.was_good);
+    stop_scheduler();
+    start_scheduler();
+    CHECK_STR(view_now().last.message, alone.message);
+    CHECK(!view_now().last.was_good && !(view_now().last_good.ended_at_s > 0.0));
+    check_results_file("null");
+
+    run("good native bf16 is the fastest.");
+    run("full disk");
+    const kk_scheduler_view before = view_now();
+    CHECK_HAS(before.last.message, "exit status 1: cannot write /record.json");
+    stop_scheduler();
+    start_scheduler();
+    const kk_scheduler_view after = view_now();
+    CHECK(!after.last.was_good && after.last_good.was_good);
+    CHECK_STR(after.last.message, before.last.message);
+    CHECK_STR(after.last.results_file, "");
+    CHECK_NEAR(after.last.ended_at_s, before.last.ended_at_s, 1e-3);
+    CHECK_STR(after.last_good.message, "native bf16 is the fastest.");
+    CHECK_STR(after.last_good.results_file, before.last_good.results_file);
     tear_down();
 }
 
@@ -468,6 +504,7 @@ TEST(who_speaks_while_it_starts_stops_it)
 }
 
 TEST_MAIN(T(benchmark), T(what_was_found_stays_until_more_is_found),
+          T(a_run_that_failed_behind_its_report_stays_one_that_failed),
           T(a_new_server_knows_the_newest_report),
           T(the_report_in_the_working_directory_keeps_the_live_figures),
           T(the_last_report_is_the_last_runs_whatever_its_date),

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/status.h"
 #include "bench/report.h"
+#include "server/json.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -28,6 +29,8 @@ enum {
 };
 
 #define REPORT_NAME "benchmark_results.md"
+
+#define FAILURE_NAME "benchmark_results_failure.json"
 
 static const char report_prefix[] = "benchmark_results";
 
@@ -159,16 +162,44 @@ int kk_bench_report_path(char *path, size_t size, const kk_config *config, kokor
     return len > 0 ? KOKORO_OK : KOKORO_IO;
 }
 
+/* The report's directory and a name in it; owned by the caller, NULL when memory is out. */
+static char *beside(const char *report_path, const char *name)
+{
+    const char *slash = strrchr(report_path, '/');
+    char *directory =
+        slash != NULL ? kk_strndup(report_path, (size_t)(slash - report_path)) : kk_strdup(".");
+    char *path = directory != NULL ? kk_path_join(directory, name) : NULL;
+    kk_free(directory);
+    return path;
+}
+
 void kk_bench_report_drop(const char *report_path)
 {
-    kk_buf directory = KK_BUF_INIT;
-    const char *slash = strrchr(report_path, '/');
-    if (slash != NULL) {
-        kk_buf_append(&directory, report_path, (size_t)(slash - report_path));
-        if (!directory.failed)
-            (void)rmdir(kk_buf_str(&directory));
+    char *directory = beside(report_path, "");
+    if (directory != NULL)
+        (void)rmdir(directory);
+    kk_free(directory);
+}
+
+/* A run may fail behind its report, where the record cannot be written. */
+void kk_bench_report_fail(const char *report_path, const kk_bench_end *end)
+{
+    kk_writer writer;
+    kk_buf text = KK_BUF_INIT;
+    if (!kk_file_exists(report_path)) {
+        kk_bench_report_drop(report_path);
+        return;
     }
-    kk_buf_fini(&directory);
+    char *path = beside(report_path, FAILURE_NAME);
+    json_t *object = json_pack("{s:f, s:f, s:s}", "ended_at_s", end->ended_at_s, "duration_s",
+                               end->duration_s, "message", end->message);
+    kk_json_write(&text, object);
+    if (path != NULL && !text.failed && kk_writer_open(&writer, path, NULL) == KOKORO_OK) {
+        kk_writer_write(&writer, text.data, text.len);
+        (void)kk_writer_commit(&writer, NULL);
+    }
+    kk_buf_fini(&text);
+    kk_free(path);
 }
 
 void kk_bench_reports_publish(const char *report_path, const kk_log *log)
@@ -182,19 +213,28 @@ void kk_bench_reports_publish(const char *report_path, const kk_log *log)
 
 /* ---- what a run found ----------------------------------------------------------------------- */
 
+static json_t *read_json(const char *path)
+{
+    json_t *object = NULL;
+    kk_buf text = KK_BUF_INIT;
+    if (kk_file_read(&text, path, MAX_RESULTS, NULL) == KOKORO_OK)
+        object = json_loadb(kk_buf_str(&text), text.len, JSON_REJECT_DUPLICATES, NULL);
+    kk_buf_fini(&text);
+    return object;
+}
+
 json_t *kk_bench_report_results(const char *report_path)
 {
     json_t *results = NULL;
-    kk_buf path = KK_BUF_INIT, text = KK_BUF_INIT;
+    kk_buf path = KK_BUF_INIT;
     const size_t len = strlen(report_path);
     if (len > 3) {
         kk_buf_append(&path, report_path, len - 3);
         kk_buf_append_str(&path, ".json");
-        if (!path.failed && kk_file_read(&text, kk_buf_str(&path), MAX_RESULTS, NULL) == KOKORO_OK)
-            results = json_loadb(text.data, text.len, JSON_REJECT_DUPLICATES, NULL);
+        if (!path.failed)
+            results = read_json(kk_buf_str(&path));
     }
     kk_buf_fini(&path);
-    kk_buf_fini(&text);
     return results;
 }
 
@@ -216,21 +256,46 @@ bool kk_bench_report_look(kk_bench_end *out, const char *report_path)
     return is_one;
 }
 
-bool kk_bench_report_newest(kk_bench_end *out, const kk_config *config)
+/* What was noted of a run that failed behind its report; false: it went well. */
+static bool look_at_failure(kk_bench_end *out, const char *report_path)
 {
-    bool is_found = false;
-    char path[sizeof(out->results_file)];
+    char *path = beside(report_path, FAILURE_NAME);
+    const bool has_failed = path != NULL && kk_file_exists(path);
+    json_t *object = has_failed ? read_json(path) : NULL;
+    if (has_failed) {
+        const char *message = json_string_value(json_object_get(object, "message"));
+        const double ended_s = json_number_value(json_object_get(object, "ended_at_s"));
+        const double duration_s = json_number_value(json_object_get(object, "duration_s"));
+        *out = (kk_bench_end){.ended_at_s = ended_s > 0.0 ? ended_s : out->ended_at_s,
+                              .duration_s = ended_s > 0.0 ? duration_s : out->duration_s};
+        (void)snprintf(out->message, sizeof(out->message), "%s",
+                       message != NULL ? message : "it failed behind its report");
+    }
+    json_decref(object);
+    kk_free(path);
+    return has_failed;
+}
+
+void kk_bench_report_newest(kk_bench_end *last, kk_bench_end *last_good, const kk_config *config)
+{
+    char path[sizeof(last->results_file)];
     size_t n = 0;
     char *reports = kk_path_join(kk_config_text(config, KK_SET_HOME), "reports");
     run_dir *runs = reports != NULL ? list_runs(reports, &n) : NULL;
-    for (size_t i = n; i > 0 && !is_found; i--) {
+    *last = *last_good = (kk_bench_end){.was_good = false};
+    for (size_t i = n; i > 0 && !last_good->was_good; i--) {
+        kk_bench_end end;
         const int len =
             snprintf(path, sizeof(path), "%s/%s/%s", reports, runs[i - 1].name, REPORT_NAME);
         /* The report is written last: without it the run was cut off. */
-        is_found = len > 0 && (size_t)len < sizeof(path) && kk_file_exists(path) &&
-                   kk_bench_report_look(out, path);
+        if (len < 0 || (size_t)len >= sizeof(path) || !kk_file_exists(path) ||
+            !kk_bench_report_look(&end, path))
+            continue;
+        if (!look_at_failure(&end, path))
+            *last_good = end;
+        if (!(last->ended_at_s > 0.0))
+            *last = end;
     }
     kk_free(runs);
     kk_free(reports);
-    return is_found;
 }
