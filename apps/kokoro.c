@@ -219,6 +219,18 @@ static void show_warnings(const kk_app *app)
     }
 }
 
+/* Where the settings come from beside options and environment. A run that a server or a command
+ * started has all of them from there, and so have the children of a benchmark by the questions:
+ * .env may be another than their parent's by now, or wrong. */
+static const char *dotenv_path(const kk_app *app)
+{
+    const bool is_run = app->command->run == kk_app_benchmark;
+    const bool is_child = app->command->run == kk_app_benchmark_child;
+    if ((is_run && app->values[KK_BENCHMARK_INHERITED] != NULL) || (is_child && app->n_words == 0))
+        return NULL;
+    return KK_DOTENV_PATH;
+}
+
 static int run(kk_app *app, int argc, char **argv)
 {
     kokoro_error error;
@@ -240,7 +252,7 @@ static int run(kk_app *app, int argc, char **argv)
     /* It loads the settings itself, since it can mend a .env that cannot be loaded. */
     if (app->command->run == kk_app_benchmark_frequency)
         return app->command->run(app);
-    int loaded = kk_config_load(&app->config, KK_DOTENV_PATH, keep_warning, app, &error);
+    int loaded = kk_config_load(&app->config, dotenv_path(app), keep_warning, app, &error);
     show_warnings(app);
     if (loaded != KOKORO_OK)
         return kk_complain_of(&error);

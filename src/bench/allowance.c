@@ -94,6 +94,31 @@ bool kk_bench_may_load(const kk_run_state *r, const kk_lane *lane)
                r->plan.end_s;
 }
 
+static bool has_spoken(const kk_run_state *r, const kk_lane *lane)
+{
+    for (size_t t = 0; t < r->result->n_texts; t++) {
+        if (lane->expected_s[t] > 0.0)
+            return true;
+    }
+    return false;
+}
+
+double kk_bench_longest_s(const kk_run_state *r, const kk_lane *lane, size_t text)
+{
+    const double expected_s = kk_bench_expected_s(r, lane, text);
+    const double longest_s = kk_plan_limit_s(expected_s, r->slowness);
+    if (r->plan.mode != KK_BENCH_QUICK || !isfinite(r->plan.end_s) ||
+        strcmp(lane->way->way.provider, "native") == 0)
+        return longest_s;
+    const bool is_first = !has_spoken(r, lane) && r->reference_s[text] > 0.0;
+    double patience_s = kk_plan_patience_s(is_first ? r->reference_s[text] : expected_s);
+    /* Alone it is not cut, and has the rest of the run. */
+    if (is_exempt(r, lane))
+        patience_s =
+            fmax(fmin(patience_s, r->plan.end_s - kk_bench_elapsed_s(r)), kk_plan_patience_s(0.0));
+    return fmin(longest_s, patience_s);
+}
+
 double kk_bench_cut_limit_s(const kk_run_state *r, const kk_lane *lane, double limit_s,
                             bool *is_cut)
 {

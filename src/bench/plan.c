@@ -91,6 +91,12 @@ double kk_plan_limit_s(double expected_s, double slowness)
     return slowness * (20.0 + 10.0 * expected_s);
 }
 
+double kk_plan_patience_s(double likely_s)
+{
+    static const double least_s = 8.0, times = 10.0;
+    return fmax(least_s, times * likely_s);
+}
+
 double kk_plan_guess_s(const kk_way *way, size_t n_chars)
 {
     /* 15 characters are about a second of speech; a tenth to a third of that on two cores. Native

@@ -61,6 +61,13 @@ bool kk_plan_admits(const kk_bench_plan *plan, double elapsed_s, double expected
  * for an instruction set that is known to be slow. */
 double kk_plan_limit_s(double expected_s, double slowness);
 
+/*
+ * The same for a runtime of others in a quick run, which has to measure the other ways too:
+ * `likely_s` is what it took before, or at first what native in f32 takes. Of all that was measured
+ * OpenVINO's first inference is the farthest from that, with four times as long.
+ */
+double kk_plan_patience_s(double likely_s);
+
 /* Model time to be expected before anything was measured, and memory. */
 double kk_plan_guess_s(const kk_way *way, size_t n_chars);
 double kk_plan_guess_mb(const kk_way *way);

@@ -16,6 +16,7 @@ typedef struct kk_run_state {
     kk_bench_sound reference[KK_BENCH_MAX_TEXTS]; /* empty: not known */
     kk_buf words;                                 /* of the text being spoken */
     double start_s, away_s, slowness;
+    double reference_s[KK_BENCH_MAX_TEXTS]; /* its last inference; 0: none yet */
     double pace; /* how much slower than guessed things are here, at least 1 */
     uint64_t seed;
     size_t n_done;
@@ -36,6 +37,9 @@ double kk_bench_expected_s(const kk_run_state *r, const kk_lane *lane, size_t te
  */
 bool kk_bench_may_speak(const kk_run_state *r, const kk_lane *lane, size_t text, size_t n_had);
 bool kk_bench_may_load(const kk_run_state *r, const kk_lane *lane);
+
+/* Seconds after which an inference counts as hanging. */
+double kk_bench_longest_s(const kk_run_state *r, const kk_lane *lane, size_t text);
 
 /* A time limit for an answer, cut where the run ends before it, or has to go on with what its more
  * important ways still need. */

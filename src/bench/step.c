@@ -153,7 +153,7 @@ static int speak(kk_run_state *r, kk_lane *lane, size_t text, bool pieces, bool 
                  kk_lane_sample *sample, kokoro_error *err)
 {
     kk_lane_request request = {.text = kk_buf_str(&r->words), .pieces = pieces, .keep = keep};
-    const double longest_s = kk_plan_limit_s(kk_bench_expected_s(r, lane, text), r->slowness);
+    const double longest_s = kk_bench_longest_s(r, lane, text);
     (void)nanosleep(&pause_between, NULL);
     for (int i = 0;; i++) {
         bool is_cut;
@@ -182,7 +182,7 @@ static int add_value(kk_run_state *r, kk_samples *samples, double value, kokoro_
 }
 
 /* What every whole inference tells. */
-static void note_sample(kk_lane *lane, size_t text, const kk_lane_sample *sample)
+static void note_sample(kk_run_state *r, kk_lane *lane, size_t text, const kk_lane_sample *sample)
 {
     kk_bench_timing *timing = &lane->way->timings[text];
     if (timing->first_s <= 0.0)
@@ -192,6 +192,8 @@ static void note_sample(kk_lane *lane, size_t text, const kk_lane_sample *sample
     lane->n_spoken[text]++;
     lane->audio_sum_s[text] += sample->audio_s;
     lane->expected_s[text] = sample->model_s;
+    if (kk_bench_is_reference(&lane->way->way))
+        r->reference_s[text] = sample->model_s;
     timing->audio_s = lane->audio_sum_s[text] / (double)lane->n_spoken[text];
     timing->n_chunks = sample->n_chunks;
     lane->way->resident_mb = sample->resident_mb;
@@ -238,7 +240,7 @@ static int speak_whole(kk_run_state *r, kk_lane *lane, size_t text, kk_lane_samp
     int status = speak(r, lane, text, false, is_first, sample, err);
     if (status != KOKORO_OK)
         return status;
-    note_sample(lane, text, sample);
+    note_sample(r, lane, text, sample);
     r->n_done++;
     return is_first ? judge_sound(r, lane, text, sample, err) : KOKORO_OK;
 }
@@ -272,7 +274,7 @@ static int sample_first_audio(kk_run_state *r, kk_lane *lane, size_t text, kk_la
         return status;
     lane->gives_no_piece[text] = !sample->is_partial;
     if (!sample->is_partial) {
-        note_sample(lane, text, sample);
+        note_sample(r, lane, text, sample);
         r->n_done++;
         return KOKORO_OK;
     }

@@ -20,8 +20,9 @@ typedef struct kk_whole_run {
 /*
  * "kokoro benchmark --inherited" (its options are its parent's, who uses what it finds: such a run
  * makes the record), the `words` (ended by NULL, at most KK_WHOLE_RUN_WORDS, of the caller), and
- * what was set by option on the parent's command line; the rest the child finds as its parent did.
- * NO_MEMORY. End it with kk_whole_run_fini in any case.
+ * what was set by option on the parent's command line. The environment has what came from .env as
+ * well: an inherited run reads none, since it may be another by now, or wrong. NO_MEMORY. End it
+ * with kk_whole_run_fini in any case.
  */
 int kk_whole_run_init(kk_whole_run *run, const kk_config *config, const char *const *words);
 void kk_whole_run_fini(kk_whole_run *run);

@@ -257,11 +257,15 @@ int kk_record_refresh(const char *cache_dir, const kk_fingerprint *fingerprint,
     return status;
 }
 
+bool kk_record_is_ahead(const kk_record *record, double now_s)
+{
+    return fmax(record->measured_at_s, record->refreshed_at_s) > now_s + CLOCK_SLACK_S;
+}
+
 /* Whether it had to be changed. */
 static bool redate(kk_record *record, const char *cache_dir, double now_s)
 {
-    if (kk_record_load(record, cache_dir, NULL) != KOKORO_OK ||
-        fmax(record->measured_at_s, record->refreshed_at_s) <= now_s + CLOCK_SLACK_S)
+    if (kk_record_load(record, cache_dir, NULL) != KOKORO_OK || !kk_record_is_ahead(record, now_s))
         return false;
     record->measured_at_s = fmin(record->measured_at_s, now_s);
     record->refreshed_at_s = fmin(record->refreshed_at_s, now_s);

@@ -101,8 +101,10 @@ int kk_record_refresh(const char *cache_dir, const kk_fingerprint *fingerprint,
                       const kk_validity_rule *rule, const kk_way *way, double now_s,
                       kokoro_error *err);
 
-/* Dates of the record that lie more than a minute after now_s, because the clock was moved back,
- * become now_s, so that it does end though nobody uses it. BUSY, IO, NO_MEMORY. */
+/* Whether the record is dated more than a minute after now_s: then the clock was moved back. */
+bool kk_record_is_ahead(const kk_record *record, double now_s);
+
+/* Such dates become now_s, so that it does end though nobody uses it. BUSY, IO, NO_MEMORY. */
 int kk_record_redate(const char *cache_dir, double now_s, kokoro_error *err);
 
 /* ---- who measures ------------------------------------------------------------------------- */

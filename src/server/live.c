@@ -199,8 +199,24 @@ static void tell_period(kk_server *server, const kk_config *config)
     kk_server_give_engine(server, engine);
 }
 
-/* Does a record that may be used recommend another way than the engine's, or does the engine not
- * know of it yet? */
+bool kk_live_choice_is_old(const kokoro_engine_info *now, const kk_record_view *view,
+                           const kk_record *record, const kokoro_options *options)
+{
+    const bool is_measured =
+        strcmp(now->choice, "measured") == 0 || strcmp(now->choice, "expired") == 0;
+    kk_way wanted, way = {.n_threads = now->n_threads};
+    if (strcmp(now->choice, "asked") == 0)
+        return false;
+    if (view->state != KK_RECORD_VALID && view->state != KK_RECORD_EXPIRED)
+        return strcmp(now->choice, "unmeasured") != 0;
+    kk_record_way(record, options, &wanted);
+    (void)strncpy(way.provider, now->provider, sizeof(way.provider) - 1);
+    (void)strncpy(way.precision, now->precision, sizeof(way.precision) - 1);
+    return !is_measured || strcmp(now->choice, "expired") == 0 || !kk_way_equal(&way, &wanted) ||
+           strncmp(now->choice_reason, record->reason, strlen(record->reason)) != 0;
+}
+
+/* Would the engine be another, or chosen for another reason, if it were opened now? */
 static bool record_differs(kk_server *server, const kk_config *config)
 {
     kk_record record;
@@ -216,18 +232,11 @@ static bool record_differs(kk_server *server, const kk_config *config)
         return false;
     kk_record_look(&record, kk_config_text(config, KK_SET_CACHE), &fingerprint, &rule, kk_wall_s(),
                    &view);
-    kk_way wanted;
-    kk_record_way(&record, &options, &wanted);
     kokoro_engine *engine = kk_server_take_engine(server);
     bool differs = false; /* an unloaded one is opened as the record says then */
     if (engine != NULL) {
         kokoro_get_engine_info(engine, &info);
-        kk_way now = {.n_threads = info.n_threads};
-        (void)strncpy(now.provider, info.provider, sizeof(now.provider) - 1);
-        (void)strncpy(now.precision, info.precision, sizeof(now.precision) - 1);
-        differs = (view.state == KK_RECORD_VALID || view.state == KK_RECORD_EXPIRED) &&
-                  (!kk_way_equal(&now, &wanted) || strcmp(info.choice, "unmeasured") == 0 ||
-                   strcmp(info.choice, "expired") == 0);
+        differs = kk_live_choice_is_old(&info, &view, &record, &options);
     }
     kk_server_give_engine(server, engine);
     return differs;
@@ -250,7 +259,8 @@ void kk_live_tick(kk_live *live, kk_server *server)
         if (read_settings(live, server))
             must_open = engine_settings_differ(before, kk_live_config(live));
     }
-    if (!kk_file_id_equal(&record, &live->record)) {
+    /* An engine that is being opened may have read the record before it changed. */
+    if (!kk_file_id_equal(&record, &live->record) && kk_server_is_ready(server)) {
         live->record = record;
         must_open = must_open || record_differs(server, kk_live_config(live));
     }

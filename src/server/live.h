@@ -6,6 +6,7 @@
 #ifndef KK_SERVER_LIVE_H
 #define KK_SERVER_LIVE_H
 
+#include "cache/record.h"
 #include "config/config.h"
 
 typedef struct kk_live kk_live;
@@ -24,5 +25,13 @@ void kk_live_read_again(kk_live *live);
 /* Settings as they are now. They stay readable for an hour after they have changed: take them
  * anew for each piece of work. */
 const kk_config *kk_live_config(kk_live *live);
+
+/*
+ * Whether an engine that "auto" opened is not what it would open by the record as it is now (the
+ * record need not be filled where the view's state is MISSING or DAMAGED): another way, or another
+ * reason for the same one. One that was recommended and could not be opened is tried again.
+ */
+bool kk_live_choice_is_old(const kokoro_engine_info *now, const kk_record_view *view,
+                           const kk_record *record, const kokoro_options *options);
 
 #endif

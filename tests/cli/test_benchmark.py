@@ -159,6 +159,19 @@ class Runs(Benchmark):
         settings = json.loads(self.record().read_text())["fingerprint"]["settings"]
         self.assertEqual(settings, "precision auto, threads 2")
 
+    def test_an_inherited_run_reads_no_dotenv(self):
+        for name in ("KOKORO_ORT_LIBRARY", "KOKORO_OPENVINO_LIBRARY"):
+            self.env[name] = str(self.dir / "none.so")
+        (self.work / ".env").write_text("KOKORO_BENCHMARK_FREQUENCY=yearly\n")
+        one = ("--runs", "1", "--warmup-runs", "0")
+        done = self.short(*one)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("yearly", done.stderr)
+        # What it needs its parent gave it, also for its own children.
+        done = self.short(*one, "--inherited", provider="auto")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertTrue(self.record().exists())
+
     def test_a_record_of_other_conditions_is_no_word_of_what_is_in_use(self):
         for name in ("KOKORO_ORT_LIBRARY", "KOKORO_OPENVINO_LIBRARY"):
             self.env[name] = str(self.dir / "none.so")
@@ -364,6 +377,55 @@ class Failures(Benchmark):
         record = json.loads(self.record().read_text())
         self.assertEqual(record["recommended_provider"], "native")
         self.assertFalse([n for n in record["benchmark_results"] if n.startswith("onnx")])
+
+    def test_a_provider_that_hangs_is_named_and_the_others_are_measured(self):
+        # ONNX Runtime with another Run, the tenth of its functions.
+        real = self.home / "lib" / "libonnxruntime.so"
+        self.library("""
+            #include <dlfcn.h>
+            #include <stdint.h>
+            #include <string.h>
+            #include <unistd.h>
+            struct base { void *const *(*get_api)(uint32_t); const char *(*get_version)(void); };
+            static const struct base *real;
+            static void *slots[200];
+            static void *hang(void)
+            {
+                for (;;)
+                    pause();
+            }
+            static void *const *get_api(uint32_t version)
+            {
+                if (version != 17)
+                    return real->get_api(version);
+                memcpy(slots, real->get_api(version), sizeof(slots));
+                slots[9] = (void *)hang;
+                return slots;
+            }
+            const void *OrtGetApiBase(void)
+            {
+                static struct base ours;
+                real = ((const struct base *(*)(void))dlsym(dlopen(REAL, RTLD_NOW), "OrtGetApiBase"))();
+                ours = (struct base){get_api, real->get_version};
+                return &ours;
+            }""", f'-DREAL="{real}"')
+        self.env["KOKORO_OPENVINO_LIBRARY"] = str(self.dir / "absent.so")
+        done = self.benchmark("--quick", "--continue-on-error", "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        report = json.loads(done.stdout)
+        self.assertLess(report["duration_s"], 30)
+        ways = {way["provider"]: way for way in report["ways"]}
+        self.assertRegex(ways["onnxruntime"]["failure"], r"^it gave no answer within \d+ s")
+        for timing in ways["native"]["timings"]:
+            self.assertGreater(len(timing["inference_s"]), 1)
+        self.assertEqual(report["left_out"], [])
+        self.assertEqual(json.loads(self.record().read_text())["recommended_provider"], "native")
+        # And where it is the only one.
+        begin = time.monotonic()
+        done = self.benchmark("--quick", "--provider", "onnxruntime")
+        self.assertLess(time.monotonic() - begin, 35)
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, r"onnxruntime file, .* failed: it gave no answer within")
 
     def test_a_report_that_cannot_be_written_costs_the_rest_nothing(self):
         self.env["KOKORO_OPENVINO_LIBRARY"] = str(self.dir / "absent.so")

@@ -112,6 +112,58 @@ def test_status_starts_one_that_makes_way_for_speech(start, place):
     assert server.stop() == 0
 
 
+def measure_shortly(place):
+    """A record of this machine, by a run of a second or two."""
+    work, home = place
+    (work / "text").write_text("Hello.\n")
+    words = ("--quick", "--runs", "1", "--warmup-runs", "0", "--text-file", str(work / "text"))
+    subprocess.run(
+        [os.environ["KOKORO_PROGRAM"], "benchmark", *words], cwd=work, check=True, capture_output=True,
+        env={**os.environ, "KOKORO_HOME": str(home), "KOKORO_OPENVINO_LIBRARY": str(home / "none.so")})
+    return home / "cache/benchmark/record.json"
+
+
+def test_a_record_that_goes_or_mends_is_followed(start, place):
+    _, home = place
+    path = measure_shortly(place)
+    measured = path.read_text()
+    library = {"KOKORO_OPENVINO_LIBRARY": str(home / "none.so")}
+
+    def put(reason, provider=None):
+        record = json.loads(measured)
+        record["reason"] = reason
+        if provider is not None:
+            recommend(record, provider, "file")
+        other = path.with_suffix(".new")
+        other.write_text(json.dumps(record))
+        other.rename(path)
+
+    def choice(server, wanted):
+        def read():
+            providers = server.status()["providers"]
+            return providers["choice"], providers["used"], providers["choice_reason"]
+        return wait_until(read, lambda got: wanted in (got[0], got[2]), 5, wanted)
+
+    put("onnxruntime won.", "onnxruntime")
+    server = start_in(start, place, KOKORO_SKIP_BENCHMARKING="true", **library).wait_ready()
+    assert choice(server, "measured") == ("measured", "onnxruntime", "onnxruntime won.")
+    subprocess.run([os.environ["KOKORO_PROGRAM"], "benchmark-cache", "--clear"], check=True,
+                   capture_output=True, env={**os.environ, "KOKORO_HOME": str(home)})
+    assert choice(server, "unmeasured") == ("unmeasured", "native", "there is no benchmark record")
+    put("native won.")
+    assert choice(server, "native won.")[:2] == ("measured", "native")
+    put("native won again.")
+    assert choice(server, "native won again.")[:2] == ("measured", "native")
+    path.write_text("{")
+    assert choice(server, "unmeasured")[1] == "native"
+    put("nobody won.", "nobody")
+    assert choice(server, "fallback")[1] == "native"
+    put("native won at last.")
+    assert choice(server, "native won at last.")[:2] == ("measured", "native")
+    assert server.post({"input": "Still here."}).status_code == 200
+    assert server.stop() == 0
+
+
 def test_one_starts_by_itself_when_nobody_asks(start, place):
     server = start_in(start, place, KOKORO_BENCHMARK_IDLE_S="2").wait_ready()
     server.wait_log(r"benchmark: quick run begins", 30)
@@ -244,6 +296,21 @@ def test_settings_are_followed(start, place):
     dotenv.write_text("KOKORO_BENCHMARK_FREQUENCY=monthly\nKOKORO_THREADS=1\n")
     wait_until(lambda: server.status()["providers"]["threads"], lambda n: n == 1, 10, "threads")
     assert [line for line in server.log if "the model now runs on" in line]
+    assert server.stop() == 0
+
+
+def test_a_wrong_dotenv_costs_no_benchmark(start, place):
+    work, _ = place
+    dotenv = work / ".env"
+    dotenv.write_text("KOKORO_VOICE=af_sky\nKOKORO_BENCHMARK_MAX_S=8\nKOKORO_BENCHMARK_IDLE_S=3\n")
+    server = start_in(start, place).wait_ready()
+    dotenv.write_text("KOKORO_BENCHMARK_FREQUENCY=yearly\n")
+    server.wait_log("settings stay as they were", 5)
+    server.wait_log("run begins", 20)
+    last = wait_until(lambda: server.get("/benchmark").json()["last"], lambda l: l is not None, 200, "no end")
+    assert last["success"], last
+    assert last["results"]["voice"] == "af_sky"
+    assert section(server)["record"]["state"] == "valid"
     assert server.stop() == 0
 
 

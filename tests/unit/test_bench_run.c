@@ -231,6 +231,48 @@ TEST(a_step_is_cut_where_the_more_important_ways_need_the_time)
     kk_bench_result_fini(&result);
 }
 
+/* In a quick run a runtime of others that does not answer is given up while there is time for the
+ * rest: after ten times what native in f32 takes, or it itself, and 8 s at least. */
+TEST(what_hangs_in_a_quick_run_is_given_up_in_time)
+{
+    kk_bench_result result;
+    kk_bench_result_init(&result);
+    result.n_texts = 1;
+    result.texts[0] = (kk_bench_text){"medium", "Hello.", 6};
+    result.ways[0].way = (kk_way){"native", "f32", 2};
+    result.ways[1].way = (kk_way){"onnxruntime", "file", 2};
+    const kk_bench_request request = {.watch = NULL};
+    kk_run_state r = {.result = &result,
+                      .request = &request,
+                      .start_s = kk_now_s(),
+                      .slowness = 1.0,
+                      .pace = 20.0,
+                      .n_lanes = 2};
+    kk_plan_init(&r.plan, KK_BENCH_QUICK, 1, KK_PLAN_UNSET, 0);
+    for (size_t i = 0; i < r.n_lanes; i++)
+        r.lanes[i] = (kk_lane){.way = &result.ways[i], .is_open = true};
+    r.reference_s[0] = r.lanes[0].expected_s[0] = 0.5;
+    CHECK_NEAR(kk_bench_longest_s(&r, &r.lanes[0], 0), 25.0, 1e-9);
+    CHECK_NEAR(kk_bench_longest_s(&r, &r.lanes[1], 0), 8.0, 1e-9);
+    r.reference_s[0] = 2.0;
+    CHECK_NEAR(kk_bench_longest_s(&r, &r.lanes[1], 0), 20.0, 1e-9);
+    r.lanes[1].expected_s[0] = 1.5;
+    CHECK_NEAR(kk_bench_longest_s(&r, &r.lanes[1], 0), 15.0, 1e-9);
+    /* Where it is the first way, without which there is no result, it has the rest of the run. */
+    kk_lane alone = {.way = &result.ways[0], .is_open = true};
+    result.ways[0].way = result.ways[1].way;
+    r.reference_s[0] = 9.0;
+    CHECK_NEAR(kk_bench_longest_s(&r, &alone, 0), r.plan.end_s, 0.5);
+    r.start_s -= 25.0;
+    CHECK_NEAR(kk_bench_longest_s(&r, &alone, 0), 8.0, 1e-9);
+    /* With as much time as it takes, or in a full run, there is no hurry. */
+    kk_plan_init(&r.plan, KK_BENCH_QUICK, 1, 5, 0);
+    CHECK_NEAR(kk_bench_longest_s(&r, &r.lanes[1], 0), 35.0, 1e-9);
+    kk_plan_init(&r.plan, KK_BENCH_FULL, 1, KK_PLAN_UNSET, 0);
+    CHECK_NEAR(kk_bench_longest_s(&r, &r.lanes[1], 0), 35.0, 1e-9);
+    kk_bench_result_fini(&result);
+}
+
 TEST(each_failed_allocation_is_told)
 {
     setting s;
@@ -264,4 +306,4 @@ TEST_MAIN(T(all_ways_take_their_turns), T(a_full_run_tells_where_the_runtime_put
           T(the_way_in_use_comes_right_behind_native),
           T(what_there_is_no_time_for_is_left_out_and_told), T(what_outlives_the_run_is_left_out),
           T(a_step_is_cut_where_the_more_important_ways_need_the_time),
-          T(each_failed_allocation_is_told))
+          T(what_hangs_in_a_quick_run_is_given_up_in_time), T(each_failed_allocation_is_told))

@@ -3,7 +3,7 @@
  * is this program itself, which the scheduler starts as "kokoro benchmark ...": then the test of
  * that name plays the benchmark, as the file `part` in the home directory tells it.
  */
-#define _XOPEN_SOURCE 700 /* mkdtemp */
+#define _GNU_SOURCE /* mkdtemp, syscall */
 #include "server/benchmark/scheduler.h"
 
 #include "bare_server.h"
@@ -15,6 +15,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,6 +23,17 @@
 #define END "<!-- kokoro runtime: end -->\n"
 #define REPORT "# Report\n" BEGIN "No live figures yet\n" END "tail\n"
 #define HISTORY "<svg/>"
+
+/* The clock of this program, which can be moved. */
+static long moved_s;
+
+int clock_gettime(clockid_t id, struct timespec *t)
+{
+    const int status = (int)syscall(SYS_clock_gettime, id, t);
+    if (status == 0 && id == CLOCK_REALTIME)
+        t->tv_sec += moved_s;
+    return status;
+}
 
 static kk_config config;
 static kk_server server;
@@ -90,6 +102,14 @@ TEST(benchmark)
         put_report(directory, part + 5, kk_wall_s());
         _exit(0);
     }
+    if (strcmp(part, "full disk") == 0) {
+        put_report(directory, "native f32 is the fastest.", kk_wall_s());
+        (void)fprintf(stderr, "cannot write /record.json ");
+        for (int i = 0; i < 120; i++) /* cut in the middle of one of them */
+            (void)fputs(i == 60 ? "e\xc3\xa9" : "\xc3\xa9", stderr);
+        (void)fputs("\n", stderr);
+        _exit(1);
+    }
     for (int i = 0; strcmp(part, "long") == 0 && i < 600; i++)
         nap(100);
     (void)fprintf(stderr, "no such provider\n");
@@ -115,12 +135,14 @@ static void remove_tree(const char *path)
     (void)rmdir(path);
 }
 
+static const char *frequency = "manually";
+
 static void start_scheduler(void)
 {
     memset(&server, 0, sizeof(server));
     kk_config_init(&config);
     CHECK_INT(kk_config_set_option(&config, KK_SET_HOME, home, NULL), KOKORO_OK);
-    CHECK_INT(kk_config_set_option(&config, KK_SET_BENCHMARK_FREQUENCY, "manually", NULL),
+    CHECK_INT(kk_config_set_option(&config, KK_SET_BENCHMARK_FREQUENCY, frequency, NULL),
               KOKORO_OK);
     bare_server_start(&server, &config);
     server.reload.is_unloaded = true; /* ready, without a model */
@@ -144,6 +166,7 @@ static void set_up(void)
 
 static void tear_down(void)
 {
+    moved_s = 0;
     stop_scheduler();
     CHECK_INT(chdir("/"), 0);
     remove_tree(home);
@@ -211,7 +234,6 @@ TEST(what_was_found_stays_until_more_is_found)
     CHECK(access(first.last.results_file, R_OK) == 0);
 
     /* While the next one runs. */
-    nap(1100); /* reports are named by the second */
     put(home, "part", "long");
     force();
     tick_while(KK_BENCH_WAITING);
@@ -237,6 +259,34 @@ TEST(what_was_found_stays_until_more_is_found)
     check_results_file(first.last.results_file);
     run("good native bf16 is the fastest.");
     CHECK_STR(view_now().last_good.message, "native bf16 is the fastest.");
+    tear_down();
+}
+
+TEST(a_run_that_failed_behind_its_report_stays_one_that_failed)
+{
+    set_up();
+    run("full disk");
+    const kk_bench_end alone = view_now().last;
+    CHECK(!alone.was_good);
+    stop_scheduler();
+    start_scheduler();
+    CHECK_STR(view_now().last.message, alone.message);
+    CHECK(!view_now().last.was_good && !(view_now().last_good.ended_at_s > 0.0));
+    check_results_file("null");
+
+    run("good native bf16 is the fastest.");
+    run("full disk");
+    const kk_scheduler_view before = view_now();
+    CHECK_HAS(before.last.message, "exit status 1: cannot write /record.json");
+    stop_scheduler();
+    start_scheduler();
+    const kk_scheduler_view after = view_now();
+    CHECK(!after.last.was_good && after.last_good.was_good);
+    CHECK_STR(after.last.message, before.last.message);
+    CHECK_STR(after.last.results_file, "");
+    CHECK_NEAR(after.last.ended_at_s, before.last.ended_at_s, 1e-3);
+    CHECK_STR(after.last_good.message, "native bf16 is the fastest.");
+    CHECK_STR(after.last_good.results_file, before.last_good.results_file);
     tear_down();
 }
 
@@ -277,6 +327,97 @@ TEST(the_report_in_the_working_directory_keeps_the_live_figures)
     CHECK_STR(get(work, "benchmark_results_history.svg"), HISTORY);
     CHECK_HAS(get(work, "benchmark_results.json"), "is the fastest");
     CHECK(server.runtime_report.is_stale);
+    tear_down();
+}
+
+/* --- a clock that is moved back --- */
+
+/* Ticks until the record is looked at again. */
+static void tick_until_judged(void)
+{
+    kk_scheduler_tick(server.scheduler);
+    nap(2100);
+    kk_scheduler_tick(server.scheduler);
+}
+
+static size_t count_reports(void)
+{
+    char path[128];
+    size_t n = 0;
+    (void)snprintf(path, sizeof(path), "%s/reports", home);
+    DIR *dir = opendir(path);
+    const struct dirent *entry;
+    while (dir != NULL && (entry = readdir(dir)) != NULL)
+        n += entry->d_name[0] != '.';
+    if (dir != NULL)
+        (void)closedir(dir);
+    return n;
+}
+
+/* Also where more of later dates than are kept lie there, whose names have no number. */
+TEST(the_last_report_is_the_last_runs_whatever_its_date)
+{
+    char path[2048];
+    set_up();
+    (void)snprintf(path, sizeof(path), "%s/reports", home);
+    CHECK_INT(mkdir(path, 0700), 0);
+    for (int i = 0; i < 60; i++) {
+        (void)snprintf(path, sizeof(path), "%s/reports/20361124-1705%02d", home, i);
+        CHECK_INT(mkdir(path, 0700), 0);
+        put_report(path, "later", 2111000000.0);
+    }
+    run("good first");
+    const kk_bench_end first = view_now().last;
+    CHECK_INT(count_reports(), 50);
+    moved_s = -7200;
+    run("good second");
+    const kk_bench_end second = view_now().last;
+    CHECK_STR(second.message, "second");
+    CHECK(access(first.results_file, R_OK) == 0 && access(second.results_file, R_OK) == 0);
+    CHECK(strcmp(first.results_file, second.results_file) > 0); /* by its time */
+    CHECK_INT(count_reports(), 50);
+    stop_scheduler();
+    start_scheduler();
+    CHECK_STR(view_now().last.message, "second");
+    CHECK_STR(view_now().last.results_file, second.results_file);
+    tear_down();
+}
+
+/* Nobody speaks, and so nobody but the server dates it anew. */
+TEST(an_idle_server_dates_the_record_by_the_new_clock)
+{
+    static const double week_s = 7.0 * 86400.0;
+    char cache[128];
+    kk_record record = {.recommended = {"native", "f32", 2},
+                        .mode = "quick",
+                        .reason = "it is the fastest",
+                        .results = {{{"native", "f32", 2}, 0.5, 0.0}},
+                        .n_results = 1};
+#define KK_X(field, name) (void)snprintf(record.fingerprint.field, KK_FINGERPRINT_SIZE, name);
+    KK_FINGERPRINT_MAP(KK_X)
+#undef KK_X
+    frequency = "weekly";
+    set_up();
+    frequency = "manually";
+    (void)snprintf(cache, sizeof(cache), "%s/cache", home);
+    record.measured_at_s = record.refreshed_at_s = kk_wall_s() - 3600.0;
+    CHECK_INT(kk_record_store(&record, cache, NULL), KOKORO_OK);
+    tick_until_judged();
+    CHECK_INT(view_now().record_view.state, KK_RECORD_VALID);
+    CHECK_NEAR(view_now().record_view.age_s, 3600.0, 60.0);
+
+    moved_s = -100L * 86400L;
+    const double then_s = kk_wall_s();
+    tick_until_judged();
+    CHECK_INT(kk_record_load(&record, cache, NULL), KOKORO_OK);
+    CHECK_NEAR(record.measured_at_s, then_s, 60.0);
+    CHECK_NEAR(view_now().record.measured_at_s, then_s, 60.0);
+    CHECK_NEAR(view_now().next_at_s, then_s + week_s, 60.0);
+    /* And so its period ends by that clock. */
+    moved_s += 8L * 86400L;
+    tick_until_judged();
+    CHECK_INT(view_now().record_view.state, KK_RECORD_EXPIRED);
+    CHECK(view_now().is_due);
     tear_down();
 }
 
@@ -363,6 +504,9 @@ TEST(who_speaks_while_it_starts_stops_it)
 }
 
 TEST_MAIN(T(benchmark), T(what_was_found_stays_until_more_is_found),
+          T(a_run_that_failed_behind_its_report_stays_one_that_failed),
           T(a_new_server_knows_the_newest_report),
           T(the_report_in_the_working_directory_keeps_the_live_figures),
+          T(the_last_report_is_the_last_runs_whatever_its_date),
+          T(an_idle_server_dates_the_record_by_the_new_clock),
           T(who_speaks_while_it_starts_stops_it))

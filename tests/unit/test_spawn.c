@@ -1,4 +1,5 @@
 /* test_spawn.c - programs that are started: what they get, and when they cannot be. */
+#define _XOPEN_SOURCE 700 /* mkstemp */
 #include "base/alloc.h"
 #include "base/spawn.h"
 #include "base/str.h"
@@ -240,7 +241,13 @@ TEST(a_whole_run_takes_no_choice_of_its_parent)
     CHECK_INT(kk_config_set_option(&config, KK_SET_PROVIDER, "native", &err), KOKORO_OK);
     CHECK_INT(kk_config_set_option(&config, KK_SET_PORT, "8001", &err), KOKORO_OK);
     CHECK_INT(kk_config_set_option(&config, KK_SET_THREADS, "2", &err), KOKORO_OK);
-    CHECK_INT(kk_config_load(&config, NULL, NULL, NULL, &err), KOKORO_OK);
+    char dotenv[] = "/tmp/kokoro-spawn-XXXXXX";
+    const int fd = mkstemp(dotenv);
+    static const char lines[] = "KOKORO_PRECISION=f32\nKOKORO_VOICE=af_sky\nKOKORO_THREADS=9\n";
+    CHECK(fd >= 0 && write(fd, lines, sizeof(lines) - 1) == (ssize_t)sizeof(lines) - 1);
+    (void)close(fd);
+    CHECK_INT(kk_config_load(&config, dotenv, NULL, NULL, &err), KOKORO_OK);
+    CHECK_INT(unlink(dotenv), 0);
     size_t k = 0;
     int status = KOKORO_NO_MEMORY;
     for (; status != KOKORO_OK && k < 50; k++) {
@@ -260,6 +267,10 @@ TEST(a_whole_run_takes_no_choice_of_its_parent)
     CHECK(has(run.environment, "KOKORO_PROVIDER=auto"));
     CHECK(has(run.environment, "KOKORO_PRECISION=auto"));
     CHECK(!has(run.environment, "KOKORO_PROVIDER=onnxruntime"));
+    /* What .env set it has from its parent, where an option did not go before. */
+    CHECK(has(run.environment, "KOKORO_VOICE=af_sky"));
+    CHECK(!has(run.environment, "KOKORO_PRECISION=f32"));
+    CHECK(!has(run.environment, "KOKORO_THREADS=9"));
     kk_whole_run_fini(&run);
     kk_config_fini(&config);
 }

@@ -21,12 +21,15 @@ typedef struct kk_bench_end {
     char results_file[512]; /* the report; "" of one that failed */
 } kk_bench_end;
 
-/* The report of a run that begins now, "<home>/reports/20261124-170559/benchmark_results.md"; its
- * directory is made, and all but the newest fifty of those before are removed. IO, NO_MEMORY. */
+/* The report of a run that begins now, "<home>/reports/20261124-170559-00017/benchmark_results.md":
+ * local time, and a number by which it is newer than all others, whatever the clock says. Its
+ * directory is made, and the oldest are removed, so that there are fifty. IO, NO_MEMORY. */
 int kk_bench_report_path(char *path, size_t size, const kk_config *config, kokoro_error *err);
 
 /* Remove the directory of a run that wrote nothing. */
 void kk_bench_report_drop(const char *report_path);
+/* The same of a run that failed; where there is a report nonetheless it is noted beside it. */
+void kk_bench_report_fail(const char *report_path, const kk_bench_end *end);
 
 /* Put a copy of a report and what lies beside it into the working directory (kk_report_copy). What
  * cannot be written is told and is no error. */
@@ -36,7 +39,8 @@ void kk_bench_reports_publish(const char *report_path, const kk_log *log);
 json_t *kk_bench_report_results(const char *report_path);
 /* What a report says of its run; false: it says nothing. */
 bool kk_bench_report_look(kk_bench_end *out, const char *report_path);
-/* That of the newest run below KOKORO_HOME/reports, which a server before may have made. */
-bool kk_bench_report_newest(kk_bench_end *out, const kk_config *config);
+/* How the newest run below KOKORO_HOME/reports ended, and the newest that went well, which a server
+ * before may have made; ended_at_s 0: there is none. */
+void kk_bench_report_newest(kk_bench_end *last, kk_bench_end *last_good, const kk_config *config);
 
 #endif

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/status.h"
+#include "base/utf8.h"
 #include "cache/attempt.h"
 #include "server/benchmark/bench_child.h"
 #include "server/benchmark/judgement.h"
@@ -134,7 +135,8 @@ void kk_scheduler_read(kk_scheduler *scheduler, kk_scheduler_view *out)
 
 /* --- is one due? --- */
 
-/* The record and its state, read only where it or what it hangs on may have changed. */
+/* The record and its state, read only where it or what it hangs on may have changed, or the clock
+ * was moved back. */
 static void look_at_record(kk_scheduler *scheduler, const kk_config *config,
                            const kk_validity_rule *rule, double now_s, kk_record *record,
                            kk_record_view *view)
@@ -146,7 +148,8 @@ static void look_at_record(kk_scheduler *scheduler, const kk_config *config,
     kk_free(path);
     if (fingerprint->model[0] == '\0')
         fingerprint = NULL; /* it could not be taken */
-    if (scheduler->has_record && kk_file_id_equal(&id, &scheduler->record_id)) {
+    if (scheduler->has_record && kk_file_id_equal(&id, &scheduler->record_id) &&
+        !kk_record_is_ahead(&scheduler->view.record, now_s)) {
         *record = scheduler->view.record;
         kk_record_judge(record, fingerprint, rule, now_s, view);
         return;
@@ -214,8 +217,8 @@ int kk_scheduler_create(kk_scheduler **out, kk_server *server, kokoro_error *err
     scheduler->spoke_at_s = scheduler->ticked_at_s = kk_now_s();
     scheduler->child.progress_fd = -1;
     scheduler->view.left_s = -1.0;
-    if (kk_bench_report_newest(&scheduler->view.last_good, kk_live_config(server->live)))
-        scheduler->view.last = scheduler->view.last_good;
+    kk_bench_report_newest(&scheduler->view.last, &scheduler->view.last_good,
+                           kk_live_config(server->live));
     judge(scheduler, kk_live_config(server->live)); /* who asks in the first second is told too */
     *out = scheduler;
     return KOKORO_OK;
@@ -260,7 +263,9 @@ static void fail_run(kk_scheduler *scheduler, double began_at_s, const char *mes
     const double now_s = kk_wall_s();
     kk_bench_end end = {.ended_at_s = now_s, .duration_s = fmax(now_s - began_at_s, 0.0)};
     (void)snprintf(end.message, sizeof(end.message), "%s", message);
-    kk_bench_report_drop(scheduler->results_file);
+    /* The child's words may be cut in the middle of a letter, which no JSON can hold. */
+    end.message[kk_utf8_valid_len(kk_slice_of(end.message))] = '\0';
+    kk_bench_report_fail(scheduler->results_file, &end);
     end_run(scheduler, &end);
 }
 
