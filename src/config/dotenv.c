@@ -79,6 +79,17 @@ static char *unquoted(char *at, const char *end)
     return start;
 }
 
+/* Of "export" and the blanks behind it, where [at, end) begins so. */
+static size_t export_len(const char *at, const char *end)
+{
+    size_t len = 6;
+    if (end - at <= 6 || strncmp(at, "export", len) != 0 || !is_blank(at[len]))
+        return 0;
+    while (at + len < end && is_blank(at[len]))
+        len++;
+    return len;
+}
+
 /* NAME=... of the line [at, end); false for anything else. *end may be overwritten. */
 static bool read_line(char *at, char *end, kk_dotenv_line *line)
 {
@@ -89,10 +100,7 @@ static bool read_line(char *at, char *end, kk_dotenv_line *line)
     *end = '\0';
     while (is_blank(*at))
         at++;
-    if (strncmp(at, "export", 6) == 0 && is_blank(at[6])) {
-        for (at += 6; is_blank(*at);)
-            at++;
-    }
+    at += export_len(at, end);
     char *name = at;
     while (is_name(*at))
         at++;
@@ -117,10 +125,7 @@ static bool is_stray(const char *at, const char *end)
         at++;
     if (at == end || *at == '#')
         return false;
-    if (end - at > 6 && strncmp(at, "export", 6) == 0 && is_blank(at[6])) {
-        for (at += 6; at < end && is_blank(*at);)
-            at++;
-    }
+    at += export_len(at, end);
     const char *name = at;
     while (at < end && is_foreign_name(*at))
         at++;

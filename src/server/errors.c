@@ -63,7 +63,7 @@ void kk_api_from_engine(kk_api_error *error, const kokoro_error *err, const char
     }
     char shown[sizeof(err->message)];
     (void)kk_api_fail(error, http_status, param, code, "%s",
-                      kk_api_shown(shown, sizeof(shown), err->message));
+                      kk_text_shown(shown, sizeof(shown), err->message));
     if (http_status == 503 || http_status == 429)
         error->retry_after_s = 1;
 }
@@ -72,7 +72,7 @@ void kk_api_write(kk_buf *dst, const kk_api_error *error)
 {
     char shown[sizeof(error->message)];
     json_t *object = json_pack("{s:{s:s, s:s, s:s?, s:s?}}", "error", "message",
-                               kk_api_shown(shown, sizeof(shown), error->message), "type",
+                               kk_text_shown(shown, sizeof(shown), error->message), "type",
                                error->type, "param", error->param, "code", error->code);
     kk_json_write(dst, object);
 }
@@ -87,7 +87,9 @@ void kk_api_respond(kk_http_response *response, const kk_api_error *error)
     kk_api_write(&response->body, error);
 }
 
-const char *kk_api_shown(char *dst, size_t size, const char *text)
+int kk_api_fail_stopping(kk_api_error *error, int retry_after_s)
 {
-    return kk_text_shown(dst, size, text);
+    (void)kk_api_fail(error, 503, NULL, "shutting_down", "the server is stopping");
+    error->retry_after_s = retry_after_s;
+    return error->http_status;
 }

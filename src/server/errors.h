@@ -39,7 +39,7 @@ void kk_api_respond(kk_http_response *response, const kk_api_error *error);
 /* The JSON object of an error; memory out shows in dst->failed. */
 void kk_api_write(kk_buf *dst, const kk_api_error *error);
 
-/* Text for a message: what is not printable ASCII or valid UTF-8 becomes '?', the rest is cut. */
-const char *kk_api_shown(char *dst, size_t size, const char *text);
+/* The server ends, and takes nothing new; 0: nothing is told of when to come again. Returns 503. */
+int kk_api_fail_stopping(kk_api_error *error, int retry_after_s);
 
 #endif

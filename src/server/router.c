@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
+#include "base/utf8.h"
 #include "server/http/preflight.h"
 #include "server/json.h"
 
@@ -134,8 +135,8 @@ static enum kk_http_verdict not_found(const kk_call *call)
     kk_api_error error;
     char shown[200], method[24];
     (void)kk_api_fail(&error, 404, NULL, "unknown_url", "there is no %s %s here",
-                      kk_api_shown(method, sizeof(method), call->request->method),
-                      kk_api_shown(shown, sizeof(shown), call->request->path));
+                      kk_text_shown(method, sizeof(method), call->request->method),
+                      kk_text_shown(shown, sizeof(shown), call->request->path));
     return kk_answer_error(call, &error);
 }
 
@@ -153,7 +154,7 @@ static enum kk_http_verdict wrong_method(const kk_call *call, const kk_route_row
     char shown[24];
     const char *allowed = methods_of(route);
     (void)kk_api_fail(&error, 405, NULL, "method_not_allowed", "%s takes %s, not %s", route->path,
-                      allowed, kk_api_shown(shown, sizeof(shown), call->request->method));
+                      allowed, kk_text_shown(shown, sizeof(shown), call->request->method));
     kk_http_add_header(call->response, "Allow", "%s", allowed);
     return kk_answer_error(call, &error);
 }
@@ -304,11 +305,11 @@ static int check_origin(const kk_call *call, kk_api_error *error)
     if (host != NULL && !kk_host_is_own(&rule, host))
         return kk_api_fail(error, 403, NULL, "foreign_host",
                            "this server is not '%s'; on this machine its name is localhost",
-                           kk_api_shown(shown, sizeof(shown), host));
+                           kk_text_shown(shown, sizeof(shown), host));
     if (origin != NULL && request->allowed_origin == NULL && !kk_origin_is_own(&rule, origin, host))
         return kk_api_fail(error, 403, NULL, "foreign_origin",
                            "pages of '%s' may not use this server",
-                           kk_api_shown(shown, sizeof(shown), origin));
+                           kk_text_shown(shown, sizeof(shown), origin));
     return 0;
 }
 
@@ -376,8 +377,8 @@ void kk_route_done(void *user, const kk_http_request *request, int status, doubl
     char method[24], path[512];
     const kk_server_log_line line = {.id = request->id,
                                      .method =
-                                         kk_api_shown(method, sizeof(method), request->method),
-                                     .path = kk_api_shown(path, sizeof(path), request->path),
+                                         kk_text_shown(method, sizeof(method), request->method),
+                                     .path = kk_text_shown(path, sizeof(path), request->path),
                                      .client = request->client,
                                      .key = request->key_name,
                                      .status = status,

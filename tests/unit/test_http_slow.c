@@ -135,20 +135,33 @@ TEST(who_takes_a_whole_answer_too_slowly_is_cut)
     kk_http_stop(&http);
 }
 
-TEST(who_has_nothing_more_to_say_gets_it_whole)
+/* All that comes up to the end of the connection; `dst` has the first of it, ended by a NUL. */
+static size_t receive(int fd, char *dst, size_t size)
 {
     char piece[4096];
     const struct timeval patience = {.tv_sec = 20};
-    size_t len = 0;
+    size_t len = 0, kept = 0;
     ssize_t n;
+    CHECK_INT(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), 0);
+    while ((n = recv(fd, piece, sizeof(piece), 0)) > 0) {
+        const size_t room = size - 1 - kept, now = (size_t)n < room ? (size_t)n : room;
+        memcpy(dst + kept, piece, now);
+        kept += now;
+        len += (size_t)n;
+    }
+    CHECK_INT(n, 0);
+    dst[kept] = '\0';
+    return len;
+}
+
+TEST(who_has_nothing_more_to_say_gets_it_whole)
+{
+    char answer[1000];
     start();
     int fd = dial();
-    CHECK_INT(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), 0);
     ask(fd, "/long");
     CHECK_INT(shutdown(fd, SHUT_WR), 0);
-    while ((n = recv(fd, piece, sizeof(piece), 0)) > 0)
-        len += (size_t)n;
-    CHECK_INT(n, 0);
+    const size_t len = receive(fd, answer, sizeof(answer));
     CHECK(len > LONG_LEN && len < LONG_LEN + 300);
     (void)close(fd);
     while (n_sent + n_cut == 0)
@@ -162,12 +175,8 @@ static void check_half_body(bool must_cut, const char *head, const char *body, i
 {
     static const char text[] = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{";
     char answer[1000];
-    const struct timeval patience = {.tv_sec = 20};
-    size_t len = 0;
-    ssize_t n;
     start();
     int fd = dial();
-    CHECK_INT(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), 0);
     CHECK_INT(send(fd, text, sizeof(text) - 1, MSG_NOSIGNAL), sizeof(text) - 1);
     while (kk_http_active(http) == 0)
         (void)usleep(1000);
@@ -178,10 +187,7 @@ static void check_half_body(bool must_cut, const char *head, const char *body, i
             kk_http_tick(http);
         (void)usleep(100 * 1000);
     }
-    while ((n = recv(fd, answer + len, sizeof(answer) - 1 - len, 0)) > 0)
-        len += (size_t)n;
-    CHECK_INT(n, 0);
-    answer[len] = '\0';
+    (void)receive(fd, answer, sizeof(answer));
     CHECK(strncmp(answer, head, strlen(head)) == 0);
     CHECK(strstr(answer, body) != NULL);
     (void)close(fd);

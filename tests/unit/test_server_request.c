@@ -1,6 +1,7 @@
 /* test_server_request.c - speech requests and their errors, origins and hosts: tables of good and
  * bad input. */
 #include "base/alloc.h"
+#include "base/utf8.h"
 #include "check.h"
 #include "server/http/origin.h"
 #include "server/json.h"
@@ -377,9 +378,9 @@ TEST(statuses_of_the_engine)
 TEST(shown_text_is_cut_between_characters)
 {
     char small[6];
-    CHECK_STR(kk_api_shown(small, sizeof(small), "abcdefgh"), "abcde");
-    CHECK_STR(kk_api_shown(small, sizeof(small), "abcd\xC3\xA9"), "abcd");
-    CHECK_STR(kk_api_shown(small, sizeof(small), "a\x01\x7F\xC2\x85z"), "a???z");
+    CHECK_STR(kk_text_shown(small, sizeof(small), "abcdefgh"), "abcde");
+    CHECK_STR(kk_text_shown(small, sizeof(small), "abcd\xC3\xA9"), "abcd");
+    CHECK_STR(kk_text_shown(small, sizeof(small), "a\x01\x7F\xC2\x85z"), "a???z");
 }
 
 TEST(hosts)

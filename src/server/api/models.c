@@ -1,6 +1,8 @@
 /* models.c - GET /v1/models, /v1/models/{id}, /v1/audio/models: names of one and the same model. */
 #include "server/server_state.h"
 
+#include "base/utf8.h"
+
 #include "server/json.h"
 #include "server/speech/speech_request.h"
 
@@ -37,6 +39,6 @@ enum kk_http_verdict kk_get_model(const kk_call *call)
         return kk_answer_json(call, 200, model_object(call->rest));
     (void)kk_api_fail(&error, 404, "model", "model_not_found",
                       "the model '%s' does not exist; GET /v1/models lists those that do",
-                      kk_api_shown(shown, sizeof(shown), call->rest));
+                      kk_text_shown(shown, sizeof(shown), call->rest));
     return kk_answer_error(call, &error);
 }

@@ -5,6 +5,7 @@
 #include "server/server_state.h"
 
 #include "base/clock.h"
+#include "base/utf8.h"
 #include "cache/record.h"
 #include "server/benchmark/scheduler.h"
 #include "server/json.h"
@@ -128,7 +129,7 @@ static enum kk_http_verdict force(const kk_call *call)
         mode = "quick";
     if (strcmp(mode, "quick") != 0 && strcmp(mode, "full") != 0) {
         (void)kk_api_fail(&error, 400, "mode", "invalid_mode", "mode is quick or full, not '%s'",
-                          kk_api_shown(shown, sizeof(shown), mode));
+                          kk_text_shown(shown, sizeof(shown), mode));
         return kk_answer_error(call, &error);
     }
     if (kk_scheduler_force(call->server->scheduler, mode, &err) != KOKORO_OK) {

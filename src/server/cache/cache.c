@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/status.h"
+#include "base/utf8.h"
 #include "server/cache/cache_keeper.h"
 #include "server/cache/cache_log.h"
 #include "server/cache/cache_report.h"
@@ -283,7 +284,7 @@ static enum kk_http_verdict answer_later(const kk_call *call, bool is_cleanup, b
     kk_api_error error;
     kk_cache_keeper *keeper = call->server->cache;
     if (kk_server_is_draining(call->server)) {
-        (void)kk_api_fail(&error, 503, NULL, "shutting_down", "the server is stopping");
+        (void)kk_api_fail_stopping(&error, 0);
         call->response->must_close = true;
         return kk_answer_error(call, &error);
     }
@@ -324,7 +325,7 @@ enum kk_http_verdict kk_post_cache_cleanup(const kk_call *call)
     if (!is_aggressive && !kk_slice_equal_nocase(value, KK_SLICE("false"))) {
         (void)kk_api_fail(&error, 400, "aggressive", "invalid_value",
                           "aggressive must be true or false, not '%s'",
-                          kk_api_shown(shown, sizeof(shown), word));
+                          kk_text_shown(shown, sizeof(shown), word));
         return kk_answer_error(call, &error);
     }
     if (!kk_server_is_ready(call->server))

@@ -64,12 +64,12 @@ static int speak(job *j, kokoro_stats *stats, kokoro_error *err)
 {
     if (is_gone(j))
         return KOKORO_CANCELLED;
-    if (j->engine == NULL)
+    if (j->engine == NULL) { /* else read_request has looked at it */
         j->engine = kk_server_need_engine(j->server, err);
-    if (j->engine == NULL)
-        return err->status;
-    if (kk_speech_set_gain(j->server, j->engine, &j->request, err) != KOKORO_OK)
-        return err->status;
+        if (j->engine == NULL ||
+            kk_speech_set_gain(j->server, j->engine, &j->request, err) != KOKORO_OK)
+            return err->status;
+    }
     j->count.engine = j->engine;
     j->request.speak.cancelled = is_gone;
     j->request.speak.cancelled_user = j;
@@ -132,10 +132,8 @@ static int check_state(const kk_call *call, kk_api_error *error)
 {
     if (!kk_server_is_draining(call->server))
         return 0;
-    (void)kk_api_fail(error, 503, NULL, "shutting_down", "the server is stopping");
-    error->retry_after_s = 5;
     call->response->must_close = true;
-    return error->http_status;
+    return kk_api_fail_stopping(error, KK_SPEECH_STOPPING_S);
 }
 
 static int read_request(job *j, const kk_call *call, kk_api_error *error)

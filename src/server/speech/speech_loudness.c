@@ -1,5 +1,7 @@
 #include "server/speech/speech_loudness.h"
 
+#include "base/utf8.h"
+
 #include "server/server_state.h"
 
 /* Once: whoever asks for that voice may do so all day. */
@@ -14,7 +16,7 @@ static void tell(kk_server *server, const char *voice)
         kk_log_write(&server->log, KOKORO_LOG_WARNING,
                      "KOKORO_LOUDNESS is not followed by the voice %s, which was never measured; "
                      "others like it are not told of",
-                     kk_api_shown(shown, sizeof(shown), voice));
+                     kk_text_shown(shown, sizeof(shown), voice));
 }
 
 int kk_speech_gain(kk_server *server, const kokoro_engine *engine, const char *voice, double lufs,

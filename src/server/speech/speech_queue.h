@@ -13,6 +13,9 @@
 
 struct kk_server;
 
+/* Whom a server refuses that ends may come again after so long: it may be there anew by then. */
+enum { KK_SPEECH_STOPPING_S = 5 };
+
 /* How many may wait. */
 size_t kk_speech_queue_limit(struct kk_server *server);
 

@@ -133,7 +133,7 @@ static int take_model(const parse *p)
         return status;
     return kk_api_fail(p->error, 404, "model", "model_not_found",
                        "the model '%s' does not exist; GET /v1/models lists those that do",
-                       kk_api_shown(shown, sizeof(shown), model));
+                       kk_text_shown(shown, sizeof(shown), model));
 }
 
 /* "af_heart", "alloy", "af_bella(2)+af_sky(1)", or {"id": ...} of one. */
@@ -200,7 +200,7 @@ static int take_codec(const parse *p)
     if (p->out->codec == NULL)
         return kk_api_fail(p->error, 400, p->form->format, "unsupported_format",
                            "the format '%s' is not made here; those that are: %s",
-                           kk_api_shown(shown, sizeof(shown), format), kk_codec_names());
+                           kk_text_shown(shown, sizeof(shown), format), kk_codec_names());
     if (kk_codec_is_there(p->out->codec, &problem) != KOKORO_OK)
         return kk_api_fail(p->error, 400, p->form->format, "unsupported_format", "%s",
                            problem.message);
@@ -464,7 +464,7 @@ static int load(kk_slice body, json_t **out, kk_api_error *error)
     if (*out == NULL)
         return kk_api_fail(
             error, 400, NULL, "invalid_json", "the body is not valid JSON: %s (line %d, column %d)",
-            kk_api_shown(shown, sizeof(shown), problem.text), problem.line, problem.column);
+            kk_text_shown(shown, sizeof(shown), problem.text), problem.line, problem.column);
     if (!json_is_object(*out))
         return kk_api_fail(error, 400, NULL, "invalid_json",
                            "the body must be a JSON object, not %s", type_name(*out));

@@ -216,9 +216,7 @@ static int fail_late(const stream *st, kk_api_error *error, const kokoro_error *
 {
     if (!is_too_late(st))
         return kk_api_fail(error, 408, NULL, "request_timeout", "%s", err->message);
-    (void)kk_api_fail(error, 503, NULL, "shutting_down", "%s", err->message);
-    error->retry_after_s = 5;
-    return error->http_status;
+    return kk_api_fail_stopping(error, KK_SPEECH_STOPPING_S);
 }
 
 /* The first line; an empty body has none and says that nothing is to be spoken. 0, or the status in
@@ -454,8 +452,7 @@ enum kk_http_verdict kk_post_speech_stream(const kk_call *call)
     kk_api_error error;
     int status = 0;
     if (kk_server_is_draining(call->server)) {
-        status = kk_api_fail(&error, 503, NULL, "shutting_down", "the server is stopping");
-        error.retry_after_s = 5;
+        status = kk_api_fail_stopping(&error, KK_SPEECH_STOPPING_S);
     } else if (!kk_server_is_ready(call->server)) {
         kk_metrics_add_refusal(call->server->metrics, KK_METRICS_NOT_READY);
         return kk_answer_not_ready(call);

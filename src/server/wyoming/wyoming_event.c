@@ -1,5 +1,7 @@
 #include "server/wyoming/wyoming_event.h"
 
+#include "base/utf8.h"
+
 #include "server/speech/speech_request.h"
 
 #include <stdio.h>
@@ -102,7 +104,7 @@ int kk_wyoming_choose_voice(const kokoro_engine *engine, const kk_wyoming_wish *
     }
     if (chosen == NULL)
         return kk_api_fail(error, 400, NULL, "unknown_language", "no voice speaks '%s'",
-                           kk_api_shown(shown, sizeof(shown), wish->language));
+                           kk_text_shown(shown, sizeof(shown), wish->language));
     (void)snprintf(voice, size, "%s", chosen);
     kk_buf_fini(&own);
     return 0;

@@ -22,6 +22,7 @@
 
 #include "base/clock.h"
 #include "base/status.h"
+#include "base/utf8.h"
 #include "codec/codec.h"
 #include "server/speech/feed_speech.h"
 #include "server/speech/speech_loudness.h"
@@ -62,7 +63,7 @@ static void send_error(session *s, const kk_api_error *error)
     char shown[sizeof(error->message)];
     (void)kk_wyoming_link_send_json(&s->link, "error",
                                     json_pack("{s:s, s:s?}", "text",
-                                              kk_api_shown(shown, sizeof(shown), error->message),
+                                              kk_text_shown(shown, sizeof(shown), error->message),
                                               "code", error->code));
 }
 
@@ -344,7 +345,7 @@ static int check_state(session *s, kk_api_error *error)
 {
     if (!kk_server_is_draining(s->server))
         return 0;
-    return kk_api_fail(error, 503, NULL, "shutting_down", "the server is stopping");
+    return kk_api_fail_stopping(error, 0);
 }
 
 /* The engine, held; one that was idle for long is opened again. */
